@@ -1,0 +1,38 @@
+# Each target makes .venv by itself; only Python >= 3.11 and make are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+.PHONY: demo test bench nightly lint serve help
+help:
+	@echo "make demo | test | bench | nightly | lint | serve      (ARGS=\"…\" is passed on)"
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one: make PYTHON=python3.12 …" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[postgres,xml,dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/liaison demo $(ARGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+nightly: $(READY)
+	@LIAISON_TEST_PROFILE=nightly $(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.house
+
+serve: $(READY)
+	@$(BIN)/liaison serve $(ARGS)

@@ -1,0 +1,347 @@
+"""What the rooms hand each other: small frozen shapes and the protocols of the concrete rooms.
+
+A resource is always a plain dict as FHIR R4 JSON has it; references inside the house are relative
+(`Task/ID`) and use our own ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol, TypeVar
+
+Resource = dict[str, Any]
+T = TypeVar("T")
+
+
+# ── who ──────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts: the same shape for an API token and a portal session. Keys are those of the network file."""
+
+    client: str
+    organisation: str
+    unit: str | None = None
+    role: str = "service"  # clinic | service | officer | operator | device
+    person: str | None = None
+    purposes: frozenset[str] = frozenset({"TREAT"})
+    scopes: frozenset[str] = frozenset()
+
+
+# ── what changes ─────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One wish: create, update, patch or delete. `resource` is parsed and validated; `received` are the
+    bytes after the never-filter (None: serialised from `resource`). `if_match` is a version number."""
+
+    verb: Literal["create", "update", "patch", "delete"]
+    type: str
+    id: str | None = None
+    resource: Resource | None = None
+    received: bytes | None = None
+    if_match: int | None = None
+    if_none_exist: tuple[str, str] | None = None  # identifier system, value
+    origin: Literal["fhir", "intake", "pull", "portal", "device"] = "fhir"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One stored version of one resource. `served` is what a reader gets, `received` what came."""
+
+    type: str
+    id: str
+    number: int
+    updated: datetime
+    clinic: str  # key of the organisation that owns the row
+    served: bytes
+    received: bytes = b""
+    deleted: bool = False
+
+    @property
+    def reference(self) -> str:
+        return f"{self.type}/{self.id}"
+
+    @property
+    def cited(self) -> str:
+        return f"{self.type}/{self.id}/_history/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """One search value. token: system|value (text = None); reference: value = "Type/id"; date: low/high are
+    instants as text (UTC, inclusive range of the precision); string: value normalised (NFKD, lower, no marks).
+    `identifying`: stored and looked up as keyed HMAC only."""
+
+    param: str
+    kind: Literal["token", "reference", "date", "string"]
+    value: str = ""
+    system: str = ""
+    low: str = ""
+    high: str = ""
+    identifying: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One condition of a search; `values` are alternatives, clauses are joined by and.
+    token value "system|code", "|code" (no system), "code" (any system); reference "Type/id";
+    date "ge2026-03-02" (prefix and FHIR date); modifier "" | "not" | "missing" | "exact" | "contains"."""
+
+    param: str
+    kind: Literal["token", "reference", "date", "string", "id", "updated"]
+    values: tuple[str, ...]
+    modifier: str = ""
+    identifying: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search over current, not deleted versions of one type. `clinics` None means every clinic.
+    `sort`: "" = id order, "_lastUpdated", "-_lastUpdated". `after`: the keyset of the last row seen
+    (sort value, id), or None."""
+
+    type: str
+    clauses: tuple[Clause, ...] = ()
+    clinics: frozenset[str] | None = None
+    sort: str = ""
+    count: int = 100
+    after: tuple[str, str] | None = None
+
+
+# ── consent ──────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who wants what, for which purpose. `actors`: every identity of the requester, "Organization/x" or
+    "system|value". `purpose`: codes of v3-ActReason as "system|code"."""
+
+    patient: str
+    actors: frozenset[str]
+    purpose: tuple[str, ...]
+    action: Literal["access", "disclose", "collect", "use", "correct"]
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """A basis other than consent (workflow.md 5). `evidence` is the reference that proves it."""
+
+    kind: Literal["self", "author", "team"]
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`rule` names the semantic that decided (S1, S13, basis:author…), `versions` the Consents that did
+    ("Consent/x/_history/2" or "Consent/x"), `codes` the "system|code" needs the permit names (empty and
+    permit: no restriction by need)."""
+
+    permit: bool
+    reason: str
+    rule: str
+    versions: tuple[str, ...] = ()
+    obligations: tuple[str, ...] = ()
+    codes: frozenset[str] = frozenset()
+
+
+# ── the outbox ───────────────────────────────────────────────────────────────────────────────────
+LetterState = Literal["queued", "unknown", "parked", "conflict", "done", "dropped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """"Bring this resource up to date at that EHR." It carries no content: what may leave is decided when
+    it leaves. `lane` is the referral (ServiceRequest id): letters of one lane go in order, one at a time."""
+
+    ehr: str
+    lane: str
+    type: str
+    id: str
+    due: datetime
+    number: int = 0  # our version that caused it; a later letter may already have carried it
+    state: LetterState = "queued"
+    attempts: int = 0
+    reason: str = ""  # catalogued code, never personal data
+    key: int = 0  # row id, given by the store
+    fence: int = 0  # lease token: a settle with an old fence does nothing
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Our resource ↔ its copy at one EHR. `base` is the last known remote content (canonical bytes),
+    `sent` our version number it holds."""
+
+    ehr: str
+    type: str
+    id: str
+    remote_id: str
+    remote_version: str = ""
+    content_hash: str = ""
+    base: bytes = b""
+    sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRow:
+    """What a person must settle: base, ours, theirs as JSON bytes. state: open | resolved."""
+
+    ehr: str
+    type: str
+    id: str
+    reason: str
+    base: bytes
+    ours: bytes
+    theirs: bytes
+    at: datetime
+    key: int = 0
+    state: str = "open"
+    choice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One link of the audit chain, as stored."""
+
+    seq: int
+    event: bytes  # canonical JSON
+    digest: str  # hex, over the previous digest and the event
+
+
+# ── memory ───────────────────────────────────────────────────────────────────────────────────────
+class Uow(Protocol):
+    """One unit of work inside one database transaction. Synchronous; never kept beyond the call."""
+
+    at: datetime  # the time of this unit, UTC
+
+    # resources
+    def current(self, type: str, id: str) -> Version | None: ...
+    def version(self, type: str, id: str, number: int) -> Version | None: ...
+    def history(self, type: str, id: str) -> list[Version]:
+        """Newest first."""
+        ...
+
+    def save(self, version: Version, *, expected: int | None, index: Iterable[IndexRow]) -> Version:
+        """Writes `version` (its number is set here: last + 1) and replaces its search rows.
+        `expected`: the number the caller saw (0 = must not exist, None = any). Raises Stale when it is
+        another, Conflict when `expected` is 0 and the row exists."""
+        ...
+
+    def search(self, query: Query) -> list[Version]: ...
+    def count(self, query: Query) -> int: ...
+
+    # the bridge to EHRs
+    def link(self, ehr: str, type: str, id: str) -> Link | None: ...
+    def link_by_remote(self, ehr: str, type: str, remote_id: str) -> Link | None: ...
+    def save_link(self, link: Link) -> None: ...
+
+    # outbox
+    def post(self, letter: Letter) -> Letter:
+        """Queues it; a queued letter of the same (ehr, lane, type, id) not yet taken is not doubled."""
+        ...
+
+    def take(self, *, holder: str, until: datetime, ehr: str | None = None) -> Letter | None:
+        """Leases the first due letter of a lane that is neither leased nor blocked by an earlier letter
+        (parked, conflict, unknown-not-due). Due is `due <= at`. None: nothing to do now."""
+        ...
+
+    def settle(self, letter: Letter, *, state: LetterState, due: datetime | None = None, reason: str = "") -> bool:
+        """Ends the lease with an outcome; attempts + 1. False when the fence is old (nothing written)."""
+        ...
+
+    def letters(self, *, states: Sequence[LetterState] = (), ehr: str | None = None, lane: str | None = None,
+                limit: int = 1000) -> list[Letter]: ...
+
+    # once-only requests, tokens, small kept values, cursors, leases, conflicts
+    def remembered(self, key: str) -> tuple[str, bytes] | None:
+        """(digest of the request body, the answer given) of an idempotent request."""
+        ...
+
+    def remember(self, key: str, digest: str, answer: bytes) -> None: ...
+    def kept(self, name: str) -> bytes | None:
+        """A small named value: the applied network, a cursor, a key, a counter."""
+        ...
+
+    def keep(self, name: str, value: bytes) -> None: ...
+    def save_token(self, digest: str, principal: bytes, expires: datetime) -> None: ...
+    def token(self, digest: str) -> bytes | None:
+        """The principal as JSON, None when unknown or expired."""
+        ...
+
+    def lease(self, name: str, *, holder: str, until: datetime) -> bool:
+        """True when `holder` has the lease until then (free, expired, or its own)."""
+        ...
+
+    def save_conflict(self, conflict: ConflictRow) -> ConflictRow: ...
+    def conflicts(self, *, state: str = "open") -> list[ConflictRow]: ...
+    def settle_conflict(self, key: int, *, choice: str) -> None: ...
+
+    # audit
+    def audit(self, event: Resource) -> None:
+        """Adds one event to the chain; sealed at commit, once for all units of that commit."""
+        ...
+
+    def audit_rows(self, *, after: int = 0, limit: int = 1000) -> list[AuditRow]: ...
+
+
+class Store(Protocol):
+    async def read(self, fn: Callable[[Uow], T]) -> T: ...
+    async def write(self, fn: Callable[[Uow], T]) -> T:
+        """Runs `fn` in the writer's next group commit; returns after that commit. What `fn` raises is
+        raised here and rolls back this unit alone."""
+        ...
+
+    def read_now(self, fn: Callable[[Uow], T]) -> T:
+        """The same for job threads and the command line (blocking)."""
+        ...
+
+    def write_now(self, fn: Callable[[Uow], T]) -> T: ...
+    def on_commit(self, wake: Callable[[], None]) -> None:
+        """`wake` is called after each commit that wrote; it must not block."""
+        ...
+
+    def close(self) -> None: ...
+
+
+# ── the other side ───────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A resource as the EHR has it. `version` is "" where the EHR gives none."""
+
+    resource: Resource
+    version: str = ""
+
+    @property
+    def id(self) -> str:
+        return str(self.resource.get("id", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What an EHR says and shows it can do."""
+
+    fhir_version: str = ""
+    software: str = ""
+    types: Mapping[str, frozenset[str]] = field(default_factory=dict)  # type -> interactions
+    search: Mapping[str, frozenset[str]] = field(default_factory=dict)  # type -> parameters
+    transactions: bool = False
+    conditional_create: bool = False
+
+
+class EhrClient(Protocol):
+    """One EHR endpoint. Blocking; used from job threads only. Raises EhrError and its kinds."""
+
+    name: str
+
+    def capability(self) -> Capability: ...
+    def read(self, type: str, id: str) -> Remote | None:
+        """None when the EHR says 404 or 410."""
+        ...
+
+    def search(self, type: str, params: Sequence[tuple[str, str]]) -> Iterable[list[Remote]]:
+        """Pages, each fetched when asked for; finite whatever the EHR's links say."""
+        ...
+
+    def create(self, resource: Resource, *, if_none_exist: tuple[str, str] | None = None) -> Remote: ...
+    def update(self, resource: Resource, *, if_match: str) -> Remote: ...
+    def patch(self, type: str, id: str, operations: list[dict[str, Any]], *, if_match: str) -> Remote: ...
+    def transaction(self, bundle: Resource) -> Resource: ...

@@ -1,0 +1,68 @@
+"""What every test shares: the tiers (which ran, which did not, and why) and the hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.postgres", "tests.hapi_server", "tests.validator"]
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("LIAISON_SHARED", ROOT.parent / "shared"))
+REQUIRED = os.environ.get("LIAISON_TEST_REQUIRE", "") == "all"
+TIERS = ("postgres", "hapi", "profiles", "shared", "image")
+
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("nightly", max_examples=5000, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+settings.load_profile(os.environ.get("LIAISON_TEST_PROFILE", "ci"))
+
+_ran: Counter[str] = Counter()
+_left: Counter[tuple[str, str]] = Counter()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of material of others (never committed); the tier `shared` needs it."""
+    return SHARED
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if SHARED.is_dir() or REQUIRED:
+        return
+    for item in items:
+        if item.get_closest_marker("shared") or item.get_closest_marker("profiles"):
+            item.add_marker(pytest.mark.skip(reason=f"no shared material at {SHARED.name}/ beside the repository (LIAISON_SHARED names another place)"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if REQUIRED and not SHARED.is_dir() and item.get_closest_marker("shared"):
+        pytest.fail("LIAISON_TEST_REQUIRE=all, and the shared material is missing")
+
+
+def _tier(item: pytest.Item) -> str:
+    return next((name for name in TIERS if item.get_closest_marker(name)), "main")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and REQUIRED:
+        report.outcome, report.longrepr = "failed", f"LIAISON_TEST_REQUIRE=all, and this was skipped: {report.longrepr}"
+    if report.skipped:
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        _left[(_tier(item), why.removeprefix("Skipped: "))] += 1
+    elif report.when == "call":
+        _ran[_tier(item)] += 1
+
+
+def pytest_terminal_summary(terminalreporter) -> None:  # type: ignore[no-untyped-def]
+    write = terminalreporter.write_line
+    terminalreporter.section("tiers")
+    for tier in ("main", *TIERS):
+        reasons = [f"{count} left out: {why}" for (name, why), count in sorted(_left.items()) if name == tier]
+        write(f"{tier:>9}  {_ran[tier]} ran" + ("" if not reasons else "; " + "; ".join(reasons)))
