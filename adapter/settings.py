@@ -1,0 +1,172 @@
+"""What an operator may set: one frozen Settings, read from LIAISON_* variables and the command line, nowhere else."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from adapter.errors import SettingsError
+
+PREFIX = "LIAISON_"
+OTHERS = ("LIAISON_TEST_", "LIAISON_SHARED")  # read by the tests, not by the programme
+KEY_LENGTH = 32
+
+
+def _duration(written: Any) -> Any:
+    """A timedelta of "90s", "15m", "24h", "2d"; anything else is left to pydantic."""
+    found = re.fullmatch(r"(\d{1,6})([smhd])", written) if isinstance(written, str) else None
+    return timedelta(seconds=int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]) if found else written
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+
+
+class Settings(BaseSettings):
+    """Made by `load_settings`; `Settings(...)` itself reads nothing but its arguments. Relative paths are relative
+    to the folder the command runs in."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    database_url: str = "sqlite:///liaison.db"
+    readers: int = Field(4, ge=1, le=64, description="database connections for reading, per process")
+    network_file: Path = Path("network.yaml")
+    mappings_dir: Path | None = Field(None, description="a folder in place of the mappings that come with the package")
+    host: str = "127.0.0.1"
+    port: int = Field(8600, ge=0, le=65535, description="0: any free one")
+    public_url: str = Field("", description="how others reach this server; by default http://host:port")
+    system_base: str = Field("https://liaison.example", description="base of our own identifier and code systems")
+    zone: str = "Europe/Paris"
+    secret_key: SecretStr | None = Field(None, description="at least 32 characters: pairwise ids, search digests, paging cursors")
+    secret_key_file: Path = Field(Path("liaison.key"), description="the same, in a file; `liaison init` makes it")
+    consent_max_age: Duration = Field(timedelta(hours=24), description="age at which a Consent mastered in an EHR no longer decides")
+    max_body: ByteSize = Field(ByteSize(5 * 1024 * 1024), gt=0, description="largest request body")
+    web_processes: int = Field(1, ge=1, le=64)
+    jobs: bool = Field(True, description="run the jobs beside the server")
+    push_every: Duration = timedelta(seconds=1)
+    pull_interval: Duration = timedelta(minutes=15)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_token_file: Path | None = Field(None, description="token that opens /metrics to others than this machine")
+    token_seconds: int = Field(300, ge=30, le=3600, description="life of an access token")
+    demo: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, written: str) -> str:
+        try:
+            ZoneInfo(written)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("expected a time zone such as Europe/Paris") from None
+        return written
+
+    @field_validator("system_base", "public_url")
+    @classmethod
+    def _absolute(cls, written: str) -> str:
+        parts = urlsplit(written)
+        if written and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("expected an absolute http(s) address without query or fragment")
+        return written.rstrip("/")
+
+    @field_validator("system_base", "database_url", "host")
+    @classmethod
+    def _not_empty(cls, written: str) -> str:
+        if not written.strip():
+            raise ValueError("expected a value")
+        return written
+
+    @property
+    def url(self) -> str:
+        """The address others are told, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+    def key(self) -> bytes:
+        """The secret key. Raises SettingsError when there is none, it cannot be read, or it is too short."""
+        if self.secret_key is not None:
+            return _long_enough(self.secret_key.get_secret_value().strip().encode(), "LIAISON_SECRET_KEY")
+        try:
+            found = self.secret_key_file.read_bytes().strip()
+        except OSError as error:
+            fix = "run `liaison init`, which makes the file, or set LIAISON_SECRET_KEY"
+            text = f"cannot read the secret key in {self.secret_key_file}: {error.strerror}"
+            raise SettingsError(text, variable="LIAISON_SECRET_KEY_FILE", fix=fix) from None
+        return _long_enough(found, "LIAISON_SECRET_KEY_FILE")
+
+
+def _long_enough(key: bytes, variable: str) -> bytes:
+    if len(key) < KEY_LENGTH:
+        raise SettingsError(f"expected a key of at least {KEY_LENGTH} characters", variable=variable, fix="run `liaison init`, which makes a good one")
+    return key
+
+
+def variables() -> dict[str, str]:
+    """Every LIAISON_* variable there is, and the name of its field."""
+    return {PREFIX + name.upper(): name for name in Settings.model_fields}
+
+
+def load_settings(environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of an environment, with what the command line says in place of it (None: not said). An empty
+    variable counts as not set. Raises SettingsError, with everything that is wrong at once and without any value:
+    an unknown LIAISON_* variable (naming the nearest), a value of the wrong kind."""
+    known = variables()
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and not name.startswith(OTHERS)}
+    wrong = [(name, "no such setting" + _nearest(name, known)) for name in sorted(given) if name not in known]
+    said = {known[name]: value for name, value in given.items() if name in known and value != ""}
+    said |= {name: value for name, value in (overrides or {}).items() if value is not None}
+    try:
+        settings = Settings(**said)
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False, include_context=False):
+            name = PREFIX + str(found["loc"][0]).upper() if found["loc"] else PREFIX
+            wrong.append((name, found["msg"].removeprefix("Value error, ") + _default(str(found["loc"][0]))))
+    if wrong:
+        raise _refused(wrong)
+    return settings
+
+
+def _nearest(name: str, known: Mapping[str, str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
+
+
+def _default(name: str) -> str:
+    field = Settings.model_fields.get(name)
+    return f" (by default {field.default})" if field and field.default not in (None, "") else ""
+
+
+def _refused(wrong: list[tuple[str, str]]) -> SettingsError:
+    names = list(dict.fromkeys(name for name, _ in wrong))
+    fix = f"set or unset {', '.join(names)}"
+    if len(wrong) == 1:
+        return SettingsError(wrong[0][1], variable=wrong[0][0], fix=fix)
+    lines = "\n".join(f"  {name}: {text}" for name, text in wrong)
+    return SettingsError(f"{len(wrong)} settings are wrong\n{lines}", variable=names[0], fix=fix)
+
+
+def mappings_folder(settings: Settings) -> Traversable:
+    """The folder of mappings, code tables and views: the operator's own, else the package's, else (in a clone)
+    the repository's. Raises SettingsError when it is not there."""
+    if settings.mappings_dir is not None:
+        if not settings.mappings_dir.is_dir():
+            fix = "name a folder, or unset LIAISON_MAPPINGS_DIR to use the mappings of the package"
+            raise SettingsError(f"no folder {settings.mappings_dir}", variable="LIAISON_MAPPINGS_DIR", fix=fix)
+        return settings.mappings_dir
+    package = files("adapter")
+    packaged = package / "_mappings"
+    return packaged if packaged.is_dir() else Path(str(package)).parent / "mappings"
