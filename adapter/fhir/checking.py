@@ -1,0 +1,69 @@
+"""check(): all that is wrong with a resource, as FHIR R4 has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from pydantic_core import ErrorDetails, ValidationError
+
+from adapter.errors import Issue
+from adapter.fhir import containment, gaps, paths, schema, walk
+from adapter.ports import Resource
+
+
+def check(resource: Resource, *, type: str | None = None) -> list[Issue]:
+    """Every issue of a parsed resource, [] when it is valid FHIR R4; `type` is the type it has to be.
+
+    Checked: shape, primitive types and calendar dates, required codes, choices, reference targets, the
+    invariants of R4 (stack.md, "Traps"). Texts never hold values.
+    """
+    if not isinstance(resource, dict):
+        return [Issue("structure", "expected an object")]
+    try:
+        compact = orjson.dumps(resource)
+    except (TypeError, ValueError, RecursionError):
+        return [Issue("structure", "expected plain JSON: objects, arrays, text, numbers, true and false, not nested too deeply")]
+    return issues(resource, compact, type)
+
+
+def issues(resource: Resource, compact: bytes, type: str | None) -> list[Issue]:
+    """The same, given the resource's compact JSON."""
+    actual = resource.get("resourceType")
+    if fault := schema.unfit(actual):
+        return [Issue(*fault)]
+    if type is not None and actual != type:
+        return [Issue("structure", f"expected a {type}", "resourceType")]
+    return _issues(str(actual), resource, compact)
+
+
+def _issues(root: str, resource: Resource, compact: bytes) -> list[Issue]:
+    if gaps.too_deep(resource, compact):
+        return [Issue("too-long", f"expected at most {gaps.DEEPEST} levels of objects and arrays", root)]
+    shape: list[Issue] = []
+    broken = False
+    try:
+        schema.validator(root).validate_python(resource)
+        if not gaps.suspected(compact) and not containment.suspected(compact):
+            return []
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        broken = any(one["type"] == schema.BROKEN for one in found)
+        shape = [paths.issue(root, one) for one in found if one["type"] != schema.BROKEN and not _excused(one, resource)]
+    empty = list(gaps.gaps(root, resource))
+    named = {issue.expression for issue in empty}
+    all_found = [*empty, *(i for i in shape if i.expression not in named), *walk.broken_rules(root, resource)]
+    if broken and not all_found:  # never accept what the validator refused
+        return [Issue("invariant", "breaks a rule of FHIR R4", root)]
+    return all_found
+
+
+def _excused(found: ErrorDetails, resource: Resource) -> bool:
+    """A required primitive may be given by extensions alone: `_status` without `status`."""
+    if found["type"] != "missing":
+        return False
+    *above, name = found["loc"]
+    owner: Any = resource
+    for step in above:
+        owner = owner[step]
+    return f"_{name}" in owner

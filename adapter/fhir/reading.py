@@ -1,0 +1,70 @@
+"""parse(): bytes in, validated resource out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import orjson
+
+from adapter.errors import Invalid, Issue, Malformed
+from adapter.fhir import checking
+from adapter.ports import Resource
+
+RULES_ONLY = frozenset({"invariant", "value-set", "business-rule"})
+
+
+def parse(body: bytes, *, type: str | None = None) -> Resource:
+    """The resource in `body` as a plain dict, checked as FHIR R4 (`check`); `type` is the type it has to be.
+
+    Decimals are floats in the dict: their precision (7.10) lives in the bytes, which `stamp` and `exact` keep.
+    Raises Malformed (400) for what is no JSON or not of the shape R4 has, Invalid (422) where only invariants
+    are broken; both carry every issue.
+    """
+    resource, compact = _load(body)
+    issues = checking.issues(resource, compact, type)
+    if issues:
+        refuse(issues)
+    return resource
+
+
+def refuse(issues: list[Issue]) -> NoReturn:
+    """Raises the one of Malformed and Invalid that the issues ask for."""
+    only_rules = all(issue.code == "invariant" for issue in issues)
+    first = issues[0]
+    text = f"{first.expression}: {first.text}" if first.expression else first.text
+    more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
+    raise (Invalid if only_rules else Malformed)(text + more, issues=issues)
+
+
+def _load(body: bytes) -> tuple[Resource, bytes]:
+    """(resource, its compact JSON). A body that already is compact has no member twice: nothing was lost."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"expected JSON as RFC 8259 has it, in UTF-8: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    if not isinstance(value, dict):
+        raise Malformed("expected one JSON object with a resourceType")
+    try:
+        compact = orjson.dumps(value)
+    except TypeError:  # more than 254 levels
+        raise Malformed("expected JSON that is not nested so deeply") from None
+    if compact != body:
+        _refuse_doubles(body)
+    return value, compact
+
+
+def _refuse_doubles(body: bytes) -> None:
+    """JSON permits a member twice, FHIR does not, and readers disagree on which one counts."""
+    doubled: set[str] = set()
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            doubled.update(name for name in found if sum(name == other for other, _ in pairs) > 1)
+        return found
+
+    json.loads(body, object_pairs_hook=members, parse_int=str, parse_float=str)
+    if doubled:
+        known = sorted(name for name in doubled if name.isascii() and name.isidentifier() and len(name) <= 64)
+        raise Malformed("expected each member once in an object" + (f", but twice: {', '.join(known)}" if known else ""))
