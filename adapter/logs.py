@@ -85,7 +85,7 @@ def emit(code: str, **keys: Any) -> None:
     if not structlog.is_configured():
         return
     level = CODES.get(code, CODES["log.unknown"])[0]
-    getattr(structlog.get_logger(), level)(code, **keys)
+    getattr(structlog.get_logger(), level)(code, **allowed(keys))
 
 
 def failure(error: BaseException) -> dict[str, str]:

@@ -111,7 +111,8 @@ class Settings(BaseSettings):
 
 def _long_enough(key: bytes, variable: str) -> bytes:
     if len(key) < KEY_LENGTH:
-        raise SettingsError(f"expected a key of at least {KEY_LENGTH} characters", variable=variable, fix="run `liaison init`, which makes a good one")
+        fix = "run `liaison init`, which makes a good one"
+        raise SettingsError(f"expected a key of at least {KEY_LENGTH} characters", variable=variable, fix=fix)
     return key
 
 
@@ -127,7 +128,7 @@ def load_settings(environ: Mapping[str, str], overrides: Mapping[str, Any] | Non
     known = variables()
     given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and not name.startswith(OTHERS)}
     wrong = [(name, "no such setting" + _nearest(name, known)) for name in sorted(given) if name not in known]
-    said = {known[name]: value for name, value in given.items() if name in known and value != ""}
+    said: dict[str, Any] = {known[name]: value for name, value in given.items() if name in known and value != ""}
     said |= {name: value for name, value in (overrides or {}).items() if value is not None}
     try:
         settings = Settings(**said)

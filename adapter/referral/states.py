@@ -1,0 +1,128 @@
+"""The Task state table with its actors, and what must hold when a Task changes (sdohcc.md (c), workflow.md 2).
+
+The requester is who asked, or Liaison's Device on its behalf; the target is the owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Literal
+
+from adapter.clock import instant
+from adapter.errors import Invalid, Issue
+from adapter.ports import Resource
+
+Actor = Literal["requester", "target"]
+ACTORS: tuple[Actor, ...] = ("requester", "target")
+_R: frozenset[str] = frozenset({"requester"})
+_T: frozenset[str] = frozenset({"target"})
+_BOTH = _R | _T
+_ERROR = "entered-in-error"
+
+# from -> to -> who may. "" is "not there yet". A terminal state leads only to entered-in-error.
+MOVES: dict[str, dict[str, frozenset[str]]] = {
+    "": {"draft": _R, "requested": _R},
+    "draft": {"requested": _R, "cancelled": _R, _ERROR: _R},  # draft → cancelled is the house's own row
+    "requested": {"accepted": _T, "rejected": _T, "cancelled": _BOTH, _ERROR: _R},
+    "accepted": {"in-progress": _T, "on-hold": _T, "completed": _T, "failed": _T, "cancelled": _BOTH, _ERROR: _R},
+    "in-progress": {"on-hold": _T, "completed": _T, "failed": _T, "cancelled": _BOTH, _ERROR: _R},
+    "on-hold": {"in-progress": _T, "completed": _T, "failed": _T, "cancelled": _BOTH, _ERROR: _R},
+    "rejected": {_ERROR: _R},
+    "cancelled": {_ERROR: _R},
+    "completed": {_ERROR: _R},
+    "failed": {_ERROR: _R},
+    _ERROR: {},
+}
+STATES = tuple(state for state in MOVES if state)
+TERMINAL = frozenset({"rejected", "cancelled", "completed", "failed", _ERROR})
+NEEDS_REASON = frozenset({"rejected", "cancelled", "on-hold", "failed"})
+FROZEN = ("owner", "requester", "basedOn", "partOf", "for", "focus")
+READ_AS = {"received": "requested", "ready": "accepted"}  # never written by us (workflow.md 2)
+
+
+def legal(old: str, actor: str | Collection[str]) -> tuple[str, ...]:
+    """The states that `actor` ("requester", "target", or both) may move a Task to from `old` ("" = a new Task)."""
+    actors = {actor} if isinstance(actor, str) else set(actor)
+    return tuple(new for new, who in MOVES.get(old, {}).items() if who & actors)
+
+
+def check_move(old: str, new: str, actor: str | Collection[str]) -> None:
+    """Passes for a legal move and for no move at all. Raises Invalid (business-rule) naming the legal moves."""
+    if old == new or new in legal(old, actor):
+        return
+    raise Invalid(_no_move(old, new, actor), expression="Task.status")
+
+
+def _no_move(old: str, new: str, actor: str | Collection[str]) -> str:
+    said = " and ".join(sorted({actor} if isinstance(actor, str) else set(actor))) or "someone outside this referral"
+    target = new if new in STATES else "that state"
+    open_moves = ", ".join(legal(old, actor)) or "nothing"
+    return f"a Task may not go from {old or 'nothing'} to {target} by the {said}; legal: {open_moves}"
+
+
+def normalised(task: Resource) -> tuple[Resource, list[Issue]]:
+    """A Task as we keep it: `received` becomes requested and `ready` accepted, with a warning each."""
+    status = task.get("status")
+    if status not in READ_AS:
+        return task, []
+    text = f"{status} is not a state of SDOHCC referrals; it is taken as {READ_AS[status]}"
+    return task | {"status": READ_AS[status]}, [Issue("business-rule", text, "Task.status", "warning")]
+
+
+def settle(old: Resource | None, new: Resource, *, actors: Collection[str], at: datetime) -> Resource:
+    """The Task to be kept when `actors` want `new` in place of `old`: status normalised, `lastModified` at `at`; `old`
+    itself when nothing changes. Raises Invalid with every issue at once: an illegal move, a frozen element, a missing
+    reason or output."""
+    task, _ = normalised(new)
+    if old is not None and same(old, task):
+        return old
+    if issues := [*_moves(old, task, actors), *_thawed(old, task), *_missing(task)]:
+        raise Invalid(issues[0].text, issues=issues)
+    return task | {"lastModified": instant(at)}
+
+
+def same(old: Resource, new: Resource) -> bool:
+    """Whether two resources say the same; the server's own marks (id, version, times) do not count."""
+    return _said(old) == _said(new)
+
+
+def _said(resource: Resource) -> Resource:
+    meta = {name: value for name, value in resource.get("meta", {}).items() if name not in ("versionId", "lastUpdated", "source")}
+    rest = {name: value for name, value in resource.items() if name not in ("id", "meta", "lastModified")}
+    return rest | ({"meta": meta} if meta else {})
+
+
+def _moves(old: Resource | None, task: Resource, actors: Collection[str]) -> list[Issue]:
+    before, after = (old or {}).get("status", ""), task.get("status", "")
+    if before == after or after in legal(before, actors):
+        return []
+    return [Issue("business-rule", _no_move(before, after, actors), "Task.status")]
+
+
+def _thawed(old: Resource | None, task: Resource) -> list[Issue]:
+    """Once requested, who asks whom for whom about what does not change: another recipient is another Task."""
+    if old is None or old.get("status") == "draft":
+        return []
+    changed = [element for element in FROZEN if _target(old.get(element)) != _target(task.get(element))]
+    return [Issue("business-rule", f"{element} may not change once the Task is requested", f"Task.{element}") for element in changed]
+
+
+def _target(value: object) -> object:
+    """A reference (or a list of them) without the display, which means nothing."""
+    if isinstance(value, list):
+        return [_target(entry) for entry in value]
+    return {name: part for name, part in value.items() if name != "display"} if isinstance(value, dict) else value
+
+
+def _missing(task: Resource) -> list[Issue]:
+    status = task.get("status", "") if task.get("status") in STATES else ""
+    reason = task.get("statusReason")
+    issues = []
+    if (status in NEEDS_REASON or reason is not None) and not str((reason or {}).get("text", "")).strip():
+        issues.append(Issue("required", f"a Task that is {status or 'in that state'} needs statusReason.text", "Task.statusReason.text"))
+    if status == "completed" and not task.get("output"):
+        issues.append(Issue("required", "a completed Task needs at least one output", "Task.output"))
+    if status not in ("", "draft") and not task.get("owner"):
+        issues.append(Issue("required", "a Task that is sent needs an owner: a unit", "Task.owner"))
+    return issues

@@ -1,0 +1,202 @@
+"""The acts on a referral. Each takes the referral as it is and answers the resources that change or are new, as new
+dicts; nothing is stored or sent here. Raises Invalid (business-rule) naming the legal moves.
+
+Who may act is the caller's to know: `accept`, `decline`, `start`, `hold`, `fail`, `complete`, `progress`, `ask` and
+`message` are the target's, `agree`, `sent`, `answer` and `withdraw` the requester's, `cancel` either's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from adapter.errors import Invalid
+from adapter.ports import Resource
+from adapter.referral import codes, spoken
+from adapter.referral.agreement import agreements, may_leave
+from adapter.referral.scene import SOCIAL_ASSESSMENT, Referral, Scene, activity_output, communication, procedure, reference
+from adapter.referral.states import TERMINAL, Actor, check_move
+
+__all__ = [
+    "Referral", "Scene", "accept", "agree", "agreements", "answer", "ask", "cancel", "closing_notice", "complete", "decline", "fail",
+    "hold", "may_leave", "message", "progress", "sent", "start", "withdraw",
+]  # fmt: skip
+
+
+def _moved(
+    referral: Referral, scene: Scene, status: str, actor: Actor, *, reason: str = "", business: str = "", elements: Resource | None = None
+) -> Resource:
+    """The Task in its new status. `business` is its business status from now on: "" none, "=" as it was."""
+    task = referral.task
+    check_move(task["status"], status, actor)
+    dropped = {"statusReason"} if business == "=" else {"statusReason", "businessStatus"}
+    moved = {name: value for name, value in task.items() if name not in dropped}
+    moved |= {"status": status, "lastModified": scene.later(task.get("authoredOn", ""))} | (elements or {})
+    if reason:
+        moved["statusReason"] = scene.reason(reason)
+    if business and business != "=":
+        moved["businessStatus"] = scene.coded("business-status", business)
+    return moved
+
+
+def agree(referral: Referral, scene: Scene, who: Literal["doctor", "patient"], *, due: datetime | None = None) -> list[Resource]:
+    """One agreement more: the request (doctor) or the Consents (patient) become active; when both stand the Task is
+    sent. Nothing changes when it had been given before. Raises Invalid when there is no Consent left to agree to."""
+    if all(agreements(referral.request, referral.consents)):
+        return [] if referral.task["status"] != "draft" else sent(referral, scene, due=due)
+    check_move(referral.task["status"], "requested", "requester")
+    if who == "doctor":
+        request, consents = referral.request | {"status": "active"}, referral.consents
+        changed = [request] if referral.request["status"] != "active" else []
+    else:
+        if not referral.consents or any(consent["status"] not in ("draft", "proposed", "active") for consent in referral.consents):
+            text = "the patient's agreement needs a Consent that was not ended: make a new one"
+            raise Invalid(text, expression="ServiceRequest.supportingInfo")
+        request, consents = referral.request, tuple(consent | {"status": "active"} for consent in referral.consents)
+        changed = [now for now, before in zip(consents, referral.consents, strict=True) if now["status"] != before["status"]]
+    after = Referral(referral.task, request, consents)
+    return changed + (sent(after, scene, due=due) if all(agreements(request, consents)) else [])
+
+
+def sent(referral: Referral, scene: Scene, *, due: datetime | None = None) -> list[Resource]:
+    """draft → requested, unread; `due` (aware, in the unit's zone) becomes the deadline. Both agreements must stand."""
+    if not all(agreements(referral.request, referral.consents)):
+        raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status")
+    elements: Resource = {}
+    if due:
+        before = referral.task.get("restriction", {})
+        elements["restriction"] = before | {"period": before.get("period", {}) | {"end": due.isoformat(timespec="seconds")}}
+    return [_moved(referral, scene, "requested", "requester", business=codes.UNREAD, elements=elements)]
+
+
+def accept(referral: Referral, scene: Scene) -> list[Resource]:
+    return [_moved(referral, scene, "accepted", "target")]
+
+
+def decline(referral: Referral, scene: Scene, reason: str) -> list[Resource]:
+    """requested → rejected with a code of `status-reason`; the request is revoked, the Consent ends."""
+    return _ended(referral, scene, _moved(referral, scene, "rejected", "target", reason=reason))
+
+
+def start(referral: Referral, scene: Scene) -> list[Resource]:
+    """The first contact was made, or work goes on after a halt."""
+    return [_moved(referral, scene, "in-progress", "target")]
+
+
+def hold(referral: Referral, scene: Scene, reason: str) -> list[Resource]:
+    return [_moved(referral, scene, "on-hold", "target", reason=reason, business="=")]
+
+
+def progress(referral: Referral, scene: Scene, code: str) -> list[Resource]:
+    """A contact tried, an appointment fixed, a no-show: the status stays, the business status says it. After the third
+    no-show the target may `cancel` with `beneficiaire-absent`; that is his decision."""
+    if code not in codes.PROGRESS:
+        raise Invalid(f"expected one of {', '.join(codes.PROGRESS)}", expression="Task.businessStatus")
+    _open(referral)
+    return [_moved(referral, scene, referral.task["status"], "target", business=code) | _reason_kept(referral)]
+
+
+def fail(referral: Referral, scene: Scene, reason: str) -> list[Resource]:
+    """Tried, and impossible."""
+    return _ended(referral, scene, _moved(referral, scene, "failed", "target", reason=reason))
+
+
+def complete(
+    referral: Referral, scene: Scene, outcomes: Mapping[str, str], *, performed: datetime | None = None, activity: str = SOCIAL_ASSESSMENT
+) -> list[Resource]:
+    """The end of the work: `outcomes` gives each need of the request its code of `outcome` (met, partly…), `activity` is
+    a SNOMED procedure. One new Procedure for each outcome, pointed to by Task.output; the request is completed."""
+    asked = {
+        coding["code"]
+        for concept in referral.request.get("reasonCode", ())
+        for coding in concept.get("coding", ())
+        if coding.get("system") == scene.systems.code("need")
+    }
+    if not outcomes or not outcomes.keys() <= asked or (asked - outcomes.keys()):
+        raise Invalid("expected an outcome for each need of the request, and for no other", expression="Task.output")
+    check_move(referral.task["status"], "completed", "target")
+    done = [
+        procedure(
+            referral, scene, outcome=outcome, activity=activity, performed=performed or scene.at,
+            needs=[need for need, found in outcomes.items() if found == outcome],
+        )
+        for outcome in dict.fromkeys(outcomes.values())
+    ]  # fmt: skip
+    outputs = [*referral.task.get("output", ()), *(activity_output(one) for one in done)]
+    return [*done, *_ended(referral, scene, _moved(referral, scene, "completed", "target", elements={"output": outputs}))]
+
+
+def cancel(referral: Referral, scene: Scene, reason: str, *, actor: Actor) -> list[Resource]:
+    """Given up by either side, or a draft by the requester."""
+    return _ended(referral, scene, _moved(referral, scene, "cancelled", actor, reason=reason))
+
+
+def withdraw(referral: Referral, scene: Scene, *, shown: bool) -> list[Resource]:
+    """The person withdraws: the Consents end, an open Task is cancelled with a neutral reason, the request is revoked.
+    `shown`: the recipient had seen who it is, so it gets a closing notice. After the end only Consents still end."""
+    if referral.task["status"] in TERMINAL:
+        return [_closed(consent) for consent in referral.consents if _closed(consent) != consent]
+    notice = [closing_notice(referral, scene)] if shown and referral.task["status"] != "draft" else []
+    return [*cancel(referral, scene, codes.CLOSED, actor="requester"), *notice]
+
+
+def _ended(referral: Referral, scene: Scene, task: Resource) -> list[Resource]:
+    """The Task, and what ends with it: the Consents, then the request (completed, revoked, or void where the doctor never
+    agreed to it: `may_leave` tells a draft given up by that)."""
+    consents = [closed for consent in referral.consents if (closed := _closed(consent)) != consent]
+    before = referral.request["status"]
+    after = "completed" if task["status"] == "completed" else "entered-in-error" if before == "draft" else "revoked"
+    request = [referral.request | {"status": after}] if before in ("draft", "active", "on-hold") else []
+    return [task, *request, *consents]
+
+
+def _closed(consent: Resource) -> Resource:
+    """An active Consent becomes inactive, one that was only proposed rejected; an ended one stays."""
+    after = {"active": "inactive", "proposed": "rejected", "draft": "rejected"}.get(consent["status"])
+    return consent | {"status": after} if after else consent
+
+
+def ask(referral: Referral, scene: Scene, question: str) -> list[Resource]:
+    """A coded question to the requester; the Task waits for an answer, its clock does not stop."""
+    _open(referral)
+    topic, text = scene.coded("question", question), scene.label("question", question)
+    asked = communication(referral, scene, kind=codes.QUESTION, text=text, to=referral.task["requester"], topic=topic)
+    task = _moved(referral, scene, referral.task["status"], "target", business=codes.QUESTION_OPEN)
+    return [task | _reason_kept(referral), asked]
+
+
+def answer(referral: Referral, scene: Scene, question: Resource, code: str) -> list[Resource]:
+    """The requester's coded answer to a Communication that `ask` made."""
+    _open(referral)
+    topic, text = scene.coded("answer", code), scene.label("answer", code)
+    said = communication(referral, scene, kind=codes.ANSWER, text=text, to=referral.task["owner"], topic=topic)
+    task = _moved(referral, scene, referral.task["status"], "requester") | _reason_kept(referral)
+    return [task, said | {"inResponseTo": [reference(question)]}]
+
+
+def message(referral: Referral, scene: Scene, text: str) -> list[Resource]:
+    """The recipient's words to the practice: one of the two places where free text exists (workflow.md 1)."""
+    if referral.task["status"] == "draft":
+        raise Invalid("nothing is said about a referral that was not sent", expression="Task.status")
+    if not text.strip():
+        raise Invalid("expected a message", code="required", expression="Communication.payload")
+    return [communication(referral, scene, kind=codes.MESSAGE, text=text.strip(), to=referral.task["requester"])]
+
+
+def closing_notice(referral: Referral, scene: Scene) -> Resource:
+    """To the unit, under the spoken reference alone: no name, no need, no reason, no pointer to the person."""
+    return communication(
+        referral, scene, kind=codes.CLOSING, text=spoken.of_task(referral.task), to=referral.task.get("owner"), names_person=False
+    )
+
+
+def _open(referral: Referral) -> None:
+    state = referral.task["status"]
+    if state == "draft" or state in TERMINAL:
+        raise Invalid(f"expected a referral that is open, but this one is {state}", expression="Task.status")
+
+
+def _reason_kept(referral: Referral) -> Resource:
+    """Where the status stays, so does its reason (a Task on hold needs one)."""
+    return {"statusReason": referral.task["statusReason"]} if "statusReason" in referral.task else {}
