@@ -1,7 +1,7 @@
 """Logs: one JSON object a line on stderr, with a catalogued code. Personal data cannot get in: only the keys
 below pass, and only with values of their form; everything else is dropped and counted.
 
-`emit("push.sent", ehr="msp", count=3)` writes {"at", "level", "code", "message", "ehr", "count"}.
+`log("push-sent", ehr="msp", count=3)` writes {"at", "level", "code", "message", "ehr", "count"}.
 """
 
 from __future__ import annotations
@@ -21,45 +21,45 @@ from adapter.clock import Clock, instant
 
 # code -> (level, message). A message is fixed text: what varies is in the keys.
 CODES: Mapping[str, tuple[str, str]] = {
-    "serve.started": ("info", "the server answers"),
-    "serve.stopped": ("info", "the server has stopped"),
-    "serve.failed": ("error", "the server could not start"),
-    "worker.started": ("info", "the jobs run"),
-    "worker.stopped": ("info", "the jobs have stopped"),
-    "request.done": ("info", "a request was answered"),
-    "request.failed": ("error", "a request ended in an error that nobody foresaw"),
-    "intake.received": ("info", "a record was taken in"),
-    "intake.refused": ("warning", "a record was refused"),
-    "intake.dropped": ("warning", "elements that nobody may keep were dropped at the door"),
-    "token.issued": ("info", "an access token was issued"),
-    "token.refused": ("warning", "a token request was refused"),
-    "network.applied": ("info", "the network file was applied"),
-    "network.refused": ("error", "the network file was refused"),
-    "consent.denied": ("info", "a disclosure was denied"),
-    "consent.withdrawn": ("info", "a consent was withdrawn"),
-    "push.started": ("debug", "the outbox is being drained"),
-    "push.sent": ("info", "a letter reached its EHR"),
-    "push.retry": ("warning", "a letter will be sent again later"),
-    "push.parked": ("warning", "a letter waits for a person"),
-    "push.conflict": ("warning", "a letter met a change that a person must settle"),
-    "push.dropped": ("info", "a letter is not sent any more: it may not leave"),
-    "push.failed": ("error", "draining the outbox ended in an error that nobody foresaw"),
-    "pull.started": ("debug", "an EHR is being asked for changes"),
-    "pull.done": ("info", "changes of an EHR were taken in"),
-    "pull.warned": ("warning", "a change of an EHR was taken in with a warning"),
-    "pull.refused": ("warning", "a change of an EHR was not applied"),
-    "pull.failed": ("warning", "an EHR could not be asked for changes"),
-    "ehr.probed": ("info", "an EHR declared what it can do"),
-    "ehr.away": ("warning", "an EHR does not answer"),
-    "ehr.back": ("info", "an EHR answers again"),
-    "due.done": ("info", "deadlines were looked at"),
-    "job.failed": ("error", "a job ended in an error that nobody foresaw"),
-    "store.away": ("error", "the database does not answer"),
-    "store.upgraded": ("info", "the schema was brought up to date"),
-    "audit.broken": ("error", "the audit chain does not verify"),
-    "demo.step": ("info", "a step of the demonstration is done"),
-    "library.said": ("warning", "a library said something; its words are not kept"),
-    "log.unknown": ("error", "a code that is not in the catalogue was logged"),
+    "serve-started": ("info", "the server answers"),
+    "serve-stopped": ("info", "the server has stopped"),
+    "serve-failed": ("error", "the server could not start"),
+    "worker-started": ("info", "the jobs run"),
+    "worker-stopped": ("info", "the jobs have stopped"),
+    "request-done": ("info", "a request was answered"),
+    "request-failed": ("error", "a request ended in an error that nobody foresaw"),
+    "intake-received": ("info", "a record was taken in"),
+    "intake-refused": ("warning", "a record was refused"),
+    "intake-dropped": ("warning", "elements that nobody may keep were dropped at the door"),
+    "token-issued": ("info", "an access token was issued"),
+    "token-refused": ("warning", "a token request was refused"),
+    "network-applied": ("info", "the network file was applied"),
+    "network-refused": ("error", "the network file was refused"),
+    "consent-denied": ("info", "a disclosure was denied"),
+    "consent-withdrawn": ("info", "a consent was withdrawn"),
+    "push-started": ("debug", "the outbox is being drained"),
+    "push-sent": ("info", "a letter reached its EHR"),
+    "push-retry": ("warning", "a letter will be sent again later"),
+    "push-parked": ("warning", "a letter waits for a person"),
+    "push-conflict": ("warning", "a letter met a change that a person must settle"),
+    "push-dropped": ("info", "a letter is not sent any more: it may not leave"),
+    "push-failed": ("error", "draining the outbox ended in an error that nobody foresaw"),
+    "pull-started": ("debug", "an EHR is being asked for changes"),
+    "pull-done": ("info", "changes of an EHR were taken in"),
+    "pull-warned": ("warning", "a change of an EHR was taken in with a warning"),
+    "pull-refused": ("warning", "a change of an EHR was not applied"),
+    "pull-failed": ("warning", "an EHR could not be asked for changes"),
+    "ehr-probed": ("info", "an EHR declared what it can do"),
+    "ehr-away": ("warning", "an EHR does not answer"),
+    "ehr-back": ("info", "an EHR answers again"),
+    "due-done": ("info", "deadlines were looked at"),
+    "job-failed": ("error", "a job ended in an error that nobody foresaw"),
+    "store-away": ("error", "the database does not answer"),
+    "store-upgraded": ("info", "the schema was brought up to date"),
+    "audit-broken": ("error", "the audit chain does not verify"),
+    "demo-step": ("info", "a step of the demonstration is done"),
+    "library-said": ("warning", "a library said something; its words are not kept"),
+    "log-unknown": ("error", "a code that is not in the catalogue was logged"),
 }
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 _ROUTE = re.compile(r"/[A-Za-z0-9_.\-/{}$:]{0,119}")
@@ -69,22 +69,22 @@ _NUMBERS = frozenset({"count", "seconds", "status", "attempts", "port", "process
 # key -> form of its text. `route` is the template (/fhir/{type}/{id}), never the path that came; `error` a class name.
 _TEXTS: Mapping[str, re.Pattern[str]] = {
     "ehr": _CODE, "state": _CODE, "reason": _CODE, "rule": _CODE, "type": _CODE, "method": _CODE, "request_id": _CODE, "job": _CODE,
-    "mapping": _CODE, "view": _CODE, "client": _CODE, "unit": _CODE, "error": _CODE, "logger": _CODE, "host": _CODE, "route": _ROUTE,
-    "where": _PLACE, "until": _INSTANT,
+    "mapping": _CODE, "view": _CODE, "client": _CODE, "unit": _CODE, "error": _CODE, "kind": _CODE, "logger": _CODE, "host": _CODE,
+    "route": _ROUTE, "where": _PLACE, "until": _INSTANT,
 }  # fmt: skip
 LEVELS = ("debug", "info", "warning", "error")
 
 
 def bound(**keys: Any) -> AbstractContextManager[None]:
-    """Adds keys (request_id, ehr…) to every line emitted within the context."""
+    """Adds keys (request_id, ehr…) to every line logged within the context."""
     return structlog.contextvars.bound_contextvars(**keys)
 
 
-def emit(code: str, **keys: Any) -> None:
+def log(code: str, **keys: Any) -> None:
     """Writes one catalogued line; nothing before `configure` has run. Never raises."""
     if not structlog.is_configured():
         return
-    level = CODES.get(code, CODES["log.unknown"])[0]
+    level = CODES.get(code, CODES["log-unknown"])[0]
     getattr(structlog.get_logger(), level)(code, **allowed(keys))
 
 
@@ -114,7 +114,7 @@ def configure(level: str = "info", *, clock: Clock, stream: TextIO | None = None
 
     def catalogued(_: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         code = str(event.pop("event", ""))
-        code = code if code in CODES else "log.unknown"
+        code = code if code in CODES else "log-unknown"
         return {"at": instant(clock.now()), "level": name, "code": code, "message": CODES[code][1], **allowed(event)}
 
     structlog.configure(
@@ -138,4 +138,4 @@ class _Library(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         found = failure(error) if error else {}
-        emit("library.said", logger=record.name, state=record.levelname.lower(), **found)
+        log("library-said", logger=record.name, state=record.levelname.lower(), **found)

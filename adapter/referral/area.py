@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-AGE_CLASSES = ((0, "0-17"), (18, "18-25"), (26, "26-59"), (60, "60-74"), (75, "75+"))
+# Codes of our table `age-class`, each from its youngest age on.
+AGE_CLASSES = ((0, "moins-3"), (3, "3-10"), (11, "11-17"), (18, "18-29"), (30, "30-59"), (60, "60-74"), (75, "75-plus"))
 SMALL = 2000  # inhabitants; a smaller commune would point at a person
 
 
@@ -19,7 +20,7 @@ def age_at(birth_date: str, day: date) -> int | None:
 
 
 def age_class(birth_date: str, day: date) -> str | None:
-    """"75+" and the like, from a FHIR birthDate. A partial date (1938, 1938-02) has a class where its first and its last
+    """"75-plus" and the like, from a FHIR birthDate. A partial date (1938, 1938-02) has a class where its first and its last
     day have the same; else None."""
     spans = {4: ("-01-01", "-12-31"), 7: ("-01", "-28")}
     ages = {age_at(birth_date + end, day) for end in spans.get(len(birth_date), ("", ""))}

@@ -7,13 +7,9 @@ QUESTION_OPEN = "complement-demande"
 ABSENT = ("absent-1", "absent-2", "absent-3")  # the n-th no-show
 PROGRESS = (CONTACT_TRIED, APPOINTMENT_FIXED, *ABSENT)
 
-WRONG_ORIENTATION = "mauvaise-orientation"
-PERSON_ABSENT = "beneficiaire-absent"
-NO_ANSWER = "sans-reponse"
-CLOSED = "cloture"  # neutral: says nothing of a withdrawal to whom the reason is not owed
+CLOSED = "demande-close"  # neutral: says nothing of a withdrawal to whom the reason is not owed
 
 MESSAGE = "message"  # categories of our Communications, table `communication`
 QUESTION = "question"
 ANSWER = "answer"
 CLOSING = "closing-notice"
-CONFIRMATION = "confirmation"

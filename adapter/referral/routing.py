@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from adapter.network import Network, Unit
 
-# Codes of `status-reason`: what the unit would have answered.
-INACTIVE, TERRITORY, AGE, SCHEME, NEED = "service-ferme", "hors-territoire", "hors-age", "hors-regime", "mauvaise-orientation"
+INACTIVE, TERRITORY, AGE, SCHEME, NEED = "inactive", "territory", "age", "scheme", "need"
 
 
 @dataclass(frozen=True, slots=True)

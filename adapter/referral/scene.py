@@ -10,7 +10,7 @@ from adapter.clock import instant
 from adapter.names import PROFILES, SDOHCC_CODES, SNOMED, Systems
 from adapter.ports import Resource
 
-SOCIAL_ASSESSMENT = "710824005"  # SNOMED, international edition: the activity where the caller names no better one
+SOCIAL_ASSESSMENT = "710824005"  # SNOMED, international edition: the procedure where the caller names no better one
 # Procedure.performer.actor and Communication.sender take these types; a unit stands for its organisation.
 MAY_PERFORM = ("Practitioner/", "PractitionerRole/", "Organization/", "Patient/", "RelatedPerson/", "Device/")
 
@@ -81,8 +81,11 @@ def communication(
     return resource
 
 
-def procedure(referral: Referral, scene: Scene, *, outcome: str, needs: Iterable[str], performed: datetime, activity: str) -> Resource:
-    """What was done for `needs`, and what came of it: `outcome` is a code of our table of that name."""
+def procedure(
+    referral: Referral, scene: Scene, *, outcome: str, snomed: str, needs: Iterable[str], result: str, performed: datetime
+) -> Resource:
+    """What came of a referral (`outcome`, beside a SNOMED procedure) for `needs`, and how far they were met (`result`, a
+    code of `need-result`; "" not said)."""
     id = scene.new_id()
     resource: Resource = {
         "resourceType": "Procedure",
@@ -91,10 +94,9 @@ def procedure(referral: Referral, scene: Scene, *, outcome: str, needs: Iterable
         "identifier": [{"system": scene.systems.sid("procedure"), "value": id}],
         "basedOn": [reference(referral.request)],
         "status": "completed",
-        "code": {"coding": [{"system": SNOMED, "code": activity}]},
+        "code": {"coding": [{"system": SNOMED, "code": snomed}, *scene.coded("outcome", outcome)["coding"]]},
         "subject": referral.request["subject"],
         "performedDateTime": instant(performed),
-        "outcome": scene.coded("outcome", outcome),
     }
     domains = (coding for concept in referral.request.get("category", ()) for coding in concept.get("coding", ()))
     if domain := next((coding for coding in domains if coding.get("system") == SDOHCC_CODES), None):
@@ -103,6 +105,8 @@ def procedure(referral: Referral, scene: Scene, *, outcome: str, needs: Iterable
         resource["performer"] = [{"actor": {"reference": scene.by}}]
     if coded := [scene.coded("need", need) for need in needs]:
         resource["reasonCode"] = coded
+    if result:
+        resource["outcome"] = scene.coded("need-result", result)
     return resource
 
 

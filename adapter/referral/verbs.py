@@ -76,7 +76,7 @@ def accept(referral: Referral, scene: Scene) -> list[Resource]:
 
 def decline(referral: Referral, scene: Scene, reason: str) -> list[Resource]:
     """requested → rejected with a code of `status-reason`; the request is revoked, the Consent ends."""
-    return _ended(referral, scene, _moved(referral, scene, "rejected", "target", reason=reason))
+    return _ended(referral, _moved(referral, scene, "rejected", "target", reason=reason))
 
 
 def start(referral: Referral, scene: Scene) -> list[Resource]:
@@ -99,37 +99,46 @@ def progress(referral: Referral, scene: Scene, code: str) -> list[Resource]:
 
 def fail(referral: Referral, scene: Scene, reason: str) -> list[Resource]:
     """Tried, and impossible."""
-    return _ended(referral, scene, _moved(referral, scene, "failed", "target", reason=reason))
+    return _ended(referral, _moved(referral, scene, "failed", "target", reason=reason))
 
 
 def complete(
-    referral: Referral, scene: Scene, outcomes: Mapping[str, str], *, performed: datetime | None = None, activity: str = SOCIAL_ASSESSMENT
+    referral: Referral,
+    scene: Scene,
+    outcome: str,
+    *,
+    results: Mapping[str, str] | None = None,
+    snomed: str = SOCIAL_ASSESSMENT,
+    performed: datetime | None = None,
 ) -> list[Resource]:
-    """The end of the work: `outcomes` gives each need of the request its code of `outcome` (met, partly…), `activity` is
-    a SNOMED procedure. One new Procedure for each outcome, pointed to by Task.output; the request is completed."""
-    asked = {
-        coding["code"]
-        for concept in referral.request.get("reasonCode", ())
-        for coding in concept.get("coding", ())
-        if coding.get("system") == scene.systems.code("need")
-    }
-    if not outcomes or not outcomes.keys() <= asked or (asked - outcomes.keys()):
-        raise Invalid("expected an outcome for each need of the request, and for no other", expression="Task.output")
+    """The end of the work, with a code of `outcome` and its SNOMED procedure; `results` says of needs of the request how
+    far each was met (`need-result`). One new Procedure for each result, pointed to by Task.output; the request is
+    completed, the Consents end."""
+    asked = _needs(referral.request, scene)
+    results = results or {}
+    if not results.keys() <= set(asked):
+        raise Invalid("expected results for needs of the request only", expression="ServiceRequest.reasonCode")
     check_move(referral.task["status"], "completed", "target")
+    grouped: dict[str, list[str]] = {}
+    for need in asked:
+        grouped.setdefault(results.get(need, ""), []).append(need)
     done = [
-        procedure(
-            referral, scene, outcome=outcome, activity=activity, performed=performed or scene.at,
-            needs=[need for need, found in outcomes.items() if found == outcome],
-        )
-        for outcome in dict.fromkeys(outcomes.values())
-    ]  # fmt: skip
+        procedure(referral, scene, outcome=outcome, snomed=snomed, needs=needs, result=result, performed=performed or scene.at)
+        for result, needs in (grouped or {"": []}).items()
+    ]
     outputs = [*referral.task.get("output", ()), *(activity_output(one) for one in done)]
-    return [*done, *_ended(referral, scene, _moved(referral, scene, "completed", "target", elements={"output": outputs}))]
+    return [*done, *_ended(referral, _moved(referral, scene, "completed", "target", elements={"output": outputs}))]
+
+
+def _needs(request: Resource, scene: Scene) -> list[str]:
+    """The need codes of a request, in its order."""
+    codings = (coding for concept in request.get("reasonCode", ()) for coding in concept.get("coding", ()))
+    return [coding["code"] for coding in codings if coding.get("system") == scene.systems.code("need")]
 
 
 def cancel(referral: Referral, scene: Scene, reason: str, *, actor: Actor) -> list[Resource]:
     """Given up by either side, or a draft by the requester."""
-    return _ended(referral, scene, _moved(referral, scene, "cancelled", actor, reason=reason))
+    return _ended(referral, _moved(referral, scene, "cancelled", actor, reason=reason))
 
 
 def withdraw(referral: Referral, scene: Scene, *, shown: bool) -> list[Resource]:
@@ -141,7 +150,7 @@ def withdraw(referral: Referral, scene: Scene, *, shown: bool) -> list[Resource]
     return [*cancel(referral, scene, codes.CLOSED, actor="requester"), *notice]
 
 
-def _ended(referral: Referral, scene: Scene, task: Resource) -> list[Resource]:
+def _ended(referral: Referral, task: Resource) -> list[Resource]:
     """The Task, and what ends with it: the Consents, then the request (completed, revoked, or void where the doctor never
     agreed to it: `may_leave` tells a draft given up by that)."""
     consents = [closed for consent in referral.consents if (closed := _closed(consent)) != consent]
