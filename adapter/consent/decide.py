@@ -1,0 +1,225 @@
+"""The decision: may this requester see this resource, at this moment, for this purpose? (consent.md 1.3)
+
+Pure: the same input gives the same output, nothing is read or written, and no JSON makes it raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from adapter.consent.match import MATCHERS, period
+from adapter.consent.question import NO, UNKNOWN, YES, Question, canonical, coding_of, listed, reference_of, same
+from adapter.consent.times import zone_of
+from adapter.names import CONSENT_SCOPE
+from adapter.ports import Ask, Basis, Decision, Resource
+
+DEEPEST = 5  # levels of nested rules below the root that are read (S16)
+LIMITED = "limit-to-codes"  # obligation: show only the needs in `codes`
+_BASES = ("self", "author", "team")
+_AT_ROOT = frozenset(MATCHERS) - {"period"}  # the root period is a gate before the rule, not a constraint of it
+_RULE = frozenset({"id", "extension", "type", "provision", *MATCHERS})
+_SUBJECTS = ("subject", "patient", "for")
+
+
+class Verdict(NamedTuple):
+    """What one rule, with all below it, says. `codes` None: the permit is not limited by code."""
+
+    says: str  # permit | deny | "" (nothing)
+    rule: str = ""
+    codes: frozenset[str] | None = frozenset()
+
+
+SILENT = Verdict("")
+
+
+def decide(
+    consents: Sequence[Resource],
+    bases: Sequence[Basis],
+    ask: Ask,
+    at: datetime,
+    *,
+    resource: Resource,
+    groups: Mapping[str, Collection[str]] = {},
+    zone: str = "Europe/Paris",
+    complete: bool = True,
+) -> Decision:
+    """May `ask` see `resource` at `at`? Deny unless a permit or a basis applies; any explicit deny wins (S1).
+
+    `consents`: current Consents of the patient (see `anchored` for the shape a referral wants). `bases`: other grounds
+    (workflow.md 5). `groups`: "Group/x" or "CareTeam/x" -> its members, now. `zone`: for date-only values.
+    `complete=False` says that Consents may be missing: denied as indeterminate (S14). `at` is aware. Never raises:
+    should a fault remain, the answer is a denial with rule P7.
+    """
+    try:
+        return _decide(consents, bases, ask, at, resource, groups, zone, complete)
+    except Exception:  # fail closed: the property tests assert that this line is not reached
+        return Decision(False, "indeterminate", "P7")
+
+
+def _decide(
+    consents: Sequence[Resource], bases: Sequence[Basis], ask: Ask, at: datetime,
+    resource: Resource, groups: Mapping[str, Collection[str]], zone: str, complete: bool,
+) -> Decision:  # fmt: skip
+    if not complete or not isinstance(resource, dict) or at.tzinfo is None or zone_of(zone) is None:
+        return Decision(False, "indeterminate", "S14")
+    question = Question(ask, at, resource, groups, zone)
+    if _of_another(question):
+        return Decision(False, "other-patient", "S2")
+    permits: list[tuple[str, Verdict]] = []
+    denies: list[tuple[str, Verdict]] = []
+    for consent in consents:
+        verdict = _weigh_consent(consent, question)
+        if verdict.says:
+            (permits if verdict.says == "permit" else denies).append((_cite(consent), verdict))
+    if denies:
+        return _decision(False, "nesting" if any(one.rule == "S16" for _, one in denies) else "deny", denies)
+    for kind in _BASES:
+        if any(basis.kind == kind for basis in bases):
+            return Decision(True, "basis", f"basis:{kind}")
+    if permits:
+        return _decision(True, "permit", permits)
+    return Decision(False, "no-permit", "S1")
+
+
+def _decision(permit: bool, reason: str, verdicts: list[tuple[str, Verdict]]) -> Decision:
+    rule = min(verdict.rule for _, verdict in verdicts)
+    versions = tuple(sorted({cited for cited, _ in verdicts if cited}))
+    codes = _union(verdict.codes for _, verdict in verdicts) if permit else frozenset()
+    return Decision(permit, reason, rule, versions, (LIMITED,) if codes else (), codes or frozenset())
+
+
+def _union(several: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    """All codes together; None, "no limit", wins."""
+    together: frozenset[str] = frozenset()
+    for codes in several:
+        if codes is None:
+            return None
+        together |= codes
+    return together
+
+
+def _of_another(question: Question) -> bool:
+    """Does the resource name another patient than the one asked about?"""
+    named = [question.itself] if question.type == "Patient" else []
+    named += [reference_of(question.resource.get(element)) for element in _SUBJECTS]
+    return any(text and "Patient/" in text and same(text, question.patient) == NO for text in named)
+
+
+def _cite(consent: Resource) -> str:
+    own, meta = consent.get("id"), consent.get("meta")
+    version = meta.get("versionId") if isinstance(meta, dict) else None
+    if not isinstance(own, str) or not own:
+        return ""
+    return f"Consent/{own}/_history/{version}" if isinstance(version, str) and version else f"Consent/{own}"
+
+
+def _weigh_consent(consent: Any, question: Question) -> Verdict:
+    patient = _concerns(consent, question)
+    if patient == NO:
+        return SILENT
+    provision = consent.get("provision")
+    root = {"provision": provision} if isinstance(provision, list) else provision
+    if not isinstance(root, dict):
+        return SILENT
+    now = period(root["period"], question, True) if "period" in root else YES
+    if now == NO:
+        return SILENT  # the root period gates the whole Consent (S5)
+    readable, depth = _survey(root)
+    if depth > DEEPEST:
+        return Verdict("deny", "S16")
+    sound = readable and now == YES and patient == YES and root is provision and _unmodified(consent)
+    verdict = _weigh(root, {}, question, sound, 0)
+    return SILENT if verdict.says == "default" else verdict
+
+
+def _concerns(consent: Any, question: Question) -> int:
+    """S2: active, about privacy, of this patient."""
+    if not isinstance(consent, dict) or consent.get("resourceType") != "Consent" or consent.get("status") != "active":
+        return NO
+    scope = consent.get("scope")
+    codings = listed(scope.get("coding") if isinstance(scope, dict) else None)
+    if f"{CONSENT_SCOPE}|patient-privacy" not in map(coding_of, codings):
+        return NO
+    patient = reference_of(consent.get("patient"))
+    return NO if patient is None else same(canonical(patient), question.patient)
+
+
+def _unmodified(consent: Resource) -> bool:
+    """S15: nothing on the Consent that may change its meaning in a way we do not know."""
+    checks = consent.get("verification")
+    verified = not checks or any(isinstance(one, dict) and one.get("verified") is True for one in listed(checks))
+    return verified and not consent.get("modifierExtension") and not consent.get("implicitRules")
+
+
+def _survey(root: dict[str, Any]) -> tuple[bool, int]:
+    """Reads the shape of all rules once: (every element known, deepest nesting). Stops below what is read at all."""
+    readable, deepest, rest = True, 0, [(root, 0)]
+    while rest:
+        rule, depth = rest.pop()
+        deepest = max(deepest, depth)
+        readable = readable and not rule.keys() - _RULE
+        if "provision" not in rule or depth > DEEPEST:
+            continue
+        nested = rule["provision"]
+        readable = readable and isinstance(nested, list) and all(isinstance(one, dict) for one in nested)
+        rest.extend((one, depth + 1) for one in _nested(rule))
+    return readable, deepest
+
+
+def _nested(rule: dict[str, Any]) -> list[dict[str, Any]]:
+    nested = rule.get("provision")
+    return [one for one in (nested if isinstance(nested, list) else [nested]) if isinstance(one, dict)]
+
+
+def _weigh(rule: dict[str, Any], inherited: dict[str, Any], question: Question, sound: bool, depth: int) -> Verdict:
+    """What this rule and those below it say: a match below wins over this one, and below a deny wins (S12)."""
+    own = {element: value for element, value in rule.items() if element in (MATCHERS if depth else _AT_ROOT)}
+    constraints = {**inherited, **own} if inherited else own
+    below = [_weigh(nested, constraints, question, sound, depth + 1) for nested in _nested(rule)]
+    for verdict in below:
+        if verdict.says == "deny":
+            return Verdict("deny", "S12")
+    permits = [verdict for verdict in below if verdict.says == "permit"]
+    stated = rule.get("type")
+    if stated == "permit":
+        if sound and _holds(constraints, question, True) == YES:
+            permits.append(Verdict("permit", "S12" if depth else "S1", _codes(constraints)))
+    elif not permits and (stated == "deny" or depth) and _holds(constraints, question, False) != NO:
+        return _denial(rule, own, depth)
+    if permits:
+        return Verdict("permit", min(one.rule for one in permits), _union(one.codes for one in permits))
+    return SILENT
+
+
+def _denial(rule: dict[str, Any], own: dict[str, Any], depth: int) -> Verdict:
+    """S13: a bare deny at the root with permits below is that Consent's default, not a wish of its own. With only
+    denies below it stays explicit: adding a deny must never show more (P1)."""
+    if depth or own:
+        return Verdict("deny", "S12" if depth else "S1")
+    return Verdict("default", "S13") if _permits_below(rule) else Verdict("deny", "S13")
+
+
+def _permits_below(rule: dict[str, Any]) -> bool:
+    return any(nested.get("type") == "permit" or _permits_below(nested) for nested in _nested(rule))
+
+
+def _holds(constraints: dict[str, Any], question: Question, permit: bool) -> int:
+    """All constraints together (S4, S6)."""
+    worst = YES
+    for element, match in MATCHERS.items():
+        if element in constraints:
+            worst = min(worst, match(constraints[element], question, permit))
+            if worst == NO or (permit and worst == UNKNOWN):
+                break
+    return worst
+
+
+def _codes(constraints: dict[str, Any]) -> frozenset[str] | None:
+    """The "system|code" that the rule names; None when it names none."""
+    if "code" not in constraints:
+        return None
+    concepts = [one for one in listed(constraints["code"]) if isinstance(one, dict)]
+    found = (coding_of(coding) for concept in concepts for coding in listed(concept.get("coding")))
+    return frozenset(code for code in found if code is not None)

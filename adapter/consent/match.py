@@ -1,0 +1,236 @@
+"""One function for each element that can constrain a rule: does it hold for this question? NO, UNKNOWN or YES.
+
+`permit` tells which side asks: a few elements are read strictly for a permit and widely for a deny
+(consent.md S8, S10, S11). Inside one element repetitions are alternatives (S4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from adapter.consent.codes import CONFIDENTIALITY, LEVELS, RESTRICTED, purpose_within, sensitivity_within
+from adapter.consent.question import NO, UNKNOWN, YES, Question, canonical, coding_of, listed, reference_of, same
+from adapter.consent.times import bounds
+from adapter.names import ACT_CODE, CONSENT_ACTION, RESOURCE_TYPES
+
+Matcher = Callable[[Any, Question, bool], int]
+
+
+def any_of(value: Any, match: Callable[[Any], int]) -> int:
+    """The best of the alternatives; an empty or malformed list is unknown."""
+    entries = listed(value)
+    if not entries:
+        return UNKNOWN
+    best = NO
+    for entry in entries:
+        best = max(best, match(entry))
+        if best == YES:
+            break
+    return best
+
+
+def period(value: Any, question: Question, permit: bool) -> int:
+    """S5: is the moment inside, both ends included at their precision?"""
+    limits = bounds(value, question.zone)
+    if limits is None:
+        return UNKNOWN
+    start, end = limits
+    begun = UNKNOWN if start is None else YES if question.at >= start[0] else NO
+    lasting = UNKNOWN if end is None else YES if question.at < end[1] or "end" not in value else NO
+    return min(begun, lasting)
+
+
+def actor(value: Any, question: Question, permit: bool) -> int:
+    """S7: any identity of the requester, by reference or by system|value, never by display."""
+
+    def one(entry: Any) -> int:
+        if not isinstance(entry, dict) or set(entry) - {"id", "extension", "role", "reference"}:
+            return UNKNOWN
+        return _is_requester(entry.get("reference"), question)
+
+    return any_of(value, one)
+
+
+def _is_requester(reference: Any, question: Question) -> int:
+    if not isinstance(reference, dict):
+        return UNKNOWN
+    text, identifier = reference_of(reference), reference.get("identifier")
+    if text is None and identifier is None:
+        return UNKNOWN
+    best = NO if text is None else _named(text, question)
+    if identifier is not None:
+        system, value = (identifier.get("system"), identifier.get("value")) if isinstance(identifier, dict) else (None, None)
+        known = isinstance(system, str) and isinstance(value, str) and bool(system) and bool(value)
+        best = max(best, (YES if f"{system}|{value}" in question.actors else NO) if known else UNKNOWN)
+    return best
+
+
+def _named(text: str, question: Question) -> int:
+    if text in question.actors:
+        return YES
+    if _is_group(text):
+        return _member(text, question)
+    if "://" in text or question.remote:
+        return max((same(text, actor) for actor in question.actors), default=NO)
+    return NO
+
+
+def _is_group(text: str) -> bool:
+    return text.startswith(("Group/", "CareTeam/")) or "/Group/" in text or "/CareTeam/" in text
+
+
+def _member(group: str, question: Question) -> int:
+    """Is the requester a member, through groups of groups too? Each group is opened once, so a cycle ends."""
+    best, seen, rest = NO, {group}, [group]
+    while rest:
+        members = question.groups.get(rest.pop())
+        if members is None:
+            best = max(best, UNKNOWN)
+            continue
+        for member in members:
+            name = canonical(member) if isinstance(member, str) else ""
+            if name in question.actors:
+                return YES
+            if not name:
+                best = UNKNOWN
+            elif _is_group(name) and name not in seen:
+                seen.add(name)
+                rest.append(name)
+    return best
+
+
+def action(value: Any, question: Question, permit: bool) -> int:
+    """S9: the listed action, no other."""
+
+    def one(concept: Any) -> int:
+        codes = {
+            coding.get("code")
+            for coding in listed(concept.get("coding") if isinstance(concept, dict) else None)
+            if isinstance(coding, dict) and coding.get("system") == CONSENT_ACTION and isinstance(coding.get("code"), str)
+        }
+        return UNKNOWN if not codes or not question.action else YES if question.action in codes else NO
+
+    return any_of(value, one)
+
+
+def purpose(value: Any, question: Question, permit: bool) -> int:
+    """S8: a permit must cover every declared purpose; a deny takes any overlap, up or down the tree."""
+    codes = [coding_of(entry) for entry in listed(value)]
+    if not codes or not question.purpose:
+        return UNKNOWN
+    known = [code for code in codes if code is not None]
+    doubt = UNKNOWN if len(known) < len(codes) else NO
+    if permit:
+        covered = all(any(purpose_within(asked, code) for code in known) for asked in question.purpose)
+        return YES if covered else doubt
+    touched = any(purpose_within(asked, code) or purpose_within(code, asked) for asked in question.purpose for code in known)
+    unclear = any("|" not in asked for asked in question.purpose)
+    return YES if touched else UNKNOWN if unclear else doubt
+
+
+def kind(value: Any, question: Question, permit: bool) -> int:
+    """provision.class: the resource's type."""
+
+    def one(coding: Any) -> int:
+        code = coding_of(coding)
+        if code is None or not question.type or coding["system"] != RESOURCE_TYPES:
+            return UNKNOWN
+        return YES if coding["code"] == question.type else NO
+
+    return any_of(value, one)
+
+
+def code(value: Any, question: Question, permit: bool) -> int:
+    """provision.code: found anywhere in the resource."""
+
+    def one(concept: Any) -> int:
+        found = [coding_of(coding) for coding in listed(concept.get("coding") if isinstance(concept, dict) else None)]
+        known = [coding for coding in found if coding is not None]
+        if any(coding in question.codings for coding in known):
+            return YES
+        return UNKNOWN if not known or len(known) < len(found) else NO
+
+    return any_of(value, one)
+
+
+def label(value: Any, question: Question, permit: bool) -> int:
+    """S10: for a permit a ceiling, or every compartment cleared; for a deny a floor, or any listed compartment."""
+    levels, cleared, doubt = [], set(), NO
+    for entry in listed(value) or [None]:
+        named = coding_of(entry)
+        if named is None:
+            doubt = UNKNOWN
+        elif entry["system"] == CONFIDENTIALITY and entry["code"] in LEVELS:
+            levels.append(LEVELS[entry["code"]])
+        elif entry["system"] == ACT_CODE:
+            cleared.add(named)
+        else:
+            doubt = UNKNOWN
+    weigh = _label_permit if permit else _label_deny
+    return weigh(levels, frozenset(cleared), question, doubt)
+
+
+def _label_permit(levels: list[int], cleared: frozenset[str], question: Question, doubt: int) -> int:
+    level, sensitivities, unknown = question.labels
+    if unknown or (level is None and not sensitivities):
+        return UNKNOWN
+    ceiling = max(levels, default=-1)
+    if level is not None and (max(level, RESTRICTED) if sensitivities else level) <= ceiling:
+        return YES
+    if sensitivities and all(sensitivity_within(one, cleared) for one in sensitivities):
+        return YES
+    return UNKNOWN if level is None and ceiling >= RESTRICTED else doubt
+
+
+def _label_deny(levels: list[int], named: frozenset[str], question: Question, doubt: int) -> int:
+    level, sensitivities, unknown = question.labels
+    worth = max(-1 if level is None else level, RESTRICTED if sensitivities else -1)
+    if levels and min(levels) <= worth:
+        return YES
+    if any(sensitivity_within(one, named) for one in sensitivities):
+        return YES
+    silent = level is None and (bool(levels) or not sensitivities)
+    return UNKNOWN if unknown or silent else doubt
+
+
+def data_period(value: Any, question: Question, permit: bool) -> int:
+    """S11: a permit wants the resource's time wholly inside, a deny takes any overlap."""
+    limits, dated = bounds(value, question.zone), question.dated
+    if limits is None or dated is None:
+        return UNKNOWN
+    start, end = limits
+    low, high = dated
+    early = low if permit else high
+    late = high if permit else low
+    after = UNKNOWN if start is None else YES if (early >= start[0] if permit else early > start[0]) else NO
+    before = UNKNOWN if end is None else YES if (late <= end[1] if permit else late < end[1]) else NO
+    return min(after, before)
+
+
+def data(value: Any, question: Question, permit: bool) -> int:
+    """S11: the resource itself, what points to a resource, or what somebody wrote."""
+
+    def one(entry: Any) -> int:
+        if not isinstance(entry, dict) or set(entry) - {"id", "extension", "meaning", "reference"}:
+            return UNKNOWN
+        target, meaning = reference_of(entry.get("reference")), entry.get("meaning")
+        if target is None or meaning not in ("instance", "related", "dependents", "authoredby"):
+            return UNKNOWN
+        if meaning == "authoredby":
+            return _among(target, question.authors)
+        itself = UNKNOWN if question.itself is None else same(target, question.itself)
+        return itself if meaning == "instance" else max(itself, _among(target, question.references))
+
+    return any_of(value, one)
+
+
+def _among(target: str, references: frozenset[str]) -> int:
+    return YES if target in references else max((same(target, one) for one in references), default=NO)
+
+
+# In the order that settles most rules soonest.
+MATCHERS: dict[str, Matcher] = {
+    "actor": actor, "purpose": purpose, "action": action, "class": kind, "period": period,
+    "code": code, "securityLabel": label, "dataPeriod": data_period, "data": data,
+}  # fmt: skip
