@@ -1,0 +1,137 @@
+"""The outbox: letters in lanes. Two unique indexes keep what matters even between processes: one untaken letter for
+the same resource in a lane, and one letter of a lane in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, literal_column, or_, select, update
+
+from adapter.ports import Letter, LetterState
+from adapter.store.moments import moment, text
+from adapter.store.session import Row
+from adapter.store.statement import Statement, equal, given, limited, upsert
+from adapter.store.tables import UNTAKEN, outbox
+from adapter.store.unit import Unit
+
+_COLUMNS = ("ehr", "lane", "type", "id", "due", "number", "state", "attempts", "reason", "key", "fence", "request_id")
+_LETTER = [outbox.c[name] for name in _COLUMNS]
+_OPEN_STATES = {"queued", "unknown", "parked", "conflict"}
+_EMPTY: ColumnElement[str] = literal_column("''")
+_IS_OPEN: ColumnElement[int] = literal_column("1")
+
+
+def _coalesced(new: Any) -> dict[str, Any]:
+    """The letter already waiting carries the newer version; one that waits for another try keeps its time."""
+    sooner = and_(outbox.c.attempts == literal_column("0"), new.due < outbox.c.due)
+    return {
+        "number": case((new.number > outbox.c.number, new.number), else_=outbox.c.number),
+        "due": case((sooner, new.due), else_=outbox.c.due),
+        "request_id": new.request_id,
+    }
+
+
+_POST = upsert(outbox, on=("ehr", "lane", "type", "id"), where=UNTAKEN, without=("key",), change=_coalesced, returning=_COLUMNS)
+
+
+@lru_cache(maxsize=2)
+def _next(one_ehr: bool) -> Statement:
+    """The first due letter whose lane has none in flight and none open before it; a lease that ran out is taken again
+    before anything else of its lane."""
+    mine, other = outbox.alias("mine"), outbox.alias("other")
+    in_the_way: Select[Any] = (
+        select(literal_column("1"))
+        .where(other.c.ehr == mine.c.ehr, other.c.lane == mine.c.lane, other.c.open == _IS_OPEN, other.c.key != mine.c.key)
+        .where(or_(other.c.holder != _EMPTY, and_(mine.c.holder == _EMPTY, other.c.key < mine.c.key)))
+    )
+    found = (
+        select(*(mine.c[name] for name in _COLUMNS))
+        .where(mine.c.open == _IS_OPEN, mine.c.state.in_([literal_column("'queued'"), literal_column("'unknown'")]))
+        .where(mine.c.due <= given("at"), or_(mine.c.holder == _EMPTY, mine.c.lease_until <= given("at")), ~in_the_way.exists())
+        .order_by(mine.c.due, mine.c.key)
+        .with_for_update(of=mine, skip_locked=True)
+    )
+    return Statement(limited(found.where(mine.c.ehr == given("ehr")) if one_ehr else found, 1))
+
+
+_TAKE = Statement(
+    update(outbox).where(*equal(outbox, "key"))
+    .values(holder=given("new_holder"), lease_until=given("new_until"), fence=outbox.c.fence + literal_column("1"))
+)
+_SEEN = Statement(select(outbox.c.fence, outbox.c.number).where(*equal(outbox, "key")).with_for_update())
+_ABSORB = Statement(
+    update(outbox).where(*equal(outbox, "ehr", "lane", "type", "id"), outbox.c.key != bindparam("not_key", type_=Integer()), UNTAKEN)
+    .values(state=literal_column("'dropped'"), open=literal_column("0"), reason=literal_column("'coalesced'"))
+    .returning(outbox.c.number)
+)
+_SETTLE = Statement(
+    update(outbox).where(*equal(outbox, "key"))
+    .values(
+        state=given("new_state"), open=bindparam("new_open", type_=Integer()), due=given("new_due"), reason=given("new_reason"),
+        number=bindparam("new_number", type_=Integer()), attempts=outbox.c.attempts + literal_column("1"),
+        holder=_EMPTY, lease_until=_EMPTY, fence=outbox.c.fence + literal_column("1"),
+    )
+)
+
+
+class Outbox:
+    """The part of a unit of work about letters to EHRs."""
+
+    _unit: Unit
+
+    def post(self, letter: Letter) -> Letter:
+        row = self._unit.session.row(
+            _POST, ehr=letter.ehr, lane=letter.lane, type=letter.type, id=letter.id, number=letter.number, state=letter.state,
+            open=int(letter.state in _OPEN_STATES), due=text(letter.due), attempts=letter.attempts, reason=letter.reason,
+            holder="", lease_until="", fence=0, request_id=letter.request_id,
+        )
+        return _read(row or ())
+
+    def take(self, *, holder: str, until: datetime, ehr: str | None = None) -> Letter | None:
+        params = {"at": self._unit.now} | ({} if ehr is None else {"ehr": ehr})
+        row = self._unit.session.row(_next(ehr is not None), **params)
+        if row is None:
+            return None
+        letter = _read(row)
+        self._unit.session.run(_TAKE, key=letter.key, new_holder=holder, new_until=text(until))
+        return replace(letter, fence=letter.fence + 1)
+
+    def settle(self, letter: Letter, *, state: LetterState, due: datetime | None = None, reason: str = "") -> bool:
+        session = self._unit.session
+        row = session.row(_SEEN, key=letter.key)
+        if row is None or row[0] != letter.fence:
+            return False
+        number = row[1]
+        if state == "queued":  # back in the queue: what was queued meanwhile for the same resource goes with it
+            same = {"ehr": letter.ehr, "lane": letter.lane, "type": letter.type, "id": letter.id, "not_key": letter.key}
+            number = max([number, *(absorbed for (absorbed,) in session.rows(_ABSORB, same))])
+        session.run(
+            _SETTLE, key=letter.key, new_state=state, new_open=int(state in _OPEN_STATES), new_due=text(due or letter.due),
+            new_reason=reason, new_number=number,
+        )
+        return True
+
+    def letters(
+        self, *, states: Sequence[LetterState] = (), ehr: str | None = None, lane: str | None = None, limit: int = 1000
+    ) -> list[Letter]:
+        """In the order they were posted."""
+        params: dict[str, Any] = {f"state_{i}": state for i, state in enumerate(states)} | {"limit": limit}
+        params |= {name: value for name, value in (("ehr", ehr), ("lane", lane)) if value is not None}
+        return [_read(row) for row in self._unit.session.rows(_listed(len(states), ehr is not None, lane is not None), params)]
+
+
+@lru_cache(maxsize=32)
+def _listed(states: int, ehr: bool, lane: bool) -> Statement:
+    query = limited(select(*_LETTER).order_by(outbox.c.key), "limit")
+    if states:
+        query = query.where(outbox.c.state.in_([given(f"state_{i}") for i in range(states)]))
+    return Statement(query.where(*equal(outbox, *(["ehr"] if ehr else []), *(["lane"] if lane else []))))
+
+
+def _read(row: Row) -> Letter:
+    fields = dict(zip(_COLUMNS, row, strict=True))
+    return Letter(**(fields | {"due": moment(fields["due"])}))

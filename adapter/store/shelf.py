@@ -1,0 +1,58 @@
+"""Small things kept by name: once-only requests, tokens, named values, leases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import or_, select
+
+from adapter.errors import Conflict
+from adapter.store.moments import text
+from adapter.store.statement import Statement, equal, given, upsert
+from adapter.store.tables import kept, lease, remembered, token
+from adapter.store.unit import Unit
+
+_REMEMBERED = Statement(select(remembered.c.digest, remembered.c.answer).where(*equal(remembered, "key")))
+_REMEMBER = upsert(remembered, on=("key",), change=None, returning=("key",))
+_KEPT = Statement(select(kept.c.value).where(*equal(kept, "name")))
+_KEEP = upsert(kept, on=("name",), change=lambda new: {"value": new.value})
+_TOKEN = Statement(select(token.c.principal).where(*equal(token, "digest"), token.c.expires > given("now")))
+_SAVE_TOKEN = upsert(token, on=("digest",), change=lambda new: {"principal": new.principal, "expires": new.expires})
+_LEASE = upsert(
+    lease, on=("name",), change=lambda new: {"holder": new.holder, "until": new.until}, returning=("name",),
+    only_if=lambda new: or_(lease.c.holder == new.holder, lease.c.until <= given("now")),
+)
+
+
+class Shelf:
+    """The part of a unit of work about small kept things."""
+
+    _unit: Unit
+
+    def remembered(self, key: str) -> tuple[str, bytes] | None:
+        row = self._unit.session.row(_REMEMBERED, key=key)
+        return (row[0], self._unit.codec.decode(row[1], f"remembered/{key}")) if row else None
+
+    def remember(self, key: str, digest: str, answer: bytes) -> None:
+        """Raises Conflict when the key is already remembered."""
+        stored = self._unit.codec.encode(answer, f"remembered/{key}")
+        if not self._unit.session.row(_REMEMBER, key=key, digest=digest, answer=stored, at=self._unit.now):
+            raise Conflict("This request was already answered, by another request at the same moment", code="duplicate")
+
+    def kept(self, name: str) -> bytes | None:
+        row = self._unit.session.row(_KEPT, name=name)
+        return row[0] if row else None
+
+    def keep(self, name: str, value: bytes) -> None:
+        self._unit.session.run(_KEEP, name=name, value=value)
+
+    def save_token(self, digest: str, principal: bytes, expires: datetime) -> None:
+        self._unit.session.run(_SAVE_TOKEN, digest=digest, principal=principal, expires=text(expires))
+
+    def token(self, digest: str) -> bytes | None:
+        row = self._unit.session.row(_TOKEN, digest=digest, now=self._unit.now)
+        return row[0] if row else None
+
+    def lease(self, name: str, *, holder: str, until: datetime) -> bool:
+        """Given back by leasing it again until now."""
+        return bool(self._unit.session.row(_LEASE, name=name, holder=holder, until=text(until), now=self._unit.now))

@@ -1,0 +1,108 @@
+"""The tables. Times are text in UTC with microseconds (`moments`), flags are 0 and 1, content is bytes that
+went through the storage codec. `migrations/` builds the same; a test compares them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA = "0001"  # the newest revision in migrations/
+
+metadata = MetaData()
+# Keys are compared byte by byte on both engines, whatever the cluster's language: paging depends on it.
+Name = Text().with_variant(Text(collation="C"), "postgresql")
+Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _text(*names: str) -> list[Column[str]]:
+    return [Column(name, Name, nullable=False) for name in names]
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False)
+
+
+def _bytes(*names: str) -> list[Column[bytes]]:
+    return [Column(name, LargeBinary, nullable=False) for name in names]
+
+
+# `indexed` lists the search rows of this version, so that an update touches only the rows that changed.
+current = Table(
+    "current", metadata, *_text("type", "id"), _number("number"), *_text("updated", "clinic"),
+    Column("deleted", SmallInteger, nullable=False), *_bytes("served", "received", "indexed"),
+    PrimaryKeyConstraint("type", "id"),
+    Index("current_updated", "type", "updated", "id"),
+)
+
+# Versions that a newer one replaced.
+version = Table(
+    "version", metadata, *_text("type", "id"), _number("number"), *_text("updated", "clinic"),
+    Column("deleted", SmallInteger, nullable=False), *_bytes("served", "received"),
+    PrimaryKeyConstraint("type", "id", "number"),
+)
+
+# The primary key is the lookup, and on SQLite the table itself.
+search_value = Table(
+    "search_value", metadata, *_text("type", "param", "value", "system", "id"),
+    PrimaryKeyConstraint("type", "param", "value", "system", "id"), sqlite_with_rowid=False,
+)
+search_date = Table(
+    "search_date", metadata, *_text("type", "param", "low", "high", "id"),
+    PrimaryKeyConstraint("type", "param", "low", "high", "id"), sqlite_with_rowid=False,
+)
+
+link = Table(
+    "link", metadata, *_text("ehr", "type", "id", "remote_id", "remote_version", "content_hash"), *_bytes("base"), _number("sent"),
+    PrimaryKeyConstraint("ehr", "type", "id"),
+    UniqueConstraint("ehr", "type", "remote_id", name="link_remote"),
+)
+
+# `open`: not yet done nor dropped. `holder` is empty when nobody has taken the letter.
+outbox = Table(
+    "outbox", metadata, Column("key", Key, primary_key=True), *_text("ehr", "lane", "type", "id"), _number("number"), *_text("state"),
+    Column("open", SmallInteger, nullable=False), *_text("due"), _number("attempts"), *_text("reason", "holder", "lease_until"),
+    _number("fence"), *_text("request_id"),
+)
+UNTAKEN = text("state = 'queued' AND holder = ''")
+Index(
+    "outbox_untaken", outbox.c.ehr, outbox.c.lane, outbox.c.type, outbox.c.id, unique=True,
+    sqlite_where=UNTAKEN, postgresql_where=UNTAKEN,
+)
+_TAKEN = text("holder <> ''")
+Index("outbox_in_flight", outbox.c.ehr, outbox.c.lane, unique=True, sqlite_where=_TAKEN, postgresql_where=_TAKEN)
+_OPEN = text("open = 1")
+Index("outbox_lane", outbox.c.ehr, outbox.c.lane, outbox.c.key, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("outbox_due", outbox.c.due, outbox.c.key, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+lease = Table("lease", metadata, *_text("name", "holder", "until"), PrimaryKeyConstraint("name"))
+kept = Table("kept", metadata, *_text("name"), *_bytes("value"), PrimaryKeyConstraint("name"))
+token = Table("token", metadata, *_text("digest"), *_bytes("principal"), *_text("expires"), PrimaryKeyConstraint("digest"))
+remembered = Table("remembered", metadata, *_text("key", "digest"), *_bytes("answer"), *_text("at"), PrimaryKeyConstraint("key"))
+
+conflict = Table(
+    "conflict", metadata, Column("key", Key, primary_key=True), *_text("ehr", "type", "id", "reason"), *_bytes("base", "ours", "theirs"),
+    *_text("at", "state", "choice"),
+)
+UNSETTLED = text("state = 'open'")
+Index("conflict_open", conflict.c.ehr, conflict.c.type, conflict.c.id, unique=True, sqlite_where=UNSETTLED, postgresql_where=UNSETTLED)
+
+audit = Table(
+    "audit", metadata, Column("seq", Key, primary_key=True, autoincrement=False), *_bytes("event"), *_text("digest"),
+)
+# One row, `one` = 1: the last link of the chain. Locked by whoever adds to it.
+audit_head = Table(
+    "audit_head", metadata, Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Key, nullable=False), *_text("digest"),
+)

@@ -1,0 +1,27 @@
+"""What the parts of a unit of work share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from adapter.store.codec import Codec
+from adapter.store.moments import text
+from adapter.store.session import Session
+from adapter.store.terms import Blind
+
+
+@dataclass(slots=True)
+class Unit:
+    """One unit of work in the transaction of `session`; `events` are the audit events it wants sealed."""
+
+    session: Session
+    at: datetime
+    blind: Blind
+    codec: Codec
+    events: list[bytes] = field(default_factory=list)
+
+    @property
+    def now(self) -> str:
+        """The time of this unit as stored text."""
+        return text(self.at)

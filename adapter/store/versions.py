@@ -1,0 +1,104 @@
+"""Resources: the current version, the older ones, and their search rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, delete, insert, select, union_all, update
+
+from adapter.errors import Conflict, Stale
+from adapter.ports import IndexRow, Version
+from adapter.store.moments import moment, text
+from adapter.store.session import Row
+from adapter.store.statement import Statement, equal, values
+from adapter.store.tables import current, search_date, search_value, version
+from adapter.store.terms import Term, terms
+from adapter.store.unit import Unit
+
+COLUMNS = ("type", "id", "number", "updated", "clinic", "deleted", "served", "received")
+_NOW = [current.c[name] for name in COLUMNS]
+_BEFORE = [version.c[name] for name in COLUMNS]
+_SAME, _OLD = equal(current, "type", "id"), equal(version, "type", "id")
+_CURRENT = Statement(select(*_NOW).where(*_SAME))
+_NUMBERED = Statement(
+    union_all(select(*_NOW).where(*_SAME, *equal(current, "number")), select(*_BEFORE).where(*_OLD, *equal(version, "number")))
+)
+_HISTORY = Statement(union_all(select(*_NOW).where(*_SAME), select(*_BEFORE).where(*_OLD)).order_by(current.c.number.desc()))
+_SEEN = Statement(select(current.c.number, current.c.indexed).where(*_SAME).with_for_update())
+_CREATE = Statement(insert(current).values(values(current)))
+_SHELVE = Statement(insert(version).from_select(list(COLUMNS), select(*_NOW).where(*_SAME)))
+_REPLACE = Statement(
+    update(current)
+    .where(current.c.type == bindparam("at_type", type_=current.c.type.type), current.c.id == bindparam("at_id", type_=current.c.id.type))
+    .values(values(current, without=("type", "id")))
+)
+_FORGET = {
+    "value": Statement(delete(search_value).where(*equal(search_value, "type", "param", "value", "system", "id"))),
+    "date": Statement(delete(search_date).where(*equal(search_date, "type", "param", "low", "high", "id"))),
+}
+_TABLES = {"value": (search_value, ("value", "system")), "date": (search_date, ("low", "high"))}
+
+
+def read(unit: Unit, row: Row) -> Version:
+    """The Version of a row of `COLUMNS`."""
+    type, id, number, updated, clinic, deleted, served, received = row
+    decode, place = unit.codec.decode, f"{type}/{id}"
+    return Version(type, id, number, moment(updated), clinic, decode(served, place), decode(received, place), bool(deleted))
+
+
+class Versions:
+    """The part of a unit of work about resources."""
+
+    _unit: Unit
+
+    def current(self, type: str, id: str) -> Version | None:
+        row = self._unit.session.row(_CURRENT, type=type, id=id)
+        return read(self._unit, row) if row else None
+
+    def version(self, type: str, id: str, number: int) -> Version | None:
+        row = self._unit.session.row(_NUMBERED, type=type, id=id, number=number)
+        return read(self._unit, row) if row else None
+
+    def history(self, type: str, id: str) -> list[Version]:
+        return [read(self._unit, row) for row in self._unit.session.rows(_HISTORY, {"type": type, "id": id})]
+
+    def save(self, version: Version, *, expected: int | None, index: Iterable[IndexRow]) -> Version:
+        session = self._unit.session
+        seen = session.row(_SEEN, type=version.type, id=version.id)
+        number: int = seen[0] if seen else 0
+        if expected is not None and expected != number:
+            if expected == 0:
+                raise Conflict(f"Expected no {version.type} with this id, but found one", code="duplicate")
+            raise Stale(f"Expected version {expected} of this {version.type}, but found {number}")
+        before = {tuple(term) for term in orjson.loads(seen[1])} if seen else set()
+        after = set() if version.deleted else terms(version.type, index, self._unit.blind)
+        saved = replace(version, number=number + 1)
+        row = self._row(saved, after)
+        if seen:
+            session.run(_SHELVE, type=version.type, id=version.id)
+            session.run(_REPLACE, at_type=row.pop("type"), at_id=row.pop("id"), **row)
+        else:
+            session.run(_CREATE, **row)
+        self._index(saved, gone=before - after, new=after - before)
+        return saved
+
+    def _row(self, saved: Version, indexed: set[Term]) -> dict[str, Any]:
+        encode, place = self._unit.codec.encode, saved.reference
+        return {
+            "type": saved.type, "id": saved.id, "number": saved.number, "updated": text(saved.updated), "clinic": saved.clinic,
+            "deleted": int(saved.deleted), "served": encode(saved.served, place), "received": encode(saved.received, place),
+            "indexed": orjson.dumps(sorted(indexed)),
+        }
+
+    def _index(self, saved: Version, *, gone: set[Any], new: set[Term]) -> None:
+        for kind, param, one, two in gone:
+            first, second = _TABLES[kind][1]
+            self._unit.session.run(_FORGET[kind], type=saved.type, id=saved.id, param=param, **{first: one, second: two})
+        for kind, (table, (first, second)) in _TABLES.items():
+            self._unit.session.insert(
+                table,
+                ({"type": saved.type, "param": param, first: one, second: two, "id": saved.id} for k, param, one, two in new if k == kind),
+            )

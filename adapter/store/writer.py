@@ -1,0 +1,131 @@
+"""Group commit: one thread takes the units that wait, runs them in one transaction and commits once.
+
+A unit that raises is rolled back alone, by its savepoint. An error of the driver spoils the transaction: then nothing
+is kept, and the same units run again one by one, each in a transaction of its own. So `fn` may be run more than once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from adapter.errors import Unavailable
+from adapter.store.chain import seal_events
+from adapter.store.database import Database
+from adapter.store.faults import again, lost
+from adapter.store.session import Connection, Session
+from adapter.store.tickets import Ticket
+from adapter.store.uow import Making
+
+MOST = 64  # units in one commit; PostgreSQL keeps 64 savepoints of a transaction at hand
+ATTEMPTS = 4  # of one unit alone, when two writers meet
+
+
+class Writer:
+    """The thread (or several, on PostgreSQL) that writes. `wakes` are called after each commit that wrote."""
+
+    def __init__(self, database: Database, making: Making, *, threads: int = 1) -> None:
+        self._database, self._making = database, making
+        self._waiting: SimpleQueue[Ticket | None] = SimpleQueue()
+        self.wakes: list[Callable[[], None]] = []
+        self._threads = [threading.Thread(target=self._work, name=f"store-writer-{i}", daemon=True) for i in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, ticket: Ticket) -> None:
+        self._waiting.put(ticket)
+
+    def close(self) -> None:
+        """Finishes the units that wait, then ends."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (batch := self._batch()) is not None:
+            if batch:
+                self._commit(batch)
+                Ticket.answer(batch)
+
+    def _batch(self) -> list[Ticket] | None:
+        """The units that wait now, at least one unless its caller has gone; None at the end."""
+        first = self._waiting.get()
+        if first is None:
+            return None
+        batch = [first]
+        with contextlib.suppress(Empty):
+            while len(batch) < MOST:
+                ticket = self._waiting.get_nowait()
+                if ticket is None:
+                    self._waiting.put(None)
+                    break
+                batch.append(ticket)
+        return [ticket for ticket in batch if not ticket.future.cancelled()]
+
+    def _commit(self, batch: list[Ticket]) -> None:
+        wrote = False
+        waiting = list(batch)
+        try:
+            try:
+                wrote = self._together(batch)
+            except self._database.errors:
+                while waiting:
+                    wrote = self._alone(waiting[0]) or wrote
+                    waiting.pop(0)
+        except BaseException as problem:  # no connection, or the seal failed
+            for ticket in waiting:
+                ticket.fail(problem)
+        if wrote:
+            for wake in self.wakes:
+                with contextlib.suppress(Exception):  # the commit stands whatever becomes of the call
+                    wake()
+
+    def _alone(self, ticket: Ticket) -> bool:
+        """Runs one unit in a transaction of its own; the driver's errors become its answer."""
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                return self._together([ticket])
+            except self._database.errors as problem:
+                if not left or not (again(problem) or lost(problem)):
+                    ticket.fail(self._database.explain(problem))
+                    break
+        return False
+
+    def _together(self, batch: list[Ticket]) -> bool:
+        """Runs the units in one transaction. True when it wrote. Raises the driver's errors, with nothing kept, and
+        Unavailable when there is no connection or it was lost while committing (then nobody knows)."""
+        with self._database.session(writing=True) as (connection, session):
+            committing = False
+            try:
+                with self._database.pipeline(connection):
+                    connection.execute(self._database.begin)
+                    events = [event for ticket in batch for event in self._unit(ticket, connection, session)]
+                    if events:
+                        seal_events(session, self._making.seal, events)
+                    committing = session.wrote
+                    ended: Any = connection.execute("COMMIT" if committing else "ROLLBACK")
+            except self._database.errors:
+                if committing and getattr(connection, "closed", False):
+                    raise Unavailable("The connection to the database was lost while committing: look whether it happened") from None
+                raise
+            if committing and getattr(ended, "statusmessage", "COMMIT") != "COMMIT":
+                raise Unavailable("The database did not commit")
+            return committing
+
+    def _unit(self, ticket: Ticket, connection: Connection, session: Session) -> list[bytes]:
+        """One unit in its savepoint; what it raised undoes it alone. Returns its audit events."""
+        before, session.wrote = session.wrote, False
+        connection.execute("SAVEPOINT unit")
+        uow = self._making.unit(session)
+        done = ticket.run(uow)
+        if session.fault:
+            raise session.fault
+        if not done:
+            connection.execute("ROLLBACK TO SAVEPOINT unit")
+        connection.execute("RELEASE SAVEPOINT unit")
+        session.wrote = before or (done and session.wrote) or bool(done and uow.events)
+        return uow.events if done else []
