@@ -7,6 +7,7 @@ below pass, and only with values of their form; everything else is dropped and c
 from __future__ import annotations
 
 import logging
+import math
 import re
 import sys
 import traceback
@@ -99,7 +100,7 @@ def allowed(keys: Mapping[str, Any]) -> dict[str, Any]:
     """The keys that may be logged, with values of their form; `dropped` counts the others."""
     kept: dict[str, Any] = {}
     for key, value in keys.items():
-        if key in _NUMBERS and isinstance(value, int | float):
+        if key in _NUMBERS and isinstance(value, int | float) and math.isfinite(value):
             kept[key] = round(value, 6)
         elif key in _TEXTS and isinstance(value, str) and _TEXTS[key].fullmatch(value):
             kept[key] = value

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from adapter.errors import SettingsError
@@ -24,12 +24,18 @@ KEY_LENGTH = 32
 
 
 def _duration(written: Any) -> Any:
-    """A timedelta of "90s", "15m", "24h", "2d"; anything else is left to pydantic."""
+    """A timedelta of "90s", "15m", "24h", "2d"; a timedelta or ISO 8601 text is left to pydantic."""
     found = re.fullmatch(r"(\d{1,6})([smhd])", written) if isinstance(written, str) else None
     return timedelta(seconds=int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]) if found else written
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+def _lasting(span: timedelta) -> timedelta:
+    if span <= timedelta(0):
+        raise ValueError("expected a duration above zero, as 30s, 15m or 24h")
+    return span
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_lasting)]
 
 
 class Settings(BaseSettings):
@@ -142,8 +148,9 @@ def load_settings(environ: Mapping[str, str], overrides: Mapping[str, Any] | Non
 
 
 def _nearest(name: str, known: Mapping[str, str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
+    bare = [variable.removeprefix(PREFIX) for variable in known]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=0.6)
+    return f"; did you mean {PREFIX}{close[0]}?" if close else f"; there are {', '.join(known)}"
 
 
 def _default(name: str) -> str:

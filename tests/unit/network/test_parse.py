@@ -1,0 +1,180 @@
+"""Reading the network file: what it becomes, and that every mistake is named with its line."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from adapter.errors import SettingsError
+from adapter.names import FR_IDENTIFIER_TYPE, RPPS
+from adapter.network import Closure, Identifier, Limits, Opening, Secret, load, parse
+from tests.unit.network.network import TEXT, changed, line_of
+
+DEMO = Path(__file__).resolve().parents[3] / "mappings" / "demo" / "network.yaml"
+
+
+def refused(text: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        parse(text, file="n.yaml")
+    assert caught.value.fix
+    return str(caught.value).splitlines()
+
+
+def test_parse_reads_the_clinic_and_its_ehr_when_the_file_is_right() -> None:
+    clinic = parse(TEXT).organisation("clinic")
+    assert clinic is not None and clinic.category == "prescripteur" and clinic.active
+    ehr = clinic.ehr
+    assert ehr is not None and ehr.name == "clinic" and ehr.level == "task" and ehr.patients == "link"
+    assert (ehr.auth.kind, ehr.auth.secret) == ("bearer", Secret(file="secrets/ehr"))
+    assert (ehr.interval, ehr.limits) == (900, Limits(rate=5, parallel=1, page=50))
+    assert ehr.remote == {"clinic": "Organization/77", "gp": "PractitionerRole/9"}
+    assert ehr.hours[0] == Opening(0, 7 * 60, 20 * 60) and ehr.transactions is None
+
+
+def test_parse_reads_units_when_they_have_hours_ages_and_closures() -> None:
+    pool = parse(TEXT).unit("pool")
+    assert pool is not None and pool.stage == "pool" and pool.ages == (60, 90)
+    assert pool.hours[:2] == (Opening(0, 510, 750), Opening(0, 810, 1050)) and len(pool.hours) == 10
+    assert pool.closures == (Closure(date(2026, 8, 3), date(2026, 8, 21), "Congés"),)
+    coursier = parse(TEXT).unit("coursier")
+    assert coursier is not None and coursier.ages == (18, None) and coursier.service == "intervention-coursier"
+
+
+def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_given() -> None:
+    network = parse(TEXT)
+    doctor, courier = network.person("gp"), network.person("lea")
+    assert doctor is not None and (doctor.prefix, doctor.given, doctor.family) == ("Dr", ("Anne",), "de la Tour")
+    assert doctor.identifiers == (Identifier(RPPS, "00000000101", "RPPS", FR_IDENTIFIER_TYPE),)
+    assert courier is not None and (courier.name, courier.family, courier.start) == ("Léa Fictive", "Fictive", date(2026, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "piece", "says"),
+    [
+        ("zone: Europe/Paris", "zome: Europe/Paris", "zome", "zome: unknown key; did you mean zone?"),
+        ("zone: Europe/Paris", "zone: Europe/Pariss", "zone", "expected a time zone"),
+        ("version: 1", "version: 2", "version", "expected a whole number from 1 to 1"),
+        ("        territory: [\"76\"]", "        teritory: [\"76\"]", "teritory", "did you mean territory?"),
+        ('territory: ["76"]', "territory: [rouen]", "[rouen]", "organisations[1].units[0].territory[0]: expected the INSEE code"),
+        ('territory: ["76"]', 'territory: "76"', 'territory: "76"', "expected a list, but found a single value"),
+        ("ages: 18+", "ages: adults", "ages: adults", 'expected ages as "60+" or "18-64"'),
+        ("ages: 60-90", "ages: 90-60", "90-60", "expected ages"),
+        ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon-fry: "09:00-18:00"}', "mon-fry", "expected a day"),
+        ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon-fri: "18:00-09:00"}', "18:00-09:00", "closing time after the opening time"),
+        ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon-fri: "9h-18h"}', "9h-18h", 'expected hours as "09:00-18:00"'),
+        ('["08:30-12:30", "13:30-17:30"]', '["08:30-12:30", "12:00-17:30"]', "12:00-17:30", "do not overlap on mon"),
+        ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon: "09:61-18:00"}', "09:61", "expected hours as"),
+        ("stage: pool", "stage: pol", "stage: pol", "expected one of named, pool; did you mean pool?"),
+        ("kind: clinic", "kind: clinique", "clinique", "did you mean clinic?"),
+        ("category: coursier-dac-asso", "category: coursier", "category", "expected one of prescripteur"),
+        ("category: coursier-dac-asso", "category: bailleur", "bailleur", "a letter is handed to the person"),
+        ("category: coursier-dac-asso", "category: prescripteur", "key: asso", "prescripteur is for clinics"),
+        ("    category: coursier-dac-asso\n", "", "key: asso", "the key category is missing"),
+        ("    controller: Asso\n", "", "key: asso", "a service needs controller"),
+        ("key: asso", "key: a b", "a b", "expected a FHIR id"),
+        ("key: pool", "key: coursier  # again", "# again", "another unit has this key"),
+        ("key: asso", "key: clinic  # again", "# again", "another organisation has this key"),
+        ("key: desk, ", "", "name: Secrétariat", "the key key is missing"),
+        ("unit: coursier, phone", "unit: coursiers, phone", "coursiers", "no such unit in this file; did you mean coursier?"),
+        ("organisation: asso, unit", "organisation: assso, unit", "assso", "no such organisation in this file; did you mean asso?"),
+        ("organisation: asso, unit", "organisation: clinic, unit", "asso-app", "its unit belongs to another organisation"),
+        ("unit: coursier, phone", "phone", "key: lea", "expected exactly one of unit and organisation"),
+        ("role: doctor", "role: docteur", "docteur", "expected one of doctor"),
+        ("{clinic: Organization/77", "{clinc: Organization/77", "clinc:", "no such key in this file; did you mean clinic?"),
+        ("Organization/77", "Organization-77", "Organization-77", "expected a reference of the EHR"),
+        ("secret_file: secrets/asso", "jwks_file: a, secret_file: b", "jwks_file: a", "expected exactly one of jwks_url"),
+        ("secret_file: secrets/ehr", "token: abc", "token: abc", "a secret is not written here"),
+        ("secret_file: secrets/ehr", "secret_variable: LIAISON_EHR", "LIAISON_EHR", "does not begin with LIAISON_"),
+        ("{kind: bearer, secret_file: secrets/ehr}", "{kind: bearer}", "kind: bearer", "exactly one of secret_file and secret_variable"),
+        ("{kind: bearer, secret_file: secrets/ehr}", "{kind: basic, secret_file: x}", "kind: basic", "the key user is missing; basic needs it"),
+        ("https://ehr.example/fhir", "http://ehr.example/fhir", "http://ehr", "expected https"),
+        ("https://ehr.example/fhir", "https://u:p@ehr.example/fhir", "u:p@", "without user"),
+        ("interval: 15m", "interval: 15", "interval", "expected a duration"),
+        ('siret: "00000000000010"', 'siret: "10"', "siret", "the form of this identifier"),
+        ('siret: "00000000000010"', 'sirett: "10"', "sirett", "unknown identifier; did you mean siret?"),
+        ("stage: pool", "stage: pool\n        telling: true", "key: pool", "a telling unit needs relay_phone"),
+        ("stage: pool", "stage: pool\n        telling: yes", "telling: yes", "expected true or false"),
+        ("stage: pool", "stage:", "stage:", "expected a value, but found nothing"),
+        ("stage: pool", "stage: pool\n        stage: named", "stage: named", "this key is here twice"),
+        ("from: 2026-08-03", "from: 2026-08-30", "2026-08-30", "expected `to` on or after `from`"),
+        ("from: 2026-08-03", "from: 3 août", "3 août", "expected a date"),
+    ],
+)
+def test_parse_names_line_and_nearest_key_when_something_is_wrong(old: str, new: str, piece: str, says: str) -> None:
+    text = changed((old, new))
+    lines = [line for line in refused(text) if says in line]
+    assert lines, refused(text)
+    assert all(line.startswith("n.yaml:") for line in refused(text))
+    assert line_of(text, piece) in {int(line.split(":")[1]) for line in lines}, lines
+
+
+def test_parse_names_the_exact_line_when_a_key_is_misspelt() -> None:
+    text = changed(("ages: 18+", "agges: 18+"))
+    assert refused(text) == [f"n.yaml:{line_of(text, 'agges')}: organisations[1].units[0].agges: unknown key; did you mean ages?"]
+
+
+def test_parse_collects_every_mistake_when_there_are_several() -> None:
+    text = changed(("zone: Europe/Paris", "zome: x"), ("kind: clinic", "kind: y"), ("role: doctor", "role: z"), ("ages: 18+", "ages: w"))
+    assert len(refused(text)) == 4
+
+
+def test_parse_says_nothing_of_the_value_when_a_secret_is_written_out() -> None:
+    assert "hunter2" not in "\n".join(refused(changed(("secret_file: secrets/ehr", "password: hunter2"))))
+
+
+def test_parse_refuses_a_unit_without_organisation_when_it_stands_alone() -> None:
+    assert any("units: unknown key" in line for line in refused(TEXT + "units:\n  - {key: alone, name: Seule}\n"))
+
+
+def test_parse_refuses_the_nir_without_a_basis_and_takes_it_with_one() -> None:
+    assert any("legal basis" in line for line in refused(changed(("    controller: Asso", "    nir_authorised: true\n    controller: Asso"))))
+    network = parse(changed(("    controller: Asso", "    nir_authorised: décret 2019-341\n    controller: Asso")))
+    assert [organisation.nir_authorised for organisation in network.organisations] == ["", "décret 2019-341"]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "a: [", "\t- x", "just words", "- a\n- b\n", "version: 1\n", "a: !!python/object:x {}\n", "&a [*a]"])
+def test_parse_refuses_with_a_line_when_it_is_no_network_at_all(text: str) -> None:
+    assert refused(text)[0].startswith("n.yaml:")
+
+
+def test_parse_allows_http_when_it_is_this_machine_or_a_sandbox() -> None:
+    assert parse(changed(("https://ehr.example/fhir", "http://127.0.0.1:8080/fhir"))).ehr_of("clinic")
+    assert parse(changed(("https://ehr.example/fhir", "http://hapi:8080/fhir\n      sandbox: true"))).ehr_of("clinic")
+
+
+@pytest.mark.parametrize("auth", [
+    "none", "{kind: none}", "{kind: basic, user: u, secret_variable: EHR_PASSWORD}", "{kind: header, header: X-Key, secret_file: k}",
+    "{kind: client_secret, client_id: c, token_url: https://a.example/token, secret_file: s}",
+    "{kind: smart, client_id: c, secret_file: key.jwk, algorithm: ES384, kid: k1, scopes: [system/Task.cruds]}",
+    "{kind: mtls, certificate_file: c.pem, secret_file: k.pem}",
+])  # fmt: skip
+def test_parse_takes_every_way_to_authenticate_when_it_is_whole(auth: str) -> None:
+    ehr = parse(changed(("{kind: bearer, secret_file: secrets/ehr}", auth))).ehr_of("clinic")
+    assert ehr is not None and ehr.auth.kind in auth
+
+
+def test_load_names_the_setting_when_the_file_is_not_there_or_not_text(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path / "none.yaml")
+    assert caught.value.variable == "LIAISON_NETWORK_FILE" and "init" in caught.value.fix
+    (tmp_path / "latin.yaml").write_bytes(b"\xe9\xff")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load(tmp_path / "latin.yaml")
+
+
+def test_demo_network_is_right_and_has_the_services_of_the_story_when_loaded() -> None:
+    network = load(DEMO)
+    views = {unit: network.view_of(network.organisation_of_unit(unit) or "") for unit in ("coursier-rouen", "saad-portage", "permanence-saint-eloi")}
+    assert views == {"coursier-rouen": "coursier-dac-asso", "saad-portage": "saad", "permanence-saint-eloi": "as-carsat"}
+    assert network.ehr_of("msp-saint-eloi") is not None
+    assert network.telling("cmp-rouen") and not network.telling("coursier-rouen")
+    assert {client.organisation for client in network.clients} == {organisation.key for organisation in network.organisations}
+
+
+def test_demo_network_uses_only_telephone_numbers_kept_for_fiction_when_read_as_text() -> None:
+    network = load(DEMO)
+    numbers = [o.phone for o in network.organisations] + [u.phone for _, u in network.units()] + [p.phone for p in network.people]
+    numbers += [unit.relay_phone for _, unit in network.units()]
+    assert all(number.startswith(("02 61 91", "06 39 98")) for number in numbers if number)
