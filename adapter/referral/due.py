@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import holidays
 
 from adapter.errors import Invalid
-from adapter.network import Closure, Network, Opening, Unit
+from adapter.network import Closure, Network, Opening
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
 DAYS_AFTER: dict[str, int] = {"stat": 1, "asap": 1, "urgent": 2, "routine": 10}
@@ -67,21 +67,19 @@ def public_holidays(year: int, commune: str = "") -> frozenset[date]:
     return frozenset(holidays.country_holidays("FR", subdiv=place, years=year))
 
 
-def calendar(unit: Unit, network: Network) -> Calendar:
-    """The calendar of a unit; hours and zone default to the network's, the commune to its organisation's."""
-    organisation = network.unit_organisation(unit.key)
+def calendar(network: Network, unit: str) -> Calendar:
+    """The calendar of a unit of the network; its hours and zone default to the network's, its commune to its organisation's.
+    Raises Invalid for a unit nobody knows."""
+    found, organisation = network.unit(unit), network.unit_organisation(unit)
+    if found is None or organisation is None:
+        raise Invalid("the unit is not in the network", expression="Task.owner")
     return Calendar(
-        hours=unit.hours or network.hours,
-        zone=unit.zone or network.zone,
-        commune=unit.commune or (organisation.commune if organisation else ""),
-        closures=unit.closures,
-        open_on_holidays=unit.open_on_holidays,
+        hours=found.hours or network.hours,
+        zone=found.zone or network.zone,
+        commune=found.commune or organisation.commune,
+        closures=found.closures,
+        open_on_holidays=found.open_on_holidays,
     )
-
-
-def deadline(called: datetime, priority: str, unit: Unit, network: Network) -> datetime:
-    """`due` by the unit's own calendar."""
-    return due(called, priority, calendar(unit, network))
 
 
 def due(called: datetime, priority: str, when: Calendar) -> datetime:

@@ -16,7 +16,7 @@ _SIZE = len(ALPHABET)
 _WEIGHTS = (1, 2, 3, 4, 5)  # the last one is the check character's
 
 
-def reference(seed: str, *, turn: int = 0) -> str:
+def spoken(seed: str, *, turn: int = 0) -> str:
     """The reference of a random id, always the same for the same seed and turn."""
     number = int.from_bytes(hashlib.sha256(f"spoken/{turn}/{seed}".encode()).digest()[:8], "big")
     places = [number // _SIZE**power % _SIZE for power in range(4)]
@@ -39,9 +39,9 @@ def parse(said: str) -> str | None:
 def of_task(task: Resource) -> str:
     """The spoken reference of a Task: its identifier of that kind, else made from its id."""
     for identifier in task.get("identifier", ()):
-        if identifier.get("system", "").endswith("/sid/reference"):
+        if identifier.get("system", "").endswith("/sid/spoken"):
             return str(identifier["value"])
-    return reference(task["id"])
+    return spoken(task["id"])
 
 
 def _written(places: list[int]) -> str:

@@ -7,7 +7,7 @@ Who may act is the caller's to know: `accept`, `decline`, `start`, `hold`, `fail
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -105,27 +105,29 @@ def fail(referral: Referral, scene: Scene, reason: str) -> list[Resource]:
 def complete(
     referral: Referral,
     scene: Scene,
-    outcome: str,
+    outcomes: Mapping[str, str],
     *,
     results: Mapping[str, str] | None = None,
-    snomed: str = SOCIAL_ASSESSMENT,
+    snomed: Callable[[str], str] = lambda outcome: SOCIAL_ASSESSMENT,
     performed: datetime | None = None,
 ) -> list[Resource]:
-    """The end of the work, with a code of `outcome` and its SNOMED procedure; `results` says of needs of the request how
-    far each was met (`need-result`). One new Procedure for each result, pointed to by Task.output; the request is
-    completed, the Consents end."""
-    asked = _needs(referral.request, scene)
+    """The end of the work. `outcomes` gives needs of the request (or "", the whole of it) a code of `outcome`, `results`
+    says how far each need was met (`need-result`), `snomed` is the procedure that goes with an outcome. One new Procedure
+    for each pair of outcome and result, pointed to by Task.output; the request is completed, the Consents end."""
     results = results or {}
-    if not results.keys() <= set(asked):
-        raise Invalid("expected results for needs of the request only", expression="ServiceRequest.reasonCode")
+    if not outcomes or not {*outcomes, *results} <= {"", *_needs(referral.request, scene)}:
+        raise Invalid("expected an outcome for at least one need of the request, and for no other", expression="ServiceRequest.reasonCode")
     check_move(referral.task["status"], "completed", "target")
-    grouped: dict[str, list[str]] = {}
-    for need in asked:
-        grouped.setdefault(results.get(need, ""), []).append(need)
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for need, outcome in outcomes.items():
+        grouped.setdefault((outcome, results.get(need, "")), []).append(need)
     done = [
-        procedure(referral, scene, outcome=outcome, snomed=snomed, needs=needs, result=result, performed=performed or scene.at)
-        for result, needs in (grouped or {"": []}).items()
-    ]
+        procedure(
+            referral, scene, outcome=outcome, snomed=snomed(outcome), result=result, performed=performed or scene.at,
+            needs=[need for need in needs if need],
+        )
+        for (outcome, result), needs in grouped.items()
+    ]  # fmt: skip
     outputs = [*referral.task.get("output", ()), *(activity_output(one) for one in done)]
     return [*done, *_ended(referral, _moved(referral, scene, "completed", "target", elements={"output": outputs}))]
 
