@@ -1,0 +1,223 @@
+"""From a document's tree to its program: every name known, every field either way accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapter.mapping.condition import condition
+from adapter.mapping.document import Node, Tree, as_list, as_text, as_tree, as_whole, fault, nearest, only
+from adapter.mapping.program import Block, Entry, Program, Rule
+from adapter.mapping.record import taker
+from adapter.mapping.scalars import Match
+from adapter.mapping.scope import CONTEXT, Scope
+from adapter.mapping.shape import Field, Group, declare
+from adapter.mapping.step import Step
+from adapter.mapping.steps import steps
+from adapter.mapping.template import elements, gated
+from adapter.mapping.terms import Terms
+from adapter.names import Systems
+
+_SECTIONS = "mapping version title unmapped declined id parts record let rules resources answer examples"
+_DOCUMENT = frozenset(_SECTIONS.split())
+_PART = frozenset({"part", "expects", "let", "resources"})
+_ANSWER = frozenset({"resources", "let"})
+_TEMPLATE_WORDS = frozenset({"$when", "$key"})
+
+
+def compile_program(tree: Tree, parts: Mapping[str, Tree], terms: Terms, systems: Systems, *, seen: set[int] | None = None) -> Program:
+    """`seen` collects the nodes of the template values that are made. Raises MappingError naming file and
+    line for whatever the language does not allow."""
+    only(tree, _DOCUMENT, "a mapping document")
+    name, version = as_text(tree.get("mapping"), "mapping"), as_whole(tree.get("version"), "version")
+    unmapped = as_text(tree.get("unmapped"), "unmapped")
+    if unmapped not in ("refuse", "drop"):
+        raise fault(tree.places["unmapped"], "unmapped: expected refuse or drop")
+    shape = declare(as_tree(tree.get("record"), "record"), terms)
+    scope = _scope(shape, systems)
+    scope.seen = seen
+    used = [_part(entry, parts) for entry in as_list(tree.get("parts"), "parts")] if "parts" in tree.entries else []
+    own = as_tree(tree.get("resources"), "resources")
+    _declare_ids(own, scope)
+    declined = condition(tree.get("declined"), scope).holds if "declined" in tree.entries else None
+    acts = steps(_tree(tree, "let"), scope, terms)
+    inside = [_inside(part, scope, terms) for part in used]
+    for more, _ in inside:
+        acts += more
+    blocks = [*_blocks(own, scope, terms), *(block for _, made in inside for block in made)]
+    rules = [_rule(entry, scope) for entry in as_list(tree.get("rules"), "rules")] if "rules" in tree.entries else []
+    answers, answer_steps = _answers(tree.get("answer"), shape, systems, terms)
+    id_field = as_text(tree.get("id"), "id")
+    _check_reached(shape, scope.reached() | {field.name for field in _answered(shape)})
+    _check_used(tree, used, scope)
+    scope.use(id_field, tree.entries["id"])
+    return Program(
+        name, version, f"{systems.base}/mapping/{name}/{version}", id_field, shape, taker(shape, refuse_unknown=unmapped == "refuse"),
+        declined, acts, rules, blocks, answers, answer_steps,
+    )  # fmt: skip
+
+
+def _tree(tree: Tree, key: str) -> Tree | None:
+    return as_tree(tree.get(key), key) if key in tree.entries else None
+
+
+def _part(node: Node, parts: Mapping[str, Tree]) -> Tree:
+    word = as_text(node, "parts")
+    if word not in parts:
+        raise fault(node, f"no part {word!r} in parts/{nearest(word, parts)}")
+    only(parts[word], _PART, "a part")
+    return parts[word]
+
+
+def _scope(shape: Group, systems: Systems) -> Scope:
+    scope = Scope(systems)
+    for each in shape.fields():
+        if (each.never and not each.unless) or each.owner == "liaison":
+            continue
+        scope.define(each.name, each.place, readable=True)
+        if each.default is not None:
+            scope.define(f"{each.name}.given", each.place)
+        if each.group:
+            scope.groups[each.name] = tuple(inner.name for inner in each.group.fields())
+    return scope
+
+
+def _declare_ids(group: Tree, scope: Scope) -> None:
+    for name, node in group.entries.items():
+        if "$each" not in as_tree(node, name).entries:
+            scope.define(f"{name}.id", group.places[name])
+
+
+def _inside(part: Tree, scope: Scope, terms: Terms) -> tuple[list[Step], list[Block]]:
+    """The steps and blocks of a part, which uses only what it expects and what it makes itself."""
+    expects = as_tree(part.get("expects"), "expects")
+    outside, scope.used = scope.used, set()
+    before = set(scope.known)
+    for name, node in expects.entries.items():
+        _expect(name, node, scope)
+    group = as_tree(part.get("resources"), "resources")
+    _declare_ids(group, scope)
+    acts = steps(_tree(part, "let"), scope, terms)
+    blocks = _blocks(group, scope, terms)
+    for name in sorted(scope.used & before - expects.entries.keys() - set(CONTEXT)):
+        raise fault(expects, f"the part uses ${name}: name it under `expects`")
+    for name in expects.entries.keys() - scope.used:
+        raise fault(expects.places[name], f"the part does not use ${name}")
+    scope.used |= outside
+    return acts, blocks
+
+
+def _expect(name: str, node: Node, scope: Scope) -> None:
+    """What a part is handed by name: required names must be known, optional ones may be."""
+    word = as_text(node, name)
+    if word not in ("required", "optional"):
+        raise fault(node, "expects: expected required or optional")
+    if name in scope.known:
+        return
+    if word == "required":
+        raise fault(node, f"the part wants the name {name!r}: derive it under `let`")
+    scope.define(name, node)
+    scope.absent.add(name)
+
+
+def _blocks(group: Tree, scope: Scope, terms: Terms) -> list[Block]:
+    blocks: list[Block] = []
+    for name, node in group.entries.items():
+        tree = as_tree(node, name)
+        if "$each" in tree.entries:
+            blocks.append(_loop(name, tree, scope, terms))
+        else:
+            blocks.append(Block([_entry(name, tree, scope)]))
+    return blocks
+
+
+def _loop(word: str, tree: Tree, scope: Scope, terms: Terms) -> Block:
+    only(tree, frozenset({"$each", "$let", "$resources"}), f"the repeated {word!r}")
+    each = scope.use(as_text(tree.get("$each"), "$each").removeprefix("$"), tree)
+    readable = each in scope.readable
+    scope.define(word, tree, readable=readable)
+    scope.define(f"{word}.last", tree)
+    inner = as_tree(tree.get("$resources"), "$resources")
+    _declare_ids(inner, scope)
+    acts = steps(_tree(tree, "$let"), scope, terms)
+    entries = [_entry(name, as_tree(node, name), scope) for name, node in inner.entries.items()]
+    if f"{word}[]" in scope.read:
+        scope.read.add(f"{each}[]")
+    return Block(entries, each, word, acts)
+
+
+def _entry(name: str, tree: Tree, scope: Scope) -> Entry:
+    type_ = as_text(tree.get("resourceType"), f"{name}.resourceType")
+    for key in tree.entries:
+        if key.startswith("$") and key not in _TEMPLATE_WORDS:
+            raise fault(tree.places[key], f"unknown word {key}{nearest(key, _TEMPLATE_WORDS)}")
+    built = elements(tree, scope)
+    if "$when" in tree.entries:
+        built = gated(built, condition(tree.entries["$when"], scope), scope)
+    return Entry(name, type_, tree, built.make, built.read, _key(tree, scope))
+
+
+def _key(tree: Tree, scope: Scope) -> Match | None:
+    """`$key`: the elements whose constants tell resources of one type apart."""
+    if "$key" not in tree.entries:
+        return None
+    checks: list[tuple[str, Match]] = []
+    for entry in as_list(tree.entries["$key"], "$key"):
+        element = as_text(entry, "$key")
+        built = elements(Tree({element: tree.entries[element]}, {}, tree.place), scope) if element in tree.entries else None
+        if built is None or built.match is None:
+            raise fault(entry, f"$key: {element!r} is no element with constants")
+        checks.append((element, built.match))
+    return lambda resource: all(check({element: resource.get(element)}) for element, check in checks)
+
+
+def _rule(node: Node, scope: Scope) -> Rule:
+    rule = as_tree(node, "rules")
+    only(rule, {"when", "path", "text"}, "a rule")
+    path = as_text(rule.get("path"), "path")
+    if path not in scope.known:
+        raise fault(rule.places["path"], f"no field {path!r}{nearest(path, scope.known)}")
+    return Rule(condition(rule.get("when"), scope).holds, path, rule.place, as_text(rule.get("text"), "text"))
+
+
+def _answers(node: Node | None, shape: Group, systems: Systems, terms: Terms) -> tuple[Block, list[Step]]:
+    """`answer`: patterns that are only read, and what is derived from them for fields Liaison owns."""
+    if node is None:
+        return Block([]), []
+    tree = as_tree(node, "answer")
+    only(tree, _ANSWER, "answer")
+    scope = Scope(systems, defining=True)
+    patterns = as_tree(tree.get("resources"), "answer.resources")
+    block = Block([_entry(name, as_tree(pattern, name), scope) for name, pattern in patterns.entries.items()])
+    scope.defining = False
+    acts = steps(_tree(tree, "let"), scope, terms)
+    for each in _answered(shape):
+        if each.name not in scope.known:
+            raise fault(each.place, f"nothing under `answer` sets {each.name!r}")
+    return block, acts
+
+
+def _answered(shape: Group) -> list[Field]:
+    return [each for each in shape.fields() if each.owner == "liaison"]
+
+
+def _check_reached(shape: Group, reached: set[str]) -> None:
+    """Every field comes back, or says with `one_way` why it does not."""
+    for each in shape.fields():
+        if each.never and not each.unless:
+            continue
+        entry = f"{each.name}[]"
+        wanted = [f"{entry}.{inner.name}" for inner in each.group.fields()] if each.group else [entry if each.most else each.name]
+        back = all(name in reached for name in wanted)
+        if back and each.one_way:
+            raise fault(each.place, f"{each.name!r} comes back: one_way is not true")
+        if not back and not each.one_way:
+            raise fault(each.place, f"{each.name!r} does not come back from the resources: say why with one_way")
+
+
+def _check_used(tree: Tree, used: list[Tree], scope: Scope) -> None:
+    """No derived name that nothing uses."""
+    for owner in (tree, *used):
+        let = owner.get("let")
+        for name in as_tree(let, "let").entries if let else ():
+            if not any(each == name or each.startswith(f"{name}.") for each in scope.used):
+                raise fault(as_tree(let, "let").places[name], f"nothing uses the name {name!r}")
