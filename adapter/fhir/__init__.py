@@ -1,18 +1,20 @@
 """The wire: FHIR R4 as JSON in and out. The only room that knows fhir.resources, and it imports it only when
 the first type is compiled."""
 
+from adapter.fhir.bundle import searchset
+from adapter.fhir.capability import capability
 from adapter.fhir.checking import check
 from adapter.fhir.dates import after, span
 from adapter.fhir.facts import resource_types, served_types
+from adapter.fhir.index import rows
 from adapter.fhir.outcome import outcome
+from adapter.fhir.parameters import CORE_TYPES
 from adapter.fhir.reading import parse, refuse
-from adapter.fhir.schema import validator
+from adapter.fhir.schema import warm
+from adapter.fhir.search import query
 from adapter.fhir.writing import dumps, exact, stamp
 
-__all__ = ["after", "check", "dumps", "exact", "outcome", "parse", "refuse", "resource_types", "served_types", "span", "stamp", "warm"]
-
-
-def warm(*types: str) -> None:
-    """Compiles the validators of these types now (a third of a second for the first), not at the first request."""
-    for type in types:
-        validator(type)
+__all__ = [
+    "CORE_TYPES", "after", "capability", "check", "dumps", "exact", "outcome", "parse", "query", "refuse", "resource_types", "rows",
+    "searchset", "served_types", "span", "stamp", "warm",
+]

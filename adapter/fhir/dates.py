@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from adapter.clock import instant
 
-_TICK = timedelta(milliseconds=1)
+_SECOND = timedelta(milliseconds=999)  # from the first to the last instant of a second
 
 
 def moment(text: str) -> datetime:
@@ -15,8 +15,7 @@ def moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):  # leap second, or year 1 moved before the calendar by its zone
-        at = datetime.fromisoformat(text[:19].replace(":60", ":59") + "+00:00")
-        return at
+        return datetime.fromisoformat(text[:19].replace(":60", ":59") + "+00:00")
 
 
 def after(one: str, other: str) -> bool:
@@ -33,10 +32,7 @@ def span(text: str) -> tuple[str, str]:
     milliseconds; days without a zone are UTC days. Raises ValueError where `text` is none of them."""
     if "T" in text:
         at = moment(text)
-        fraction = text[19:].lstrip(".").rstrip("Z")
-        if text[19:20] == "." and fraction:
-            return instant(at), instant(at)
-        return instant(at), instant(at + timedelta(seconds=1) - _TICK)
+        return instant(at), instant(at if text[19] == "." else at + _SECOND)
     year, month, day = (*(int(part) for part in text.split("-")), 0, 0)[:3]
     first = datetime(year, month or 1, day or 1, tzinfo=UTC)
     last = datetime(year, month or 12, day or monthrange(year, month or 12)[1], 23, 59, 59, 999000, tzinfo=UTC)

@@ -41,7 +41,7 @@ def _age(age: Object) -> bool:
 
 
 def _count(count: Object) -> bool:
-    return _measured(count) and count.get("code", "1") == "1" and isinstance(count.get("value", 0), int)
+    return _measured(count) and count.get("code", "1") == "1" and float(count.get("value", 0)).is_integer()
 
 
 def _duration(duration: Object) -> bool:

@@ -1,4 +1,4 @@
-"""How long one resource takes to parse and check: `python tests/bench/validate_rate.py [--rounds N]`.
+"""How long one resource takes to parse and check: `python -m tests.bench.validate_rate [--rounds N]`.
 
 Prints µs per resource (best of interleaved rounds), ours beside `model_validate_json` of fhir.resources R4B, for the
 recommended shape of a referral, compact and indented.

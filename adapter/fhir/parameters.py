@@ -1,0 +1,228 @@
+"""The search parameters Liaison offers, a closed list per core type (R4 search parameters, SDOHCC's two extra ones).
+
+A line is `name kind path…`: paths lead from the resource to the values; `Patient` after a path keeps references to
+patients only; `!` marks what identifies a person, stored and looked up as a keyed digest only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from adapter.fhir import facts
+
+Kind = Literal["token", "reference", "date", "string"]
+
+_TABLE = """
+ServiceRequest
+  identifier token identifier
+  requisition token requisition
+  status token status
+  intent token intent
+  priority token priority
+  code token code
+  category token category
+  patient reference subject:Patient
+  subject reference subject
+  requester reference requester
+  performer reference performer
+  based-on reference basedOn
+  replaces reference replaces
+  supporting-info reference supportingInfo
+  authored date authoredOn
+  occurrence date occurrenceDateTime occurrencePeriod
+Task
+  identifier token identifier
+  group-identifier token groupIdentifier
+  status token status
+  business-status token businessStatus
+  code token code
+  intent token intent
+  priority token priority
+  performer token performerType
+  patient reference for:Patient
+  subject reference for
+  requester reference requester
+  owner reference owner
+  focus reference focus
+  based-on reference basedOn
+  part-of reference partOf
+  output reference output.valueReference
+  authored-on date authoredOn
+  modified date lastModified
+  period date executionPeriod
+Consent
+  identifier token identifier
+  status token status
+  scope token scope
+  category token category
+  action token provision.action
+  purpose token provision.purpose
+  patient reference patient
+  organization reference organization
+  consentor reference performer
+  actor reference provision.actor.reference
+  source-reference reference sourceReference
+  date date dateTime
+  period date provision.period
+Patient
+  identifier token! identifier
+  family string! name.family
+  given string! name.given
+  name string! name.family name.given name.text name.prefix name.suffix
+  birthdate date! birthDate
+  phone token! telecom=phone
+  email token! telecom=email
+  telecom token! telecom
+  address string! address.line address.city address.postalCode address.text
+  address-city string! address.city
+  address-postalcode string! address.postalCode
+  gender token gender
+  active token active
+  general-practitioner reference generalPractitioner
+  organization reference managingOrganization
+  link reference link.other
+Organization
+  identifier token identifier
+  name string name alias
+  type token type
+  active token active
+  partof reference partOf
+HealthcareService
+  identifier token identifier
+  name string name
+  active token active
+  service-category token category
+  service-type token type
+  specialty token specialty
+  organization reference providedBy
+  location reference location
+  coverage-area reference coverageArea
+Practitioner
+  identifier token identifier
+  family string name.family
+  given string name.given
+  name string name.family name.given name.text name.prefix name.suffix
+  active token active
+  phone token telecom=phone
+  email token telecom=email
+  telecom token telecom
+PractitionerRole
+  identifier token identifier
+  active token active
+  role token code
+  specialty token specialty
+  practitioner reference practitioner
+  organization reference organization
+  service reference healthcareService
+  location reference location
+  date date period
+Procedure
+  identifier token identifier
+  status token status
+  code token code
+  category token category
+  reason-code token reasonCode
+  patient reference subject:Patient
+  subject reference subject
+  based-on reference basedOn
+  part-of reference partOf
+  performer reference performer.actor
+  date date performedDateTime performedPeriod
+Communication
+  identifier token identifier
+  status token status
+  category token category
+  medium token medium
+  patient reference subject:Patient
+  subject reference subject
+  based-on reference basedOn
+  part-of reference partOf
+  sender reference sender
+  recipient reference recipient
+  sent date sent
+  received date received
+Provenance
+  target reference target
+  patient reference target:Patient
+  agent reference agent.who
+  agent-type token agent.type
+  agent-role token agent.role
+  entity reference entity.what
+  recorded date recorded
+  when date occurredDateTime
+AuditEvent
+  type token type
+  action token action
+  outcome token outcome
+  agent reference agent.who
+  entity reference entity.what
+  patient reference agent.who:Patient entity.what:Patient
+  date date recorded
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """`steps` to the values; `only` keeps references to one type, `system` contact points of one system."""
+
+    steps: tuple[str, ...]
+    only: str = ""
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`targets`: the types a reference parameter may name, empty where every type is allowed."""
+
+    name: str
+    kind: Kind
+    paths: tuple[Path, ...]
+    identifying: bool
+    targets: frozenset[str]
+
+    @property
+    def of_person(self) -> bool:
+        """Does its `:identifier` form identify a patient?"""
+        return not self.targets or "Patient" in self.targets
+
+
+@cache
+def parameters(type: str) -> dict[str, Parameter]:
+    """The parameters of a core type by name; KeyError for other types."""
+    return _all()[type]
+
+
+@cache
+def _all() -> dict[str, dict[str, Parameter]]:
+    found: dict[str, dict[str, Parameter]] = {}
+    type = ""
+    for line in _TABLE.strip().splitlines():
+        if not line.startswith(" "):
+            type = line
+            found[type] = {}
+            continue
+        name, kind, *paths = line.split()
+        found[type][name] = _parameter(type, name, kind, [_path(path) for path in paths])
+    return found
+
+
+def _parameter(type: str, name: str, kind: str, paths: list[Path]) -> Parameter:
+    targets = {path.only for path in paths if path.only} or set().union(*(_targets(type, path) for path in paths))
+    plain: Kind = kind.removesuffix("!")  # type: ignore[assignment]
+    return Parameter(name, plain, tuple(paths), kind.endswith("!"), frozenset(targets))
+
+
+def _path(text: str) -> Path:
+    steps, _, only = text.partition(":")
+    steps, _, system = steps.partition("=")
+    return Path(tuple(steps.split(".")), only, system)
+
+
+def _targets(type: str, path: Path) -> frozenset[str]:
+    owner = "".join([type, *(step[0].upper() + step[1:] for step in path.steps[:-1])])
+    return facts.targets(f"{owner}.{path.steps[-1]}")
+
+
+CORE_TYPES = tuple(_all())

@@ -1,0 +1,198 @@
+"""Search rows and search parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from adapter import fhir
+from adapter.errors import Malformed
+from adapter.fhir.elements import element
+from adapter.fhir.parameters import parameters
+from adapter.ports import Clause, IndexRow
+from tests.unit.fhir.specimens import specimen, specimens
+
+
+def found(resource: dict[str, Any], param: str) -> list[tuple[str, str]]:
+    return [(row.system, row.value) for row in fhir.rows(resource) if row.param == param]
+
+
+def test_rows_of_a_task_are_what_its_parameters_ask_for():
+    rows = fhir.rows(specimen("Task"))
+    assert IndexRow("status", "token", "requested") in rows
+    assert IndexRow("identifier", "token", "T1", "https://liaison.example/sid/task") in rows
+    assert IndexRow("code", "token", "fulfill", "http://hl7.org/fhir/CodeSystem/task-code") in rows
+    assert IndexRow("owner", "reference", "HealthcareService/u1") in rows
+    assert IndexRow("patient", "reference", "Patient/p1") in rows and IndexRow("subject", "reference", "Patient/p1") in rows
+    assert IndexRow("period", "date", low="2026-03-02", high="2026-03-04") in rows
+    assert IndexRow("authored-on", "date", low="2026-03-02T18:50:00+01:00", high="2026-03-02T18:50:00+01:00") in rows
+    assert not any(row.identifying for row in rows)
+
+
+def test_rows_follow_deep_paths_and_arrays():
+    assert found(specimen("Consent"), "actor") == [("", "Organization/cbo")]
+    assert found(specimen("Procedure"), "performer") == [("", "Organization/cbo")]
+    task = specimen("Task") | {"output": [{"type": {"text": "x"}, "valueReference": {"reference": "Procedure/a1"}}]}
+    assert found(task, "output") == [("", "Procedure/a1")]
+    assert found(specimen("ServiceRequest"), "supporting-info") == [("", "Consent/c1")]
+
+
+def test_rows_that_identify_a_person_say_so():
+    rows = fhir.rows(specimen("Patient"))
+    marked = {row.param for row in rows if row.identifying}
+    assert marked == {"identifier", "family", "given", "name", "birthdate", "phone", "telecom", "address", "address-city",
+        "address-postalcode"}
+    assert {row.param for row in rows if not row.identifying} == {"gender", "active", "general-practitioner", "link"}
+
+
+def test_rows_hold_each_word_of_an_identifying_string_for_digests_know_no_prefix():
+    patient = {"resourceType": "Patient", "id": "a", "name": [{"family": "de La Tour", "given": ["Anne-Marie"]}]}
+    assert [value for _, value in found(patient, "family")] == ["de La Tour", "de", "La", "Tour"]
+    assert [value for _, value in found(patient, "given")] == ["Anne-Marie", "Anne", "Marie"]
+    assert found({"resourceType": "Organization", "name": "Les Amis"}, "name") == [("", "Les Amis")]
+
+
+def test_rows_of_logical_absolute_versioned_and_contained_references():
+    task = specimen("Task") | {
+        "owner": {"identifier": {"system": "urn:x", "value": "7"}}, "requester": {"reference": "http://h/fhir/Organization/1/_history/2"},
+        "for": {"reference": "Group/g"}, "focus": {"reference": "#a"}, "encounter": {"display": "x"},
+    }  # fmt: skip
+    assert found(task, "owner") == [("", "")] and found(task, "owner:identifier") == [("urn:x", "7")]
+    assert found(task, "requester") == [("", "http://h/fhir/Organization/1")]
+    assert found(task, "patient") == [] and found(task, "subject") == [("", "Group/g")]
+    assert found(task, "focus") == [("", "")]
+    assert next(row for row in fhir.rows(task | {"for": {"identifier": {"value": "1"}}}) if row.param == "subject:identifier").identifying
+
+
+def test_rows_keep_dates_that_a_store_can_hold():
+    long = "2026-03-02T18:50:00.1234567890123456789012Z"
+    task = specimen("Task") | {"authoredOn": long, "lastModified": "9999-12-31T23:59:59-14:00", "executionPeriod": {"start": "2026"}}
+    dates = {row.param: (row.low, row.high) for row in fhir.rows(task) if row.kind == "date"}
+    assert dates["authored-on"] == ("2026-03-02T18:50:00.123Z", "2026-03-02T18:50:00.123Z")
+    assert dates["modified"][1] == "9999-12-31T23:59:59.999Z" and dates["period"] == ("2026", "")
+
+
+@pytest.mark.parametrize("resource", specimens(), ids=lambda r: r["resourceType"])
+def test_rows_exist_for_every_core_type_and_no_other(resource):
+    assert bool(fhir.rows(resource)) is (resource["resourceType"] in fhir.CORE_TYPES)
+
+
+@pytest.mark.parametrize("type", fhir.CORE_TYPES)
+def test_every_path_of_a_parameter_leads_to_an_element_of_its_kind(type):
+    kinds = {"token": {"code", "boolean", "Coding", "CodeableConcept", "Identifier", "ContactPoint"}, "reference": {"Reference"},
+             "date": {"date", "dateTime", "instant", "Period"}, "string": {"string"}}  # fmt: skip
+    for parameter in parameters(type).values():
+        for path in parameter.paths:
+            owner = element(type)
+            for step in path.steps[:-1]:
+                owner = element(owner.fields[step].type)
+            assert owner.fields[path.steps[-1]].type in kinds[parameter.kind], f"{type}.{parameter.name}"
+
+
+OURS = {("ServiceRequest", "supporting-info"), ("Task", "output")}  # SDOHCC's own
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("type", fhir.CORE_TYPES)
+def test_every_parameter_is_one_of_r4_with_its_kind_and_element(shared, type):
+    table = json.loads((shared / "data" / "r4" / "search-parameters.json").read_text())[type]
+    for parameter in parameters(type).values():
+        if (type, parameter.name) in OURS:
+            continue
+        assert table[parameter.name]["type"] == parameter.kind
+        words = set(re.findall(r"[A-Za-z]+", table[parameter.name]["expression"]))
+        steps = {step for path in parameter.paths for step in path.steps if step not in ("family", "given", "text", "prefix", "suffix",
+            "line")}
+        unchosen = {re.sub("(DateTime|Period|Reference)$", "", step) for step in steps - words}
+        assert unchosen <= words | {"city", "postalCode"}, f"{type}.{parameter.name}"
+
+
+# ── the query ────────────────────────────────────────────────────────────────────────────────────
+def clause(type: str, name: str, value: str) -> Clause:
+    (one,) = fhir.query(type, [(name, value)]).clauses
+    return one
+
+
+@pytest.mark.parametrize(
+    ("type", "name", "value", "expected"),
+    [
+        ("Task", "status", "requested,accepted", Clause("status", "token", ("requested", "accepted"))),
+        ("Task", "status:not", "draft", Clause("status", "token", ("draft",), "not")),
+        ("Task", "identifier", "urn:x|a\\,b\\|c", Clause("identifier", "token", ("urn:x|a,b|c",))),
+        ("Task", "owner", "HealthcareService/u1", Clause("owner", "reference", ("HealthcareService/u1",))),
+        ("Task", "owner:HealthcareService", "u1", Clause("owner", "reference", ("HealthcareService/u1",))),
+        ("Task", "owner:missing", "true", Clause("owner", "reference", ("true",), "missing")),
+        ("Task", "owner:identifier", "urn:x|7", Clause("owner:identifier", "token", ("urn:x|7",), identifying=True)),
+        ("Task", "patient", "p1", Clause("patient", "reference", ("Patient/p1",))),
+        ("Task", "part-of", "Task/t0/_history/1", Clause("part-of", "reference", ("Task/t0",))),
+        ("Task", "requester", "http://h/Organization/1", Clause("requester", "reference", ("http://h/Organization/1",))),
+        ("Task", "authored-on", "ge2026-03-02", Clause("authored-on", "date", ("ge2026-03-02",))),
+        ("Task", "_id", "a,b", Clause("_id", "id", ("a", "b"))),
+        ("Task", "_lastUpdated", "gt2026", Clause("_lastUpdated", "updated", ("gt2026",))),
+        ("Patient", "family", "Durand", Clause("family", "string", ("Durand",), identifying=True)),
+        ("Patient", "family:exact", "Durand", Clause("family", "string", ("Durand",), identifying=True)),
+        ("Patient", "birthdate", "1938-02-03", Clause("birthdate", "date", ("1938-02-03",), identifying=True)),
+        ("Patient", "identifier", "urn:x|1", Clause("identifier", "token", ("urn:x|1",), identifying=True)),
+        ("Organization", "name:contains", "santé", Clause("name", "string", ("santé",), "contains")),
+    ],
+)
+def test_query_reads_a_parameter_as_fhir_means_it(type, name, value, expected):
+    assert clause(type, name, value) == expected
+
+
+def test_query_tries_every_allowed_type_when_only_an_id_is_given():
+    assert set(clause("Task", "requester", "x").values) == {
+        f"{type}/x" for type in ("Device", "Organization", "Patient", "Practitioner", "PractitionerRole", "RelatedPerson")
+    }
+
+
+def test_query_joins_repeats_by_and_and_reads_count_and_sort():
+    query = fhir.query("Task", [("status", "a"), ("status", "b"), ("_count", "20"), ("_sort", "-_lastUpdated")])
+    assert [c.values for c in query.clauses] == [("a",), ("b",)]
+    assert (query.count, query.sort, query.clinics, query.after) == (20, "-_lastUpdated", None, None)
+    assert fhir.query("Task", []).count == 100 and fhir.query("Task", [("_count", "999999")]).count == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("foo", "1"), ("patient.name", "x"), ("_has:Task:x", "1"), ("owner:Consent", "1"), ("owner:above", "1"), ("status:text", "x"),
+        ("authored-on:not", "2026"), ("_id:exact", "a"), ("_lastUpdated:missing", "true"), ("owner:missing", "maybe"), ("status", ""),
+            ("status", ","),
+        ("owner", "Consent/1"), ("focus", "justanid"), ("owner", "!"), ("_count", "-1"), ("_count", "x"), ("_count", "²"), ("_sort",
+            "status"),
+        ("STATUS", "x"), ("", "x"), ("_include", "Task:focus"),
+    ],
+)  # fmt: skip
+def test_query_refuses_with_400_what_is_not_offered(name, value):
+    with pytest.raises(Malformed) as caught:
+        fhir.query("Task", [(name, value)])
+    assert caught.value.status == 400
+
+
+def test_query_names_the_known_parameters_and_no_value_when_one_is_unknown():
+    with pytest.raises(Malformed) as caught:
+        fhir.query("Patient", [("naam", "Durand-Secret")])
+    (issue,) = caught.value.issues
+    assert issue.code == "not-supported" and issue.expression == "naam"
+    assert "birthdate" in issue.text and "_lastUpdated" in issue.text and "Secret" not in issue.text
+    with pytest.raises(Malformed) as caught:
+        fhir.query("Patient", [("Durand Secret", "x")])
+    assert "Secret" not in str(caught.value.issues)
+
+
+def test_query_refuses_contains_where_only_digests_are_kept():
+    with pytest.raises(Malformed):
+        fhir.query("Patient", [("family:contains", "ran")])
+
+
+def test_query_finds_the_rows_it_is_about():
+    """Each row of a specimen is asked for by the parameter that made it."""
+    for resource in specimens():
+        for row in fhir.rows(resource):
+            value = {"date": row.low, "token": f"{row.system}|{row.value}"}.get(row.kind, row.value)
+            asked = clause(resource["resourceType"], row.param, value)
+            assert (asked.param, asked.kind, asked.identifying) == (row.param, row.kind, row.identifying)
