@@ -112,10 +112,11 @@ def package(program: str, folder: Path, *, pause: Pause, progress: Callable[[int
     with log.open("wb") as out, subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as running:
         try:
             while running.poll() is None:
-                progress(log.read_bytes().count(b"] Downloaded from "))
+                progress(downloads(log))
                 pause(0.5)
         finally:
             running.terminate()  # interrupted: Maven must not go on behind our back
+    progress(downloads(log))
     if running.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         errors = [line for line in lines if line.startswith("[ERROR]") and line.strip() != "[ERROR]"][:ERROR_LINES]
@@ -123,6 +124,10 @@ def package(program: str, folder: Path, *, pause: Pause, progress: Callable[[int
             "the sandbox could not be built; Maven said:\n" + ("\n".join(errors) or tail(log)),
             fix=f"mend that (offline? Maven Central must be reachable once), then try again; all of it is in {log}",
         )
+
+
+def downloads(log: Path) -> int:
+    return log.read_bytes().count(b"] Downloaded from ")
 
 
 @contextmanager
