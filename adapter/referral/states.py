@@ -63,7 +63,7 @@ def _no_move(old: str, new: str, actor: str | Collection[str]) -> str:
 
 def normalised(task: Resource) -> tuple[Resource, list[Issue]]:
     """A Task as we keep it: `received` becomes requested and `ready` accepted, with a warning each."""
-    status = task.get("status")
+    status = _status(task)
     if status not in READ_AS:
         return task, []
     text = f"{status} is not a state of SDOHCC referrals; it is taken as {READ_AS[status]}"
@@ -94,7 +94,7 @@ def _said(resource: Resource) -> Resource:
 
 
 def _moves(old: Resource | None, task: Resource, actors: Collection[str]) -> list[Issue]:
-    before, after = (old or {}).get("status", ""), task.get("status", "")
+    before, after = _status(old or {}), _status(task)
     if before == after or after in legal(before, actors):
         return []
     return [Issue("business-rule", _no_move(before, after, actors), "Task.status")]
@@ -115,11 +115,18 @@ def _target(value: object) -> object:
     return {name: part for name, part in value.items() if name != "display"} if isinstance(value, dict) else value
 
 
+def _status(task: Resource) -> str:
+    """The status; "" for anything that is none."""
+    status = task.get("status")
+    return status if isinstance(status, str) else ""
+
+
 def _missing(task: Resource) -> list[Issue]:
-    status = task.get("status", "") if task.get("status") in STATES else ""
+    status = _status(task) if _status(task) in MOVES else ""
     reason = task.get("statusReason")
+    text = reason.get("text") if isinstance(reason, dict) else None
     issues = []
-    if (status in NEEDS_REASON or reason is not None) and not str((reason or {}).get("text", "")).strip():
+    if (status in NEEDS_REASON or reason is not None) and not (isinstance(text, str) and text.strip()):
         issues.append(Issue("required", f"a Task that is {status or 'in that state'} needs statusReason.text", "Task.statusReason.text"))
     if status == "completed" and not task.get("output"):
         issues.append(Issue("required", "a completed Task needs at least one output", "Task.output"))

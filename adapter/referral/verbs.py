@@ -24,20 +24,29 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _moved(
-    referral: Referral, scene: Scene, status: str, actor: Actor, *, reason: str = "", business: str = "", elements: Resource | None = None
-) -> Resource:
-    """The Task in its new status. `business` is its business status from now on: "" none, "=" as it was."""
+def _check(referral: Referral, status: str, actor: Actor) -> None:
+    """An act is a move: done twice it is refused, where a write that changes nothing is a no-op."""
+    if referral.task["status"] == status:
+        raise Invalid(f"the Task is {status} already", expression="Task.status")
+    check_move(referral.task["status"], status, actor)
+
+
+def _moved(referral: Referral, scene: Scene, status: str, actor: Actor, *, reason: str = "", elements: Resource | None = None) -> Resource:
+    """The Task in its new status: reason and business status are those of this move, or none."""
+    _check(referral, status, actor)
+    kept = {name: value for name, value in referral.task.items() if name not in ("statusReason", "businessStatus")}
+    moved = kept | {"status": status, "lastModified": scene.later(kept.get("authoredOn", ""))} | (elements or {})
+    return moved | {"statusReason": scene.reason(reason)} if reason else moved
+
+
+def _noted(referral: Referral, scene: Scene, business: str) -> Resource:
+    """The Task in the same status, with another business status ("": none). Raises Invalid unless it is open."""
     task = referral.task
-    check_move(task["status"], status, actor)
-    dropped = {"statusReason"} if business == "=" else {"statusReason", "businessStatus"}
-    moved = {name: value for name, value in task.items() if name not in dropped}
-    moved |= {"status": status, "lastModified": scene.later(task.get("authoredOn", ""))} | (elements or {})
-    if reason:
-        moved["statusReason"] = scene.reason(reason)
-    if business and business != "=":
-        moved["businessStatus"] = scene.coded("business-status", business)
-    return moved
+    if task["status"] == "draft" or task["status"] in TERMINAL:
+        raise Invalid(f"expected a referral that is open, but this one is {task['status']}", expression="Task.status")
+    kept = {name: value for name, value in task.items() if name != "businessStatus"}
+    noted = kept | {"lastModified": scene.later(task.get("authoredOn", ""))}
+    return noted | {"businessStatus": scene.coded("business-status", business)} if business else noted
 
 
 def agree(referral: Referral, scene: Scene, who: Literal["doctor", "patient"], *, due: datetime | None = None) -> list[Resource]:
@@ -63,11 +72,11 @@ def sent(referral: Referral, scene: Scene, *, due: datetime | None = None) -> li
     """draft → requested, unread; `due` (aware, in the unit's zone) becomes the deadline. Both agreements must stand."""
     if not all(agreements(referral.request, referral.consents)):
         raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status")
-    elements: Resource = {}
+    elements: Resource = {"businessStatus": scene.coded("business-status", codes.UNREAD)}
     if due:
         before = referral.task.get("restriction", {})
         elements["restriction"] = before | {"period": before.get("period", {}) | {"end": due.isoformat(timespec="seconds")}}
-    return [_moved(referral, scene, "requested", "requester", business=codes.UNREAD, elements=elements)]
+    return [_moved(referral, scene, "requested", "requester", elements=elements)]
 
 
 def accept(referral: Referral, scene: Scene) -> list[Resource]:
@@ -85,7 +94,7 @@ def start(referral: Referral, scene: Scene) -> list[Resource]:
 
 
 def hold(referral: Referral, scene: Scene, reason: str) -> list[Resource]:
-    return [_moved(referral, scene, "on-hold", "target", reason=reason, business="=")]
+    return [_moved(referral, scene, "on-hold", "target", reason=reason)]
 
 
 def progress(referral: Referral, scene: Scene, code: str) -> list[Resource]:
@@ -93,8 +102,7 @@ def progress(referral: Referral, scene: Scene, code: str) -> list[Resource]:
     no-show the target may `cancel` with `beneficiaire-absent`; that is his decision."""
     if code not in codes.PROGRESS:
         raise Invalid(f"expected one of {', '.join(codes.PROGRESS)}", expression="Task.businessStatus")
-    _open(referral)
-    return [_moved(referral, scene, referral.task["status"], "target", business=code) | _reason_kept(referral)]
+    return [_noted(referral, scene, code)]
 
 
 def fail(referral: Referral, scene: Scene, reason: str) -> list[Resource]:
@@ -117,7 +125,7 @@ def complete(
     results = results or {}
     if not outcomes or not {*outcomes, *results} <= {"", *_needs(referral.request, scene)}:
         raise Invalid("expected an outcome for at least one need of the request, and for no other", expression="ServiceRequest.reasonCode")
-    check_move(referral.task["status"], "completed", "target")
+    _check(referral, "completed", "target")
     grouped: dict[tuple[str, str], list[str]] = {}
     for need, outcome in outcomes.items():
         grouped.setdefault((outcome, results.get(need, "")), []).append(need)
@@ -170,20 +178,17 @@ def _closed(consent: Resource) -> Resource:
 
 def ask(referral: Referral, scene: Scene, question: str) -> list[Resource]:
     """A coded question to the requester; the Task waits for an answer, its clock does not stop."""
-    _open(referral)
+    waiting = _noted(referral, scene, codes.QUESTION_OPEN)
     topic, text = scene.coded("question", question), scene.label("question", question)
-    asked = communication(referral, scene, kind=codes.QUESTION, text=text, to=referral.task["requester"], topic=topic)
-    task = _moved(referral, scene, referral.task["status"], "target", business=codes.QUESTION_OPEN)
-    return [task | _reason_kept(referral), asked]
+    return [waiting, communication(referral, scene, kind=codes.QUESTION, text=text, to=referral.task["requester"], topic=topic)]
 
 
 def answer(referral: Referral, scene: Scene, question: Resource, code: str) -> list[Resource]:
     """The requester's coded answer to a Communication that `ask` made."""
-    _open(referral)
+    answered = _noted(referral, scene, "")
     topic, text = scene.coded("answer", code), scene.label("answer", code)
     said = communication(referral, scene, kind=codes.ANSWER, text=text, to=referral.task["owner"], topic=topic)
-    task = _moved(referral, scene, referral.task["status"], "requester") | _reason_kept(referral)
-    return [task, said | {"inResponseTo": [reference(question)]}]
+    return [answered, said | {"inResponseTo": [reference(question)]}]
 
 
 def message(referral: Referral, scene: Scene, text: str) -> list[Resource]:
@@ -200,14 +205,3 @@ def closing_notice(referral: Referral, scene: Scene) -> Resource:
     return communication(
         referral, scene, kind=codes.CLOSING, text=spoken.of_task(referral.task), to=referral.task.get("owner"), names_person=False
     )
-
-
-def _open(referral: Referral) -> None:
-    state = referral.task["status"]
-    if state == "draft" or state in TERMINAL:
-        raise Invalid(f"expected a referral that is open, but this one is {state}", expression="Task.status")
-
-
-def _reason_kept(referral: Referral) -> Resource:
-    """Where the status stays, so does its reason (a Task on hold needs one)."""
-    return {"statusReason": referral.task["statusReason"]} if "statusReason" in referral.task else {}

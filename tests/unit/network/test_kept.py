@@ -73,5 +73,7 @@ def test_merged_refuses_a_key_that_changes_what_it_is() -> None:
         other = parse(TEXT).organisations
         merged(parse(TEXT), replace(parse(TEXT), organisations=(other[0], replace(other[1], kind="clinic"))))
     with pytest.raises(SettingsError, match="unit of another organisation"):
-        moved = tuple(replace(o, units=tuple(reversed(units))) for o, units in zip(other, ((other[1].units), (other[0].units)), strict=True))
+        moved = tuple(
+            replace(o, units=tuple(reversed(units))) for o, units in zip(other, ((other[1].units), (other[0].units)), strict=True)
+        )
         merged(parse(TEXT), replace(parse(TEXT), organisations=moved))

@@ -11,8 +11,12 @@ NETWORK = parse(TEXT)
 
 
 def test_lookups_answer_none_when_nobody_has_the_key() -> None:
-    assert (NETWORK.organisation("x"), NETWORK.unit("x"), NETWORK.unit_organisation("x"), NETWORK.person("x"), NETWORK.client("x")) == (None,) * 5
-    assert (NETWORK.ehr_of("x"), NETWORK.view_of("x"), NETWORK.organisation_of_unit("x"), NETWORK.organisation_of_person("x")) == (None,) * 4
+    assert (NETWORK.organisation("x"), NETWORK.unit("x"), NETWORK.unit_organisation("x"), NETWORK.person("x"), NETWORK.client("x")) == (
+        None,
+    ) * 5
+    assert (NETWORK.ehr_of("x"), NETWORK.view_of("x"), NETWORK.organisation_of_unit("x"), NETWORK.organisation_of_person("x")) == (
+        None,
+    ) * 4
 
 
 def test_lookups_find_the_organisation_of_units_and_people_when_they_are_there() -> None:
@@ -59,8 +63,8 @@ def test_units_for_leaves_out_clinics_and_what_is_inactive() -> None:
 def test_telling_holds_for_every_unit_of_a_telling_organisation() -> None:
     text = changed(
         ("category: coursier-dac-asso", "category: coursier-dac-asso\n    telling: true"),
-        ("stage: pool", "stage: pool\n        relay_phone: \"06 39 98 00 09\""),
-        ("service: intervention", "relay_phone: \"06 39 98 00 09\"\n        service: intervention"),
+        ("stage: pool", 'stage: pool\n        relay_phone: "06 39 98 00 09"'),
+        ("service: intervention", 'relay_phone: "06 39 98 00 09"\n        service: intervention'),
     )
     network = parse(text)
     assert network.telling("asso") and network.telling("pool") and not network.telling("clinic") and not network.telling("desk")

@@ -56,7 +56,7 @@ def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_g
         ("zone: Europe/Paris", "zome: Europe/Paris", "zome", "zome: unknown key; did you mean zone?"),
         ("zone: Europe/Paris", "zone: Europe/Pariss", "zone", "expected a time zone"),
         ("version: 1", "version: 2", "version", "expected a whole number from 1 to 1"),
-        ("        territory: [\"76\"]", "        teritory: [\"76\"]", "teritory", "did you mean territory?"),
+        ('        territory: ["76"]', '        teritory: ["76"]', "teritory", "did you mean territory?"),
         ('territory: ["76"]', "territory: [rouen]", "[rouen]", "organisations[1].units[0].territory[0]: expected the INSEE code"),
         ('territory: ["76"]', 'territory: "76"', 'territory: "76"', "expected a list, but found a single value"),
         ("ages: 18+", "ages: adults", "ages: adults", 'expected ages as "60+" or "18-64"'),
@@ -88,7 +88,12 @@ def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_g
         ("secret_file: secrets/ehr", "token: abc", "token: abc", "a secret is not written here"),
         ("secret_file: secrets/ehr", "secret_variable: LIAISON_EHR", "LIAISON_EHR", "does not begin with LIAISON_"),
         ("{kind: bearer, secret_file: secrets/ehr}", "{kind: bearer}", "kind: bearer", "exactly one of secret_file and secret_variable"),
-        ("{kind: bearer, secret_file: secrets/ehr}", "{kind: basic, secret_file: x}", "kind: basic", "the key user is missing; basic needs it"),
+        (
+            "{kind: bearer, secret_file: secrets/ehr}",
+            "{kind: basic, secret_file: x}",
+            "kind: basic",
+            "the key user is missing; basic needs it",
+        ),
         ("https://ehr.example/fhir", "http://ehr.example/fhir", "http://ehr", "expected https"),
         ("https://ehr.example/fhir", "https://u:p@ehr.example/fhir", "u:p@", "without user"),
         ("interval: 15m", "interval: 15", "interval", "expected a duration"),
@@ -129,12 +134,16 @@ def test_parse_refuses_a_unit_without_organisation_when_it_stands_alone() -> Non
 
 
 def test_parse_refuses_the_nir_without_a_basis_and_takes_it_with_one() -> None:
-    assert any("legal basis" in line for line in refused(changed(("    controller: Asso", "    nir_authorised: true\n    controller: Asso"))))
+    assert any(
+        "legal basis" in line for line in refused(changed(("    controller: Asso", "    nir_authorised: true\n    controller: Asso")))
+    )
     network = parse(changed(("    controller: Asso", "    nir_authorised: décret 2019-341\n    controller: Asso")))
     assert [organisation.nir_authorised for organisation in network.organisations] == ["", "décret 2019-341"]
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "a: [", "\t- x", "just words", "- a\n- b\n", "version: 1\n", "a: !!python/object:x {}\n", "&a [*a]"])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "a: [", "\t- x", "just words", "- a\n- b\n", "version: 1\n", "a: !!python/object:x {}\n", "&a [*a]"]
+)
 def test_parse_refuses_with_a_line_when_it_is_no_network_at_all(text: str) -> None:
     assert refused(text)[0].startswith("n.yaml:")
 
@@ -166,7 +175,10 @@ def test_load_names_the_setting_when_the_file_is_not_there_or_not_text(tmp_path:
 
 def test_demo_network_is_right_and_has_the_services_of_the_story_when_loaded() -> None:
     network = load(DEMO)
-    views = {unit: network.view_of(network.organisation_of_unit(unit) or "") for unit in ("coursier-rouen", "saad-portage", "permanence-saint-eloi")}
+    views = {
+        unit: network.view_of(network.organisation_of_unit(unit) or "")
+        for unit in ("coursier-rouen", "saad-portage", "permanence-saint-eloi")
+    }
     assert views == {"coursier-rouen": "coursier-dac-asso", "saad-portage": "saad", "permanence-saint-eloi": "as-carsat"}
     assert network.ehr_of("msp-saint-eloi") is not None
     assert network.telling("cmp-rouen") and not network.telling("coursier-rouen")

@@ -21,7 +21,9 @@ def by_reference(network: Network) -> dict[str, dict[str, Any]]:
     return {f"{resource['resourceType']}/{resource['id']}": resource for resource in resources(network, SYSTEMS)}
 
 
-@pytest.mark.parametrize("network", [parse(TEXT), load(DEMO), Network(), merged(load(DEMO), parse(TEXT))], ids=["small", "demo", "empty", "merged"])
+@pytest.mark.parametrize(
+    "network", [parse(TEXT), load(DEMO), Network(), merged(load(DEMO), parse(TEXT))], ids=["small", "demo", "empty", "merged"]
+)
 def test_resources_are_valid_r4_and_refer_to_each_other_only(network: Network) -> None:
     found = by_reference(network)
     assert len(found) == len(resources(network, SYSTEMS))  # ids are unique by type
@@ -29,7 +31,12 @@ def test_resources_are_valid_r4_and_refer_to_each_other_only(network: Network) -
         get_fhir_model_class(resource["resourceType"]).model_validate(resource)
         text = json.dumps(resource)
         assert '""' not in text and "[]" not in text and "{}" not in text and "null" not in text
-    named = {part for resource in found.values() for part in json.dumps(resource).split('"') if part.startswith(("Organization/", "Healthcare", "Practi"))}
+    named = {
+        part
+        for resource in found.values()
+        for part in json.dumps(resource).split('"')
+        if part.startswith(("Organization/", "Healthcare", "Practi"))
+    }
     assert {name for name in named if "/" in name} <= found.keys()
 
 

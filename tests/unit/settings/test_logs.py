@@ -50,7 +50,9 @@ def test_log_writes_one_json_line_with_code_message_and_keys(lines: io.StringIO)
 
 
 @pytest.mark.parametrize("keys", [
-    {"name": CANARY}, {"count": math.nan}, {"ehr": CANARY}, {"reason": CANARY}, {"count": CANARY}, {"route": "/fhir/Patient?family=Durand"}, {"error": ValueError(CANARY)},
+    {"name": CANARY}, {"count": math.nan},
+    {"ehr": CANARY}, {"reason": CANARY}, {"count": CANARY}, {"route": "/fhir/Patient?family=Durand"},
+    {"error": ValueError(CANARY)},
     {"event": CANARY}, {"message": CANARY}, {"where": CANARY}, {"request_id": CANARY}, {"until": CANARY}, {"exc_info": ValueError(CANARY)},
 ])  # fmt: skip
 def test_log_drops_and_counts_what_is_not_allowed(lines: io.StringIO, keys: dict[str, Any]) -> None:

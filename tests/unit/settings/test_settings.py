@@ -14,7 +14,12 @@ from adapter.settings import Settings, load_settings, mappings_folder, variables
 
 def test_settings_have_safe_defaults_when_nothing_is_set() -> None:
     settings = load_settings({})
-    assert (settings.database_url, settings.host, settings.port, settings.zone) == ("sqlite:///liaison.db", "127.0.0.1", 8600, "Europe/Paris")
+    assert (settings.database_url, settings.host, settings.port, settings.zone) == (
+        "sqlite:///liaison.db",
+        "127.0.0.1",
+        8600,
+        "Europe/Paris",
+    )
     assert settings.consent_max_age == timedelta(hours=24) and settings.max_body == 5 * 1024 * 1024
     assert settings.token_seconds == 300 and settings.jobs and not settings.demo
     assert settings.url == "http://127.0.0.1:8600"
