@@ -1,0 +1,78 @@
+"""The little language of a view's `card`: where each value of the flat object comes from.
+
+`Task.status | label task-status` · `ServiceRequest.requester > PractitionerRole.practitioner > Practitioner.name | name`
+(follows references) · a list of such texts: the first that gives something · `fact.reference` · a mapping: an object ·
+`{each: Communication, …}`: one object for each. Pipes: label [table], name, address, code, list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from adapter.views.document import Mapped
+from adapter.views.elements import Step, steps_of
+
+PIPES = ("label", "name", "address", "code", "list")
+FACTS = ("reference", "area", "age_class")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One path of a chain. type "fact" names a fact."""
+
+    type: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    hops: tuple[Hop, ...]
+    pipes: tuple[str, ...]
+    table: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value (`sources`), an object (`fields`) or a list of objects (`fields` and `each`)."""
+
+    sources: tuple[Source, ...] = ()
+    fields: tuple[tuple[str, Entry], ...] = ()
+    each: str = ""
+
+
+def compile_entry(value: Any, check: Callable[[str, tuple[Step, ...]], None], each: str = "") -> Entry:
+    """An entry of a card. `check(type, steps)` raises ValueError for a path the view does not show; so does what cannot be read."""
+    if isinstance(value, Mapped):
+        own = str(value.get("each", ""))
+        fields = tuple((key, compile_entry(inner, check, own or each)) for key, inner in value.items() if key != "each")
+        return Entry(fields=fields, each=own)
+    texts = value if isinstance(value, list) else [value]
+    return Entry(sources=tuple(_source(text, check) for text in texts))
+
+
+def _source(text: Any, check: Callable[[str, tuple[Step, ...]], None]) -> Source:
+    if not isinstance(text, str):
+        raise ValueError("expected a path such as Task.status")
+    chain, *pipes = (part.strip() for part in text.split("|"))
+    names, table = [], ""
+    for pipe in pipes:
+        word, _, argument = pipe.partition(" ")
+        if word not in PIPES or (argument and word != "label"):
+            raise ValueError(f"expected one of {', '.join(PIPES)}, but found {pipe}")
+        names.append(word)
+        table = argument or table
+    hops = tuple(_hop(part.strip(), check) for part in chain.split(">"))
+    return Source(hops, tuple(names), table)
+
+
+def _hop(text: str, check: Callable[[str, tuple[Step, ...]], None]) -> Hop:
+    kind, _, path = text.partition(".")
+    if kind == "fact":
+        if path not in FACTS:
+            raise ValueError(f"expected one of {', '.join('fact.' + fact for fact in FACTS)}, but found {text}")
+        return Hop(kind, (Step(path),))
+    steps = steps_of(path)
+    check(kind, steps)
+    return Hop(kind, steps)

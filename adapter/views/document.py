@@ -1,0 +1,65 @@
+"""YAML read strictly, with the line of every key: what is wrong with a file is said as `file:line`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from adapter.errors import SettingsError
+
+
+class Mapped(dict[str, Any]):
+    """A YAML mapping. `line` is its own first line, `lines` the line of each key."""
+
+    line: int
+    lines: dict[str, int]
+
+
+def fault(name: str, line: int, text: str, *, fix: str = "") -> SettingsError:
+    """The error to raise for one line of one file."""
+    return SettingsError(text, variable=f"{name}:{line}", fix=fix or f"mend line {line} of {name}")
+
+
+def read(text: str, *, name: str) -> Mapped:
+    """The document. Raises SettingsError for YAML that cannot be read, a key said twice, or anything but a mapping."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise fault(name, mark.line + 1 if mark else 1, "expected YAML") from error
+    if not isinstance(root, yaml.MappingNode):
+        raise fault(name, 1, "expected a mapping")
+    found = _plain(root, name, 0)
+    assert isinstance(found, Mapped)
+    return found
+
+
+def _plain(node: yaml.Node, name: str, depth: int) -> Any:
+    line = node.start_mark.line + 1
+    if depth > 20:
+        raise fault(name, line, "expected fewer levels")
+    if isinstance(node, yaml.MappingNode):
+        mapped = Mapped()
+        mapped.line, mapped.lines = line, {}
+        for key, value in node.value:
+            at = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                raise fault(name, at, "expected a plain key")
+            if key.value in mapped:
+                raise fault(name, at, f"{key.value} is said twice, first on line {mapped.lines[key.value]}")
+            mapped[key.value], mapped.lines[key.value] = _plain(value, name, depth + 1), at
+        return mapped
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(entry, name, depth + 1) for entry in node.value]
+    return _scalar(node)
+
+
+def _scalar(node: Any) -> str | int | bool | None:
+    """Text, but for whole numbers, true, false and nothing. (Dates and "no" stay text.)"""
+    text, plain = node.value, node.style is None
+    if plain and text in ("true", "false"):
+        return bool(text == "true")
+    if plain and text.isascii() and text.isdigit():
+        return int(text)
+    return None if plain and text in ("", "~", "null") else str(text)

@@ -1,0 +1,176 @@
+"""The allow-list at work: picks the listed elements out of one object after the other."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from adapter.names import NIR, SDOHCC_CODES, SNOMED, US_CORE_CATEGORY
+from adapter.views.facts import Facts
+from adapter.views.view import Branch, View, codes_of, sensitivity
+
+RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?")
+_PRIMITIVE = (str, bool, int, float)
+
+# The selectors that are not tables of ours: the system they stand for.
+_SYSTEMS = {"sdohcc": SDOHCC_CODES, "us-core": US_CORE_CATEGORY, "snomed": SNOMED, "phone": "phone", "email": "email"}
+
+# Numbers of the social security, however they are written down (france.md 1.6, note 9).
+_NIR_SYSTEMS = re.compile(re.escape(NIR.rpartition(".")[0]) + r"\.\d+|http://hl7\.org/fhir/sid/us-ssn")
+_NIR_TYPES = frozenset({"NH", "NSS", "SS", "SB", "INS", "INS-NIR", "INS-NIA", "INS-C"})
+_NIR_SHAPE = re.compile(r"[12378]\d{4}(?:\d{2}|2[AB])\d{6}(?:\d{2})?")
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def canonical(reference: Any) -> str:
+    """ "Type/id" of a Reference to something of ours, without version; "" for any other."""
+    text = reference.get("reference") if isinstance(reference, dict) else None
+    found = RELATIVE.fullmatch(text) if isinstance(text, str) else None
+    return f"{found[1]}/{found[2]}" if found else ""
+
+
+def telling(view: View, facts: Facts) -> str:
+    """What is said instead of a telling name."""
+    return view.telling.get(facts.lang) or view.telling["fr"]
+
+
+class Glass:
+    """One view with one set of facts; remembers which rules hold."""
+
+    def __init__(self, view: View, facts: Facts) -> None:
+        self.view, self.facts = view, facts
+        self.need_system = facts.systems.code("need")
+        self._held: dict[int, bool] = {}
+        named = codes_of(facts.needs or frozenset())
+        self._named = named | {facts.terms[code].neutral for code in named if code in facts.terms}
+
+    def holds(self, branch: Branch) -> bool:
+        if (known := self._held.get(id(branch))) is None:
+            known = self._held[id(branch)] = branch.rule is not None and self.view.allows(branch.rule, self.facts)
+        return known
+
+    def pick(self, value: dict[str, Any], children: dict[str, list[Branch]]) -> dict[str, Any] | None:
+        """The listed parts of one object; None when nothing is left."""
+        told = self.view.ids == "local" and "reference" in children and canonical(value) in self.facts.telling
+        if told and any(map(self.holds, children["reference"])):
+            return {"display": telling(self.view, self.facts)}
+        if value.get("system") == self.need_system and "code" in children:
+            return self._need(value, children)
+        out = {}
+        for name, branches in children.items():
+            if name in value and (found := self._each(value[name], branches)) is not None:
+                out[name] = found
+        for branch in children.get("text", ()):
+            if "coding" in out and branch.rule and "label" in branch.rule.conditions and self.holds(branch):
+                out["text"] = self._label(out["coding"])
+        return out or None
+
+    def _each(self, value: Any, branches: list[Branch]) -> Any:
+        if not isinstance(value, list):
+            return self._one(value, branches)
+        entries = _usual(value) if any(branch.selector == "usual" for branch in branches) else value
+        found: list[Any] = []
+        for entry in entries:
+            got = self._one(entry, branches)
+            if got is not None and (not isinstance(got, dict) or got not in found):  # needs with one neutral code meet here
+                found.append(got)
+        return found or None
+
+    def _one(self, value: Any, branches: list[Branch]) -> Any:
+        together: Any = None
+        for branch in branches:
+            got = self._leaf(value, branch) if branch.rule is not None else self._inside(value, branch)
+            if got is not None:
+                together = got if together is None or not isinstance(got, dict) else _joined(together, got)
+        return together
+
+    def _inside(self, value: Any, branch: Branch) -> Any:
+        if not isinstance(value, dict) or (chosen := self._chosen(value, branch)) is None:
+            return None
+        return self.pick(chosen, branch.children)
+
+    def _leaf(self, value: Any, branch: Branch) -> Any:
+        if not self.holds(branch):
+            return None
+        if branch.type == "Extension":
+            return _extension(value, branch.selector)
+        if branch.rule and "label" in branch.rule.conditions:
+            return None  # made from the codes, never copied
+        if branch.type == "reference":
+            return self._reference(value)
+        return value if isinstance(value, _PRIMITIVE) else None
+
+    def _reference(self, text: Any) -> str | None:
+        """Only to what this view shows too, by the id this recipient knows; never a raw, absolute or contained one (M-06)."""
+        found = RELATIVE.fullmatch(text) if isinstance(text, str) else None
+        if not found or found[1] not in self.view.trees:
+            return None
+        return f"{found[1]}/{found[2] if self.view.ids == 'local' else self.facts.pairwise(found[1], found[2])}"
+
+    def _chosen(self, value: dict[str, Any], branch: Branch) -> dict[str, Any] | None:
+        """The value as far as the branch's selector goes; None when it does not fit."""
+        if not branch.selector or branch.selector == "usual":
+            return value
+        if branch.selector in ("nir", "local"):
+            return value if _is_nir(value) == (branch.selector == "nir") and isinstance(value.get("system"), str) else None
+        wanted = _SYSTEMS.get(branch.selector) or self.facts.systems.code(branch.selector)
+        if "coding" in value:
+            codings = [one for one in listed(value["coding"]) if isinstance(one, dict) and one.get("system") == wanted]
+            return {**value, "coding": codings} if codings else None
+        return value if value.get("system") == wanted else None
+
+    def _need(self, value: dict[str, Any], children: dict[str, list[Branch]]) -> dict[str, Any] | None:
+        """A need under its neutral code, when the permit names it and the view may show it."""
+        code = value.get("code")
+        if not isinstance(code, str) or code not in self.facts.terms or not any(self.holds(one) for one in children["code"]):
+            return None
+        worth = sensitivity(code, self.facts)
+        if self.view.sensitivity is not None and worth > self.view.sensitivity:
+            return None
+        unlimited = self.facts.needs is None and (worth < 3 or self.facts.basis in ("self", "author"))
+        shown = unlimited or code in self._named
+        return {"system": self.need_system, "code": self.facts.terms[code].neutral} if shown else None
+
+    def _label(self, codings: list[dict[str, Any]]) -> str:
+        """The label of the first code of a table of ours, else the first code itself."""
+        base = self.facts.systems.code("")
+        for coding in codings:
+            system, code = str(coding.get("system")), str(coding.get("code"))
+            if system.startswith(base):
+                return self.view.label(system.removeprefix(base), code, self.facts.lang, self.facts)
+        return str(codings[0].get("code"))
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two pickings of the same entry, by two selectors, as one."""
+    lists = {key: [*one[key], *value] for key, value in other.items() if isinstance(value, list) and isinstance(one.get(key), list)}
+    return {**one, **other, **lists}
+
+
+def _extension(value: Any, url: str) -> dict[str, Any] | None:
+    """A listed extension with its simple value; what hangs inside it stays behind."""
+    if not isinstance(value, dict) or value.get("url") != url:
+        return None
+    kept = {key: inner for key, inner in value.items() if key.startswith("value") and isinstance(inner, _PRIMITIVE)}
+    return {"url": url, **kept} if kept else None
+
+
+def _usual(names: list[Any]) -> list[Any]:
+    """The name a person goes by: usual, else one without use, else official."""
+    for wanted in ("usual", None, "official"):
+        if found := [name for name in names if isinstance(name, dict) and name.get("use") == wanted]:
+            return found[:1]
+    return []
+
+
+def _is_nir(identifier: dict[str, Any]) -> bool:
+    """A social security number by its system, its type or its mere shape."""
+    system, value, kind = identifier.get("system"), identifier.get("value"), identifier.get("type")
+    codings = listed(kind.get("coding")) if isinstance(kind, dict) else []
+    codes = {str(coding.get("code")) for coding in codings if isinstance(coding, dict)}
+    shape = isinstance(value, str) and _NIR_SHAPE.fullmatch(value.replace(" ", ""))
+    return bool(shape) or not codes.isdisjoint(_NIR_TYPES) or (isinstance(system, str) and _NIR_SYSTEMS.fullmatch(system) is not None)
+

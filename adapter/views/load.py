@@ -1,0 +1,236 @@
+"""Reads view files. What is not in R4, not in the matrix or said twice is refused, with file and line (M-20)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from adapter.views.cardspec import Entry, compile_entry
+from adapter.views.document import Mapped, fault, read
+from adapter.views.elements import Leaf, Step, leaves
+from adapter.views.matrix import SHOWN, STRUCTURE, Matrix, load_matrix
+from adapter.views.view import CONDITIONS, STAGES, Branch, Rule, View
+
+MATRIX, LABELS = "matrix.yaml", "labels.yaml"
+VERBS = ("accept", "decline", "start", "complete", "ask", "answer", "message", "refer", "withdraw")
+SEARCHED = {
+    "Task": {"_id": "id", "status": "status", "business-status": "businessStatus", "priority": "priority", "focus": "focus",
+             "patient": "for"},
+    "ServiceRequest": {"_id": "id", "status": "status", "priority": "priority", "authored": "authoredOn"},
+}  # fmt: skip
+SORTED = {"due": "Task.restriction.period.end", "authored": "Task.authoredOn", "status": "Task.status", "priority": "Task.priority"}
+_KEYS = ("view", "version", "recipient", "title", "profile", "subsetted", "ids", "sensitivity", "needs_for", "resources", "labels",
+         "card", "writes", "search", "sort")  # fmt: skip
+_TREES = dict[str, list[Branch]]
+
+
+def default_folder() -> Traversable:
+    """The view files shipped with the package, or in a clone those of the repository."""
+    package = files("adapter")
+    packaged = package / "_mappings" / "views"
+    return packaged if packaged.is_dir() else Path(str(package)).parent / "mappings" / "views"
+
+
+def load_views(folder: Traversable | None = None) -> dict[str, View]:
+    """Every view of a folder by its name; the folder has matrix.yaml and labels.yaml too. Raises SettingsError."""
+    where = default_folder() if folder is None else folder
+    matrix = load_matrix((where / MATRIX).read_text(encoding="utf-8"))
+    labels = load_labels((where / LABELS).read_text(encoding="utf-8"))
+    views = {}
+    for file in sorted(where.iterdir(), key=lambda each: each.name):
+        if file.name.endswith(".yaml") and file.name not in (MATRIX, LABELS):
+            view = load_view(file.read_text(encoding="utf-8"), name=file.name, matrix=matrix, labels=labels)
+            if file.name != f"{view.name}.yaml":
+                raise fault(file.name, 1, f"expected the view {file.name.removesuffix('.yaml')}, but found {view.name}")
+            views[view.name] = view
+    return views
+
+
+def load_labels(text: str, *, name: str = LABELS) -> dict[str, Any]:
+    """Labels that every view shares: table -> code -> language -> label. Raises SettingsError."""
+    return _labels(read(text, name=name), name)
+
+
+def load_view(text: str, *, name: str, matrix: Matrix | None = None, labels: Mapping[str, Any] | None = None) -> View:
+    """One view file, checked. `name` is the file's, for messages; `matrix` and `labels` default to the shipped ones.
+
+    Raises SettingsError(variable="name.yaml:LINE") for an unknown key, a path that R4 does not have, a wildcard, an
+    element listed twice, a class that is not the element's or that the matrix does not allow, a condition missing.
+    """
+    if matrix is None:
+        matrix = load_matrix((default_folder() / MATRIX).read_text(encoding="utf-8"))
+    if labels is None:
+        labels = load_labels((default_folder() / LABELS).read_text(encoding="utf-8"))
+    return _Loader(read(text, name=name), name, matrix, labels).view()
+
+
+def _labels(tables: Mapped, name: str) -> dict[str, Any]:
+    for table, codes in tables.items():
+        for code, texts in codes.items() if isinstance(codes, Mapped) else [("", None)]:
+            if not isinstance(texts, Mapped) or not texts.get("fr") or not all(isinstance(text, str) for text in texts.values()):
+                line = codes.lines[code] if isinstance(codes, Mapped) else tables.lines[table]
+                raise fault(name, line, f"expected labels of {table} by language, fr first")
+    return dict(tables)
+
+
+class _Loader:
+    def __init__(self, document: Mapped, name: str, matrix: Matrix, labels: Mapping[str, Any]) -> None:
+        self.document, self.name, self.matrix, self.shared = document, name, matrix, labels
+        self.trees: dict[str, _TREES] = {}
+        self.rules: list[tuple[str, Rule]] = []
+
+    def view(self) -> View:
+        document = self.document
+        for key in document:
+            if key not in _KEYS:
+                raise fault(self.name, document.lines[key], f"expected one of {', '.join(_KEYS)}, but found {key}")
+        recipient = self._text("recipient")
+        if recipient not in self.matrix.rows:
+            raise fault(self.name, self._line("recipient"), f"the matrix has no recipient {recipient}")
+        for kind, paths in self._section("resources").items():
+            if not isinstance(paths, Mapped):
+                raise fault(self.name, document["resources"].lines[kind], "expected a mapping of element paths")
+            self.trees[kind] = {}
+            for path, said in paths.items():
+                self._element(kind, path, said, paths.lines[path], self.matrix.rows[recipient])
+        labels = {**self.shared, **_labels(self._section("labels"), self.name)}
+        return View(
+            name=self._text("view"), version=self._number("version") or 1, recipient=recipient, title=dict(self._section("title")),
+            profile=self._choice("profile", ("keep", "drop")) == "keep", subsetted=document.get("subsetted") is True,
+            ids="local" if self._choice("ids", ("pairwise", "local")) == "local" else "pairwise", sensitivity=self._number("sensitivity"),
+            needs_for={cls: frozenset(map(str, needs)) for cls, needs in self._section("needs_for").items()},
+            unsafe_contact=self.matrix.unsafe_contact, trees=self.trees, rules=tuple(self.rules), labels=labels, card=self._card(),
+            writes=self._known("writes", document.get("writes"), VERBS),
+            search={kind: self._searched(kind, names) for kind, names in self._section("search").items()},
+            sort=self._sorted(),
+        )  # fmt: skip
+
+    # ── plain values ─────────────────────────────────────────────────────────────────────────────
+    def _line(self, key: str) -> int:
+        return self.document.lines.get(key, 1)
+
+    def _text(self, key: str) -> str:
+        value = self.document.get(key)
+        if not isinstance(value, str) or not value:
+            raise fault(self.name, self._line(key), f"expected {key}")
+        return value
+
+    def _number(self, key: str) -> int | None:
+        value = self.document.get(key)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise fault(self.name, self._line(key), f"expected {key} as a whole number")
+        return value
+
+    def _choice(self, key: str, choices: tuple[str, ...]) -> str:
+        if (value := self._text(key)) not in choices:
+            raise fault(self.name, self._line(key), f"expected {' or '.join(choices)}, but found {value}")
+        return value
+
+    def _section(self, key: str) -> Mapped:
+        value = self.document.get(key)
+        if value is None:
+            value = Mapped()
+            value.line, value.lines = 1, {}
+        if not isinstance(value, Mapped):
+            raise fault(self.name, self._line(key), f"expected {key} as a mapping")
+        return value
+
+    def _known(self, key: str, names: Any, known: Any) -> tuple[str, ...]:
+        found = tuple(map(str, names)) if isinstance(names, list) else ()
+        for each in found:
+            if each not in known or found.count(each) > 1:
+                raise fault(self.name, self._line(key), f"expected each once of {', '.join(known)}, but found {each}")
+        return found
+
+    # ── elements ─────────────────────────────────────────────────────────────────────────────────
+    def _element(self, kind: str, path: str, said: Any, line: int, row: Mapping[str, str]) -> None:
+        try:
+            found = leaves(kind, path)
+            known = self.matrix.class_of(kind, path)
+        except ValueError as error:
+            raise fault(self.name, line, str(error)) from error
+        words = str(said).split()
+        if known is None:
+            raise fault(self.name, line, f"{kind}.{path}: matrix.yaml gives this element no data class")
+        cls, status = known
+        if not words or words[0] != cls:
+            raise fault(self.name, line, f"{kind}.{path} is {cls}, but found {words[0] if words else 'nothing'}")
+        made = any(leaf.steps[-1].name == "text" and leaf.types[-2:-1] == ("CodeableConcept",) for leaf in found)
+        rule = self._rule(path, cls, words[1:], made, line)
+        self._cell(rule, row, status, f"{kind}.{path}")
+        self.rules.append((kind, rule))
+        for leaf in found:
+            self._plant(kind, leaf, rule)
+
+    def _rule(self, path: str, cls: str, words: list[str], made: bool, line: int) -> Rule:
+        stages = set(STAGES) if "always" in words else {word for word in words if word in STAGES} or {"open"}
+        conditions = {word for word in words if word in CONDITIONS}
+        if stray := [word for word in words if word not in (*STAGES, *CONDITIONS, "always")]:
+            raise fault(self.name, line, f"expected stages or conditions, but found {stray[0]}")
+        if ("label" in conditions) != made:
+            raise fault(self.name, line, "the text of a code is only ever its label: expected the condition label there, and only there")
+        consent = cls != STRUCTURE and self.matrix.rows[str(self.document["recipient"])][cls] in ("C", "c")
+        return Rule(path, cls, frozenset(stages), frozenset(conditions), consent, line)
+
+    def _cell(self, rule: Rule, row: Mapping[str, str], status: bool, what: str) -> None:
+        if rule.cls == STRUCTURE:
+            return
+        cell = row[rule.cls]
+        if cell not in SHOWN or (cell == "s" and not status):
+            raise fault(self.name, rule.line, f"{what}: the matrix does not give {rule.cls} to this recipient ({cell})")
+        for demanded, condition in (("c", "need"), ("y", "demand")):
+            if cell == demanded and condition not in rule.conditions:
+                raise fault(self.name, rule.line, f"{what}: the matrix gives {rule.cls} as {cell}, expected the condition {condition}")
+
+    def _plant(self, kind: str, leaf: Leaf, rule: Rule) -> None:
+        children = self.trees[kind]
+        branch = None
+        for step, type_ in zip(leaf.steps, leaf.types, strict=True):
+            options = children.setdefault(step.name, [])
+            branch = next((option for option in options if option.selector == step.selector), None)
+            if branch is None:
+                branch = Branch(step.selector, type_)
+                options.append(branch)
+            children = branch.children
+        assert branch is not None
+        if branch.rule is not None:
+            raise fault(self.name, rule.line, f"{kind}.{rule.path} is listed twice, first on line {branch.rule.line}")
+        branch.rule = rule
+        if leaf.types[-2:-1] == ("Reference",) and leaf.steps[-1].name == "reference":
+            branch.type = "reference"
+
+    # ── card, search, sort ───────────────────────────────────────────────────────────────────────
+    def shows(self, kind: str, steps: tuple[Step, ...]) -> bool:
+        """Does the allow-list have this path, something in it, or all of what is above it?"""
+        options = [Branch("", kind, self.trees.get(kind, {}))]
+        for step in steps:
+            options = [
+                child for option in options for child in option.children.get(step.name, [])
+                if not step.selector or child.selector in ("", step.selector)
+            ]  # fmt: skip
+        return bool(options)
+
+    def _check(self, kind: str, steps: tuple[Step, ...]) -> None:
+        if not self.shows(kind, steps):
+            raise ValueError(f"{kind}.{'.'.join(step.name for step in steps)} is not listed in resources")
+
+    def _card(self) -> dict[str, Entry]:
+        section = self._section("card")
+        entries = {}
+        for key, value in section.items():
+            try:
+                entries[key] = compile_entry(value, self._check)
+            except ValueError as error:
+                raise fault(self.name, section.lines[key], f"card {key}: {error}") from error
+        return entries
+
+    def _searched(self, kind: str, names: Any) -> tuple[str, ...]:
+        known = {param: path for param, path in SEARCHED.get(kind, {}).items() if self.shows(kind, tuple(map(Step, path.split("."))))}
+        return self._known("search", names, known)
+
+    def _sorted(self) -> tuple[str, ...]:
+        known = [key for key, path in SORTED.items() if self.shows("Task", tuple(map(Step, path.split(".")[1:])))]
+        return self._known("sort", self.document.get("sort"), known)
