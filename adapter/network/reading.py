@@ -189,7 +189,7 @@ def root_of(written: str, file: str) -> yaml.Node | None:
     """The one document of a YAML text as nodes. Raises SettingsError with the line where it is no YAML."""
     try:
         return yaml.compose(written, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         what = getattr(error, "problem", None) or "this is not YAML"

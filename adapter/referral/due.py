@@ -90,7 +90,7 @@ def due(called: datetime, priority: str, when: Calendar) -> datetime:
     wanted = DAYS_AFTER.get(priority, DAYS_AFTER["routine"])
     local = called.astimezone(ZoneInfo(when.zone))
     # A day that began before the call counts for stat only, while it lasts.
-    for begins, ends in when.opening_days(local.date() - timedelta(days=1)):
+    for begins, ends in when.opening_days(local.date()):
         if begins > called or (priority == "stat" and ends > called):
             wanted -= 1
         if wanted == 0:

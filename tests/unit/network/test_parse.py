@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapter.errors import SettingsError
 from adapter.names import FR_IDENTIFIER_TYPE, RPPS
-from adapter.network import Closure, Identifier, Limits, Opening, Secret, load, parse
+from adapter.network import Closure, Identifier, Limits, Opening, Secret, from_json, load, parse, to_json
 from tests.unit.network.network import TEXT, changed, line_of
 
 DEMO = Path(__file__).resolve().parents[3] / "mappings" / "demo" / "network.yaml"
@@ -64,6 +67,8 @@ def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_g
         ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon-fry: "09:00-18:00"}', "mon-fry", "expected a day"),
         ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon-fri: "18:00-09:00"}', "18:00-09:00", "closing time after the opening time"),
         ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon-fri: "9h-18h"}', "9h-18h", 'expected hours as "09:00-18:00"'),
+        ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon-fri: "09:00-24:30"}', "24:30", "24:00 at most"),
+        ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon-fri: "09:00-09:00"}', "09:00-09:00", "after the opening time"),
         ('["08:30-12:30", "13:30-17:30"]', '["08:30-12:30", "12:00-17:30"]', "12:00-17:30", "do not overlap on mon"),
         ('hours: {mon-fri: "09:00-18:00"}', 'hours: {mon: "09:61-18:00"}', "09:61", "expected hours as"),
         ("stage: pool", "stage: pol", "stage: pol", "expected one of named, pool; did you mean pool?"),
@@ -190,3 +195,23 @@ def test_demo_network_uses_only_telephone_numbers_kept_for_fiction_when_read_as_
     numbers = [o.phone for o in network.organisations] + [u.phone for _, u in network.units()] + [p.phone for p in network.people]
     numbers += [unit.relay_phone for _, unit in network.units()]
     assert all(number.startswith(("02 61 91", "06 39 98")) for number in numbers if number)
+
+
+@given(st.text(alphabet="aZ0:-{}[]\"'\\U?&*!|>#, \n\t%@`ékey", max_size=80))
+def test_parse_answers_or_refuses_whatever_text_it_gets(text: str) -> None:
+    with contextlib.suppress(SettingsError):
+        parse(text)
+
+
+@given(
+    st.integers(0, len(TEXT) - 1),
+    st.integers(0, 12),
+    st.sampled_from(["", "[", "{a: b}", "? [x]\n", "\n", " ", "- ", ": ", "é", '"', "*a", "0x", "null"]),
+)
+def test_parse_answers_or_refuses_whatever_is_changed_in_a_good_file(place: int, length: int, piece: str) -> None:
+    try:
+        network = parse(TEXT[:place] + piece + TEXT[place + length :])
+    except SettingsError as refused_:
+        assert refused_.fix and "network.yaml:" in str(refused_)
+    else:
+        assert from_json(to_json(network)) == network

@@ -92,6 +92,14 @@ def test_resources_are_inactive_when_the_file_has_them_no_more() -> None:
     assert gone["Endpoint/msp-saint-eloi"]["status"] == "off" and gone["Endpoint/clinic"]["status"] == "active"
 
 
+def test_resources_are_inactive_alone_when_only_the_unit_or_the_ehr_is_gone() -> None:
+    start, end = TEXT.index("    ehr:\n"), TEXT.index("  - key: asso")
+    text = (TEXT[:start] + TEXT[end:]).replace("      - key: pool\n        name: Portage", "      - key: new\n        name: Neuve")
+    found = by_reference(merged(parse(TEXT), parse(text)))
+    assert found["HealthcareService/pool"]["active"] is False and found["HealthcareService/coursier"]["active"] is True
+    assert found["Endpoint/clinic"]["status"] == "off" and found["Organization/clinic"]["active"] is True
+
+
 def test_hours_become_all_day_and_midnight_when_they_are() -> None:
     text = changed(('hours: {mon-fri: "09:00-18:00"}', 'hours: {sat-sun: "00:00-24:00", mon: "20:00-24:00"}'))
     unit = parse(text).unit("coursier")

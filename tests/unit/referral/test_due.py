@@ -100,6 +100,11 @@ def test_due_follows_the_wall_clock_when_the_clocks_change(called: str, expected
     assert due(at(called), "urgent", Calendar(hours)).astimezone(UTC) == datetime.fromisoformat(expected)
 
 
+def test_due_is_written_as_the_clock_shows_it_when_the_hour_is_skipped() -> None:
+    night = Calendar(tuple(Opening(day, 60, 150) for day in range(7)))
+    assert due(at("2026-03-28T18:50"), "stat", night).isoformat() == "2026-03-29T03:30:00+02:00"
+
+
 def test_due_reads_the_call_in_the_zone_of_the_unit() -> None:
     reunion = Calendar(WEEK, zone="Indian/Reunion")
     found = due(datetime(2026, 3, 2, 4, 30, tzinfo=UTC), "stat", reunion)  # 08:30 there

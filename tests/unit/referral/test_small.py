@@ -69,6 +69,7 @@ people:""")))  # fmt: skip
     assert [unit.key for unit in fitting(two, Asked(age=70))] == ["coursier", "pool", "saad-a", "saad-b"]
     assert next(unit.key for unit in fitting(two, Asked(service="portage-repas"))) == "saad-a"
     assert [unit.key for unit in fitting(two, Asked(commune="76540"), beside=["saad-b"])] == ["saad-a", "coursier", "pool"]
+    assert [unit.key for unit in fitting(two, Asked(age=70), beside=["coursier"])] == ["pool", "saad-a", "saad-b"]
     assert [unit.key for unit in fitting(two, Asked(commune="27229"))] == ["saad-a", "saad-b"]
 
 

@@ -94,7 +94,7 @@ def test_libraries_are_heard_without_their_words(lines: io.StringIO) -> None:
         raise ValueError(CANARY)
     except ValueError:
         logging.getLogger("some.library").exception("could not read %s", CANARY)
-    logging.getLogger("uvicorn.access").info("GET /fhir/Patient?family=Durand")
+    logging.getLogger("uvicorn.access").warning("GET /fhir/Patient?family=Durand")
     logging.getLogger("some.library").info("chatter %s", CANARY)
     assert "Durand" not in lines.getvalue()
     found = read(lines)
