@@ -1,0 +1,41 @@
+"""What the engine did, told to the audit in the unit that wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from adapter.ports import Resource, Uow
+
+What = Literal[
+    "created", "updated", "adopted", "unchanged", "linked",  # push
+    "withheld", "parked", "conflict", "retry", "unknown",
+    "applied", "seen", "quarantined",  # pull
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act of the engine. `type`/`id` are ours, `remote` the EHR's "Type/id/_history/v" where one is known;
+    `resource` is what left (with our references), None when nothing did; `reason` a catalogued code."""
+
+    what: What
+    ehr: str
+    type: str
+    id: str
+    lane: str = ""
+    number: int = 0
+    remote: str = ""
+    reason: str = ""
+    resource: Resource | None = None
+    request_id: str = ""
+
+
+Audited = Callable[[Uow, Act], None]
+"""Called inside the unit of work that writes what `Act` tells."""
+
+
+def cited(type: str, id: str, version: str) -> str:
+    """"Task/7/_history/3", or "Task/7" where the EHR gives no version."""
+    return f"{type}/{id}/_history/{version}" if version else f"{type}/{id}"

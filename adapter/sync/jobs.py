@@ -1,0 +1,99 @@
+"""Runs push and pull in this process: a plain loop in a thread, and the timer.
+
+Several processes may run it at once. Push needs no lease of its own: every letter is leased before it is sent, one of a
+lane at a time. A pull wins its EHR's lease row first. Every turn reconciles what is due; none stands for one event.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+from adapter.errors import EhrError, Unavailable
+from adapter.ports import Store
+from adapter.sync.pull import Pull
+from adapter.sync.push import Push
+from adapter.sync.schedule import Schedule
+
+T = TypeVar("T")
+BEAT = 1.0  # seconds between looks at the outbox when nobody wakes us
+LOOK = timedelta(minutes=1)  # between looks at which pull is due
+
+
+class Jobs:
+    """`failed(code, error)` hears of what went wrong, by catalogued code and error; never of content. `chores` are
+    further callables of the composition root, each with how often the timer calls it."""
+
+    def __init__(
+        self,
+        store: Store,
+        push: Push,
+        pulls: Mapping[str, Pull],
+        *,
+        schedule: Schedule | None = None,
+        chores: Mapping[str, tuple[Callable[[], object], timedelta]] | None = None,
+        failed: Callable[[str, Exception], None] = lambda code, error: None,
+    ) -> None:
+        self._push, self._pulls, self._failed = push, pulls, failed
+        self._schedule, self._chores = schedule, dict(chores or {})
+        self._wake, self._ending = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        store.on_commit(self._wake.set)
+
+    def start(self) -> None:
+        """Starts the loop's thread and the timer. Once."""
+        if self._thread is not None:
+            raise RuntimeError("the jobs run already")
+        self._thread = threading.Thread(target=self._run, name="liaison-push", daemon=True)
+        self._thread.start()
+        if self._schedule is not None:
+            for ehr in self._pulls:
+                self._schedule.every(f"pull-{ehr}", LOOK, partial(self.pull, ehr))
+            for name, (chore, length) in self._chores.items():
+                self._schedule.every(name, length, partial(self._guarded, name, chore))
+            self._schedule.start()
+
+    def stop(self) -> None:
+        """Ends both and waits for the letter in hand to be settled. Harmless when nothing runs."""
+        self._ending.set()
+        self._wake.set()
+        if self._schedule is not None:
+            self._schedule.stop()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def tick(self) -> int:
+        """Sends what is due now; returns how many letters were taken. Never raises."""
+        sent = 0
+        while not self._ending.is_set():
+            taken = self._guarded("push", lambda: self._push.drain(1)) or 0
+            if not taken:
+                break
+            sent += taken
+        return sent
+
+    def pull(self, ehr: str, *, now: bool = False) -> None:
+        """Runs the pull of one EHR as far as it is due. Never raises."""
+        if not self._ending.is_set():
+            self._guarded(f"pull-{ehr}", lambda: self._pulls[ehr].run(now=now))
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._wake.wait(BEAT)
+            self._wake.clear()
+            self.tick()
+
+    def _guarded(self, code: str, act: Callable[[], T]) -> T | None:
+        try:
+            return act()
+        except EhrError as error:
+            self._failed(f"{code}-ehr", error)
+        except Unavailable as error:
+            self._failed(f"{code}-store", error)
+        except Exception as error:  # a job must outlive any fault of its own
+            self._failed(f"{code}-fault", error)
+        return None

@@ -1,0 +1,95 @@
+"""What is known of one resource's copy at one EHR: the link row and what we last put there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adapter.names import Systems
+from adapter.ports import ConflictRow, Link, Remote, Resource, Uow
+from adapter.sync.canonical import content_hash, decode, encode
+from adapter.sync.merge import put_over
+from adapter.sync.ownership import Ownership
+
+Rewrite = Callable[[Uow, str, Resource], Resource]
+"""(unit, EHR name, resource) -> the same with its references rewritten for the other side. Outward it raises
+`Unlinked` at the first resource of ours that this EHR does not hold yet."""
+
+_KINDS = {"ServiceRequest": "request"}  # identifier system of a type, where it is not the type's own name
+
+
+class Unlinked(Exception):
+    """A reference to a resource of ours that has no copy at this EHR yet."""
+
+    def __init__(self, type: str, id: str) -> None:
+        super().__init__(f"no copy of a {type} at this EHR")
+        self.type, self.id = type, id
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """`link` as the EHR had it last; `put`: what we last sent there, in its references ({}: not known). Without
+    `put`, what the EHR added to an array of ours could not be told from what we took out of it."""
+
+    link: Link
+    put: Resource
+
+    @property
+    def base(self) -> Resource:
+        return decode(self.link.base)
+
+
+def load(uow: Uow, ehr: str, type: str, id: str) -> Known | None:
+    """None when no copy is known."""
+    link = uow.link(ehr, type, id)
+    return None if link is None else Known(link, put(uow, ehr, type, id))
+
+
+def save(uow: Uow, known: Known) -> None:
+    """Remembers it; an empty `put` leaves the one that stands."""
+    link = known.link
+    uow.save_link(link)
+    if known.put:
+        uow.keep(_name(link.ehr, link.type, link.id), encode(known.put))
+
+
+def put(uow: Uow, ehr: str, type: str, id: str) -> Resource:
+    """What we last sent there; {} when not known."""
+    return decode(uow.kept(_name(ehr, type, id)) or b"")
+
+
+def tried(uow: Uow, ehr: str, type: str, id: str, sent: Resource, ownership: Ownership) -> None:
+    """Remembers content that may or may not have arrived, joined with what was sent before."""
+    before = put(uow, ehr, type, id)
+    uow.keep(_name(ehr, type, id), encode(put_over({}, sent, before, ownership) if before else sent))
+
+
+def linked(ehr: str, type: str, id: str, remote: Remote, ownership: Ownership, *, sent: int) -> Link:
+    """The link row for a copy just seen; `sent`: our version number that it holds."""
+    digest = content_hash(remote.resource, ownership)
+    return Link(ehr, type, id, remote.id, remote.version, digest, encode(remote.resource), sent)
+
+
+def conflict_of(uow: Uow, ehr: str, type: str, id: str) -> ConflictRow | None:
+    """The open conflict of this resource at this EHR, if there is one."""
+    return next((row for row in uow.conflicts() if (row.ehr, row.type, row.id) == (ehr, type, id)), None)
+
+
+def own_identifier(resource: Resource, systems: Systems) -> tuple[str, str] | None:
+    """(system, value) of the resource's own business identifier (workflow.md 1): the only one used for
+    conditional create and for looking up an unknown outcome."""
+    system = own_system(resource["resourceType"], systems)
+    identifiers = resource.get("identifier", ())
+    for identifier in identifiers if isinstance(identifiers, list) else [identifiers]:
+        if identifier.get("system") == system and identifier.get("value"):
+            return system, str(identifier["value"])
+    return None
+
+
+def own_system(type: str, systems: Systems) -> str:
+    """The system of the own identifiers of one resource type."""
+    return systems.sid(_KINDS.get(type, type.lower()))
+
+
+def _name(ehr: str, type: str, id: str) -> str:
+    return f"put/{ehr}/{type}/{id}"

@@ -1,0 +1,73 @@
+"""Links our Patient to the EHR's. Never created unless the network file says so (workflow.md 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from adapter.dossier import content
+from adapter.names import Systems
+from adapter.ports import EhrClient, Letter, Remote, Resource, Store, Uow
+from adapter.sync import links
+from adapter.sync.acts import Act, Audited, cited
+from adapter.sync.canonical import without_server_parts
+from adapter.sync.ownership import Ownership
+
+Matching = Callable[[EhrClient, Resource], Sequence[Remote]]
+"""(client, our Patient) -> the EHR's patients that match it; exactly one is a match."""
+Outgoing = Callable[[Uow, Letter], Resource | None]
+"""(unit, letter) -> what of that resource may leave now, projected and with our references; None: nothing may.
+Called in a unit that only reads: what it discloses is recorded when it has left."""
+
+
+class Patients:
+    """`creates(ehr)`: the network file says `patients: create` for it."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        match: Matching,
+        outgoing: Outgoing,
+        ownership: Ownership,
+        systems: Systems,
+        audited: Audited,
+        creates: Callable[[str], bool] = lambda ehr: False,
+    ) -> None:
+        self._store, self._match, self._outgoing, self._ownership = store, match, outgoing, ownership
+        self._systems, self._audited, self._creates = systems, audited, creates
+
+    def link(self, client: EhrClient, letter: Letter, id: str) -> str:
+        """Links the patient and returns "", or why a person must see to it: patient-none, patient-several,
+        patient-gone (not here any more), patient-taken (that patient is another one's of ours)."""
+        patient = self._store.read_now(lambda uow: _patient(uow, id))
+        if patient is None:
+            return "patient-gone"
+        found = list(self._match(client, patient))
+        if not found and self._creates(letter.ehr):
+            created = self._create(client, replace(letter, type="Patient", id=id))
+            found = [created] if created else []
+        if len(found) != 1:
+            return "patient-several" if found else "patient-none"
+        return self._store.write_now(lambda uow: self._remember(uow, letter, id, found[0]))
+
+    def _create(self, client: EhrClient, letter: Letter) -> Remote | None:
+        projected = self._store.read_now(lambda uow: self._outgoing(uow, letter))
+        own = links.own_identifier(projected, self._systems) if projected else None
+        if projected is None or own is None:
+            return None
+        return client.create(without_server_parts(projected, self._ownership), if_none_exist=own)
+
+    def _remember(self, uow: Uow, letter: Letter, id: str, remote: Remote) -> str:
+        other = uow.link_by_remote(letter.ehr, "Patient", remote.id)
+        if other is not None and other.id != id:
+            return "patient-taken"
+        links.save(uow, links.Known(links.linked(letter.ehr, "Patient", id, remote, self._ownership, sent=0), {}))
+        told = cited("Patient", remote.id, remote.version)
+        self._audited(uow, Act("linked", letter.ehr, "Patient", id, lane=letter.lane, remote=told, request_id=letter.request_id))
+        return ""
+
+
+def _patient(uow: Uow, id: str) -> Resource | None:
+    version = uow.current("Patient", id)
+    return None if version is None or version.deleted else content(version)
