@@ -89,7 +89,7 @@ def example_context(tree: Tree | None) -> MapContext:
 
 def _example(mapping: Mapping, tree: Tree, seen: set[int]) -> list[Failure]:
     only(tree, _EXAMPLE, "an example")
-    name, record = as_text(tree.get("name"), "name"), plain(as_tree(tree.get("record"), "record"))
+    name, record = as_text(tree.need("name"), "name"), plain(as_tree(tree.need("record"), "record"))
 
     def failed(key: str, text: str) -> Failure:
         return Failure(name, tree.places.get(key, tree.place), text)

@@ -12,11 +12,11 @@ from adapter.mapping.terms import Terms
 def code_property(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
     """A property of the codes: one value for one code, the distinct values for a list; with `highest`
     (an order, lowest first) the highest of them."""
-    table, word = table_of(tree, terms, "table"), as_text(tree.get("property"), "property")
+    table, word = table_of(tree, terms, "table"), as_text(tree.need("property"), "property")
     if word not in table.properties:
         raise fault(tree.places["property"], f"the table {table.key!r} has no property {word!r}{nearest(word, table.properties)}")
     (codes,) = names_of(tree, scope, 1)
-    order = [str(plain(entry)) for entry in as_list(tree.get("highest"), "highest")] if "highest" in tree.entries else []
+    order = [str(plain(entry)) for entry in as_list(tree.need("highest"), "highest")] if "highest" in tree.entries else []
     values = {code: term.properties[word] for code, term in table.terms.items() if word in term.properties}
     many = {code: value if isinstance(value, list) else [value] for code, value in values.items()}
     scope.define(name, tree)
@@ -38,10 +38,10 @@ def code_property(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
 def split(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
     """A list of codes as lots: the codes whose property has the `alone` value each in a lot of its own,
     the others together, first."""
-    table, alone = table_of(tree, terms, "table"), as_tree(tree.get("alone"), "alone")
+    table, alone = table_of(tree, terms, "table"), as_tree(tree.need("alone"), "alone")
     if len(alone.entries) != 1:
         raise fault(alone, "alone: expected one property and its value")
-    codes = scope.use(name_in(tree.get("split"), "split"), tree)
+    codes = scope.use(name_in(tree.need("split"), "split"), tree)
     word, wanted = next((key, plain(value)) for key, value in alone.entries.items())
     apart = frozenset(code for code, term in table.terms.items() if term.properties.get(word) == wanted)
     if not apart:

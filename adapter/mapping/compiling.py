@@ -28,25 +28,25 @@ def compile_program(tree: Tree, parts: Mapping[str, Tree], terms: Terms, systems
     """`seen` collects the nodes of the template values that are made. Raises MappingError naming file and
     line for whatever the language does not allow."""
     only(tree, _DOCUMENT, "a mapping document")
-    name, version = as_text(tree.get("mapping"), "mapping"), as_whole(tree.get("version"), "version")
-    unmapped = as_text(tree.get("unmapped"), "unmapped")
+    name, version = as_text(tree.need("mapping"), "mapping"), as_whole(tree.need("version"), "version")
+    unmapped = as_text(tree.need("unmapped"), "unmapped")
     if unmapped not in ("refuse", "drop"):
         raise fault(tree.places["unmapped"], "unmapped: expected refuse or drop")
-    shape = declare(as_tree(tree.get("record"), "record"), terms)
+    shape = declare(as_tree(tree.need("record"), "record"), terms)
     scope = _scope(shape, systems)
     scope.seen = seen
-    used = [_part(entry, parts) for entry in as_list(tree.get("parts"), "parts")] if "parts" in tree.entries else []
-    own = as_tree(tree.get("resources"), "resources")
+    used = [_part(entry, parts) for entry in as_list(tree.need("parts"), "parts")] if "parts" in tree.entries else []
+    own = as_tree(tree.need("resources"), "resources")
     _declare_ids(own, scope)
-    declined = condition(tree.get("declined"), scope).holds if "declined" in tree.entries else None
+    declined = condition(tree.need("declined"), scope).holds if "declined" in tree.entries else None
     acts = steps(_tree(tree, "let"), scope, terms)
     inside = [_inside(part, scope, terms) for part in used]
     for more, _ in inside:
         acts += more
     blocks = [*_blocks(own, scope, terms), *(block for _, made in inside for block in made)]
-    rules = [_rule(entry, scope) for entry in as_list(tree.get("rules"), "rules")] if "rules" in tree.entries else []
+    rules = [_rule(entry, scope) for entry in as_list(tree.need("rules"), "rules")] if "rules" in tree.entries else []
     answers, answer_steps = _answers(tree.get("answer"), shape, systems, terms)
-    id_field = as_text(tree.get("id"), "id")
+    id_field = as_text(tree.need("id"), "id")
     _check_reached(shape, scope.reached() | {field.name for field in _answered(shape)})
     _check_used(tree, used, scope)
     scope.use(id_field, tree.entries["id"])
@@ -57,7 +57,7 @@ def compile_program(tree: Tree, parts: Mapping[str, Tree], terms: Terms, systems
 
 
 def _tree(tree: Tree, key: str) -> Tree | None:
-    return as_tree(tree.get(key), key) if key in tree.entries else None
+    return as_tree(tree.need(key), key) if key in tree.entries else None
 
 
 def _part(node: Node, parts: Mapping[str, Tree]) -> Tree:
@@ -89,12 +89,12 @@ def _declare_ids(group: Tree, scope: Scope) -> None:
 
 def _inside(part: Tree, scope: Scope, terms: Terms) -> tuple[list[Step], list[Block]]:
     """The steps and blocks of a part, which uses only what it expects and what it makes itself."""
-    expects = as_tree(part.get("expects"), "expects")
+    expects = as_tree(part.need("expects"), "expects")
     outside, scope.used = scope.used, set()
     before = set(scope.known)
     for name, node in expects.entries.items():
         _expect(name, node, scope)
-    group = as_tree(part.get("resources"), "resources")
+    group = as_tree(part.need("resources"), "resources")
     _declare_ids(group, scope)
     acts = steps(_tree(part, "let"), scope, terms)
     blocks = _blocks(group, scope, terms)
@@ -132,11 +132,11 @@ def _blocks(group: Tree, scope: Scope, terms: Terms) -> list[Block]:
 
 def _loop(word: str, tree: Tree, scope: Scope, terms: Terms) -> Block:
     only(tree, frozenset({"$each", "$let", "$resources"}), f"the repeated {word!r}")
-    each = scope.use(as_text(tree.get("$each"), "$each").removeprefix("$"), tree)
+    each = scope.use(as_text(tree.need("$each"), "$each").removeprefix("$"), tree)
     readable = each in scope.readable
     scope.define(word, tree, readable=readable)
     scope.define(f"{word}.last", tree)
-    inner = as_tree(tree.get("$resources"), "$resources")
+    inner = as_tree(tree.need("$resources"), "$resources")
     _declare_ids(inner, scope)
     acts = steps(_tree(tree, "$let"), scope, terms)
     entries = [_entry(name, as_tree(node, name), scope) for name, node in inner.entries.items()]
@@ -146,7 +146,7 @@ def _loop(word: str, tree: Tree, scope: Scope, terms: Terms) -> Block:
 
 
 def _entry(name: str, tree: Tree, scope: Scope) -> Entry:
-    type_ = as_text(tree.get("resourceType"), f"{name}.resourceType")
+    type_ = as_text(tree.need("resourceType"), f"{name}.resourceType")
     for key in tree.entries:
         if key.startswith("$") and key not in _TEMPLATE_WORDS:
             raise fault(tree.places[key], f"unknown word {key}{nearest(key, _TEMPLATE_WORDS)}")
@@ -160,40 +160,45 @@ def _key(tree: Tree, scope: Scope) -> Match | None:
     """`$key`: the elements whose constants tell resources of one type apart."""
     if "$key" not in tree.entries:
         return None
-    checks: list[tuple[str, Match]] = []
+    checks: list[Match] = []
     for entry in as_list(tree.entries["$key"], "$key"):
         element = as_text(entry, "$key")
         built = elements(Tree({element: tree.entries[element]}, {}, tree.place), scope) if element in tree.entries else None
         if built is None or built.match is None:
             raise fault(entry, f"$key: {element!r} is no element with constants")
-        checks.append((element, built.match))
-    return lambda resource: all(check({element: resource.get(element)}) for element, check in checks)
+        checks.append(built.match)
+    return lambda resource: all(check(resource) for check in checks)
 
 
 def _rule(node: Node, scope: Scope) -> Rule:
     rule = as_tree(node, "rules")
     only(rule, {"when", "path", "text"}, "a rule")
-    path = as_text(rule.get("path"), "path")
+    path = as_text(rule.need("path"), "path")
     if path not in scope.known:
         raise fault(rule.places["path"], f"no field {path!r}{nearest(path, scope.known)}")
-    return Rule(condition(rule.get("when"), scope).holds, path, rule.place, as_text(rule.get("text"), "text"))
+    return Rule(condition(rule.need("when"), scope).holds, path, rule.place, as_text(rule.need("text"), "text"))
 
 
 def _answers(node: Node | None, shape: Group, systems: Systems, terms: Terms) -> tuple[Block, list[Step]]:
     """`answer`: patterns that are only read, and what is derived from them for fields Liaison owns."""
+    scope = Scope(systems, defining=True)
     if node is None:
+        _check_answered(shape, scope)
         return Block([]), []
     tree = as_tree(node, "answer")
     only(tree, _ANSWER, "answer")
-    scope = Scope(systems, defining=True)
-    patterns = as_tree(tree.get("resources"), "answer.resources")
+    patterns = as_tree(tree.need("resources"), "answer.resources")
     block = Block([_entry(name, as_tree(pattern, name), scope) for name, pattern in patterns.entries.items()])
     scope.defining = False
     acts = steps(_tree(tree, "let"), scope, terms)
+    _check_answered(shape, scope)
+    return block, acts
+
+
+def _check_answered(shape: Group, scope: Scope) -> None:
     for each in _answered(shape):
         if each.name not in scope.known:
             raise fault(each.place, f"nothing under `answer` sets {each.name!r}")
-    return block, acts
 
 
 def _answered(shape: Group) -> list[Field]:
@@ -217,7 +222,7 @@ def _check_reached(shape: Group, reached: set[str]) -> None:
 def _check_used(tree: Tree, used: list[Tree], scope: Scope) -> None:
     """No derived name that nothing uses."""
     for owner in (tree, *used):
-        let = owner.get("let")
-        for name in as_tree(let, "let").entries if let else ():
-            if not any(each == name or each.startswith(f"{name}.") for each in scope.used):
-                raise fault(as_tree(let, "let").places[name], f"nothing uses the name {name!r}")
+        let = _tree(owner, "let")
+        for name in let.entries if let else ():
+            if let and not any(each == name or each.startswith(f"{name}.") for each in scope.used):
+                raise fault(let.places[name], f"nothing uses the name {name!r}")

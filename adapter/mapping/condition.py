@@ -24,10 +24,9 @@ class Condition(NamedTuple):
     implies: tuple[str, str] | None
 
 
-def condition(node: Node | None, scope: Scope) -> Condition:
+def condition(node: Node, scope: Scope) -> Condition:
     """The compiled condition. Raises MappingError for what is none, and for unknown names."""
     text = as_text(node, "when")
-    assert node is not None
     tests: list[Test] = []
     implies: tuple[str, str] | None = None
     for clause in re.split(r"\s+and\s+", text.strip()):

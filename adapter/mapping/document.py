@@ -45,6 +45,12 @@ class Tree:
     def get(self, key: str) -> Node | None:
         return self.entries.get(key)
 
+    def need(self, key: str) -> Node:
+        """The value of a key that must be there. Raises MappingError."""
+        if key not in self.entries:
+            raise MappingError(f"expected the key {key!r} here", document=self.place)
+        return self.entries[key]
+
 
 Node: TypeAlias = Scalar | Seq | Tree
 
@@ -106,31 +112,31 @@ def fault(node: Node | str, text: str) -> MappingError:
     return MappingError(text, document=node if isinstance(node, str) else node.place)
 
 
-def as_tree(node: Node | None, what: str) -> Tree:
+def as_tree(node: Node, what: str) -> Tree:
     if not isinstance(node, Tree):
-        raise MappingError(f"{what}: expected keys and values", document=node.place if node else "")
+        raise MappingError(f"{what}: expected keys and values", document=node.place)
     return node
 
 
-def as_text(node: Node | None, what: str) -> str:
+def as_text(node: Node, what: str) -> str:
     if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
-        raise MappingError(f"{what}: expected a word or text", document=node.place if node else "")
+        raise MappingError(f"{what}: expected a word or text", document=node.place)
     return node.value
 
 
-def as_whole(node: Node | None, what: str) -> int:
+def as_whole(node: Node, what: str) -> int:
     if not isinstance(node, Scalar) or not isinstance(node.value, int) or isinstance(node.value, bool):
-        raise MappingError(f"{what}: expected a whole number", document=node.place if node else "")
+        raise MappingError(f"{what}: expected a whole number", document=node.place)
     return node.value
 
 
-def as_list(node: Node | None, what: str) -> tuple[Node, ...]:
+def as_list(node: Node, what: str) -> tuple[Node, ...]:
     """The entries of a list; one word stands for a list of one."""
     if isinstance(node, Seq):
         return node.entries
     if isinstance(node, Scalar) and node.value is not None:
         return (node,)
-    raise MappingError(f"{what}: expected a list", document=node.place if node else "")
+    raise MappingError(f"{what}: expected a list", document=node.place)
 
 
 def plain(node: Node) -> Any:

@@ -63,8 +63,8 @@ def _walk(node: Node, path: str, loops: dict[str, str]) -> Iterator[tuple[int, s
             yield from _walk(entry, f"{path}[{at}]", loops)
         return
     if "$each" in node.entries:
-        word = as_text(node.get("$as"), "$as") if "$as" in node.entries else "it"
-        loops = loops | {word: as_text(node.get("$each"), "$each").removeprefix("$")}
+        word = as_text(node.need("$as"), "$as") if "$as" in node.entries else "it"
+        loops = loops | {word: as_text(node.need("$each"), "$each").removeprefix("$")}
     for key in node.entries.keys() & {"$base64", "$sha1"}:
         yield id(node), path, node.place, NAME.findall(str(plain(node.entries[key])))
     inner = [each for key, value in node.entries.items() if not key.startswith("$") for each in _walk(value, f"{path}.{key}", loops)]
@@ -98,7 +98,7 @@ def _lets(mapping: Mapping) -> Iterator[Tree]:
         let = tree.get("let")
         if isinstance(let, Tree):
             yield let
-        for name, node in as_tree(tree.get("resources"), "resources").entries.items():
+        for name, node in as_tree(tree.need("resources"), "resources").entries.items():
             if isinstance(node, Tree) and "$each" in node.entries:
                 yield Tree({name: node.entries["$each"]}, {}, node.place)
                 if isinstance(inner := node.get("$let"), Tree):

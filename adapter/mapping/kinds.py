@@ -35,7 +35,7 @@ ALL_PARAMETERS = frozenset[str]().union(*_PARAMETERS.values())
 
 def kind_of(spec: Tree, terms: Terms) -> Kind:
     """The kind a field declares. Raises MappingError naming file and line."""
-    word = as_text(spec.get("type"), "type")
+    word = as_text(spec.need("type"), "type")
     if word not in _PARAMETERS:
         raise fault(spec.places["type"], f"unknown type {word!r}{nearest(word, _PARAMETERS)}")
     for key in ALL_PARAMETERS - _PARAMETERS[word]:
@@ -48,7 +48,7 @@ def kind_of(spec: Tree, terms: Terms) -> Kind:
     if word in ("date", "instant"):
         return _time(word, spec)
     if word in ("line", "text"):
-        most = as_whole(spec.get("most"), "most") if spec.get("most") else (200 if word == "line" else 4000)
+        most = as_whole(spec.need("most"), "most") if spec.get("most") else (200 if word == "line" else 4000)
         return line(most) if word == "line" else text(most)
     return _SIMPLE[word]()
 
@@ -67,12 +67,12 @@ _SIMPLE: dict[str, Callable[[], Kind]] = {
 
 
 def _time(word: str, spec: Tree) -> Kind:
-    latest = as_text(spec.get("latest"), "latest") if spec.get("latest") else ""
+    latest = as_text(spec.need("latest"), "latest") if spec.get("latest") else ""
     if latest not in ("", "now"):
         raise fault(spec.places["latest"], "latest: only `now` is known")
     if word == "instant":
         return instant(latest)
-    precision = as_text(spec.get("precision"), "precision") if spec.get("precision") else "day"
+    precision = as_text(spec.need("precision"), "precision") if spec.get("precision") else "day"
     if precision not in ("year", "month", "day"):
         raise fault(spec.places["precision"], "precision: expected year, month or day")
     return calendar_date(precision, latest)
@@ -106,7 +106,7 @@ def _choice(spec: Tree) -> Kind:
 
 
 def _code(spec: Tree, terms: Terms) -> Kind:
-    key = as_text(spec.get("table"), "table")
+    key = as_text(spec.need("table"), "table")
     table = terms.get(key)
     if table is None:
         raise fault(spec.places.get("table", spec.place), f"no code table {key!r} in terms/{nearest(key, terms.tables)}")

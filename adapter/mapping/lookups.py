@@ -11,7 +11,7 @@ from adapter.mapping.times import instant_of
 
 
 def lookup(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
-    word = as_text(tree.get("lookup"), "lookup")
+    word = as_text(tree.need("lookup"), "lookup")
     makers = {"unit": _lookup_unit, "due": _lookup_due, "name": _lookup_name}
     if word not in makers:
         raise fault(tree.places["lookup"], f"unknown look-up {word!r}{nearest(word, makers)}")

@@ -30,13 +30,13 @@ class Mapping:
 
     def __init__(self, tree: Tree, *, parts: ReadOnly[str, Tree], terms: Terms) -> None:
         self.tree, self.terms = tree, terms
-        wanted = [as_text(node, "parts") for node in as_list(tree.get("parts"), "parts")] if "parts" in tree.entries else []
+        wanted = [as_text(node, "parts") for node in as_list(tree.need("parts"), "parts")] if "parts" in tree.entries else []
         self.parts = {part: parts[part] for part in parts if part in wanted}
         self._programs: dict[Systems, Program] = {}
         program = self.program(Systems())
         self.name, self.version = program.name, program.version
-        title = as_tree(tree.get("title"), "title")
-        self.title = {lang: as_text(title.get(lang), f"title.{lang}") for lang in ("fr", "en")}
+        title = as_tree(tree.need("title"), "title")
+        self.title = {lang: as_text(title.need(lang), f"title.{lang}") for lang in ("fr", "en")}
         self.file = tree.place.rpartition(":")[0]
         self.fields: tuple[Field, ...] = tuple(program.shape.fields())
 
@@ -91,7 +91,7 @@ def compile_document(text: str, *, name: str, terms: Terms, parts: ReadOnly[str,
 
 def _part(part: str, text: str) -> Tree:
     tree = parse(text, name=f"parts/{part}.yaml")
-    if as_text(tree.get("part"), "part") != part:
+    if as_text(tree.need("part"), "part") != part:
         raise fault(tree, f"expected `part: {part}`, as the file is called")
     return tree
 

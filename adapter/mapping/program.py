@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
-from adapter.clock import instant
 from adapter.mapping.condition import Test
 from adapter.mapping.context import Run
 from adapter.mapping.document import Tree
@@ -76,7 +76,7 @@ class Program:
             "context.recorder": context.recorder,
             "context.patient_id": context.patient.rpartition("/")[2] if context.patient else None,
             "context.policy": context.policy,
-            "now": instant(context.at),
+            "now": moment(context.at).astimezone(context.zone).isoformat(),
             "mapping.source": self.source,
             "mapping.id": f"{self.name}/{self.version}",
         }
@@ -119,6 +119,11 @@ class Program:
         for step in self.answer_steps:
             step.run(env, run)
         return env
+
+
+def moment(at: datetime) -> datetime:
+    """A time to the millisecond, as the wire keeps it."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def _fill(block: Block, env: Env, out: list[Resource]) -> None:

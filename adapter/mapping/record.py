@@ -168,7 +168,7 @@ def write(group: Group, env: Env, run: Run, *, top: bool = True) -> tuple[dict[s
             continue
         value = env.get(member.name)
         if value is None:
-            if member.default is not None and member.kind:
+            if member.default is not None and member.kind and not member.one_way:
                 out[key] = member.kind.write(member.default, run)
             continue
         out[key], filled = _written(member, value, run), True

@@ -59,6 +59,14 @@ def scalar(node: Scalar, scope: Scope) -> Built:
     return _constant(fixed)
 
 
+def one_way(node: Scalar, scope: Scope) -> Built:
+    """The same, not read back."""
+    read = set(scope.read)
+    built = scalar(node, scope)
+    scope.read = read
+    return built._replace(read=None)
+
+
 def _constant(value: Any) -> Built:
     return Built(lambda env: value, True, None, lambda other: bool(other == value))
 
@@ -85,9 +93,9 @@ def _sentence(text: str, node: Node, scope: Scope) -> Built:
         return type(value) is str and value.startswith(first) and value.endswith(last)
 
     known = match if first or last else None
-    setters = [scope.setter(name) for name in names]
     divided = all(literal for literal in literals[1:-1])  # two names side by side cannot be told apart
-    if not divided or not any(setters):
+    setters = [scope.setter(name) for name in names] if divided else []
+    if not any(setters):
         return Built(make, False, None, known)
 
     def read(value: Any, env: Env) -> None:
@@ -115,7 +123,7 @@ def coded(node: Tree, key: str, scope: Scope) -> Built:
     inner = node.entries[key]
     if not isinstance(inner, Scalar):
         raise fault(inner, f"{key}: expected text or a name")
-    text, coder = scalar(inner, scope), CODERS[key]
+    text, coder = one_way(inner, scope), CODERS[key]
 
     def make(env: Env) -> str | None:
         value = text.make(env)

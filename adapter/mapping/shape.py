@@ -129,14 +129,14 @@ def _field(key: str, name: str, spec: Tree, place: str, terms: Terms, depth: int
 
 
 def _optional_text(spec: Tree, key: str) -> str:
-    return as_text(spec.get(key), key) if key in spec.entries else ""
+    return as_text(spec.need(key), key) if key in spec.entries else ""
 
 
 def _bounds(node: Node) -> tuple[int, int]:
     tree = as_tree(node, "list")
     only(tree, frozenset({"min", "max"}), "list")
-    least = as_whole(tree.get("min"), "list.min") if tree.get("min") else 0
-    most = as_whole(tree.get("max"), "list.max") if tree.get("max") else MOST_ENTRIES
+    least = as_whole(tree.need("min"), "list.min") if tree.get("min") else 0
+    most = as_whole(tree.need("max"), "list.max") if tree.get("max") else MOST_ENTRIES
     if not 0 <= least <= most <= MOST_ENTRIES or most == 0:
         raise fault(node, f"list: expected 0 ≤ min ≤ max ≤ {MOST_ENTRIES}")
     return least, most

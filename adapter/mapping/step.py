@@ -22,17 +22,17 @@ class Step(NamedTuple):
     back: Act | None = None
 
 
-def name_in(node: Node | None, what: str) -> str:
+def name_in(node: Node, what: str) -> str:
     """The name that `$name` says. Raises MappingError for anything else."""
     match = _NAME.fullmatch(as_text(node, what))
     if not match:
-        raise fault(node or "", f"{what}: expected $name")
+        raise fault(node, f"{what}: expected $name")
     return match[1]
 
 
 def names_of(tree: Tree, scope: Scope, count: int) -> list[str]:
     """The `count` names under `of:`, each known."""
-    entries = as_list(tree.get("of"), "of")
+    entries = as_list(tree.need("of"), "of")
     if len(entries) != count:
         raise fault(tree.places.get("of", tree.place), f"of: expected {count} name{'s' if count > 1 else ''}")
     return [scope.use(name_in(entry, "of"), tree) for entry in entries]
@@ -40,7 +40,7 @@ def names_of(tree: Tree, scope: Scope, count: int) -> list[str]:
 
 def table_of(tree: Tree, terms: Terms, key: str) -> Table:
     """The code table that the word under `key` names."""
-    word = as_text(tree.get(key), key)
+    word = as_text(tree.need(key), key)
     table = terms.get(word)
     if table is None:
         raise fault(tree.places.get(key, tree.place), f"no code table {word!r} in terms/{nearest(word, terms.tables)}")

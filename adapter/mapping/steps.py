@@ -6,14 +6,13 @@ A step sets names on the way to FHIR; where it can be undone, its `back` sets wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from adapter.mapping.codes import code_property, label, split
 from adapter.mapping.condition import Test, condition
 from adapter.mapping.context import Run
 from adapter.mapping.document import Node, Scalar, Tree, as_list, as_tree, as_whole, fault, only
 from adapter.mapping.lookups import lookup
-from adapter.mapping.scalars import Make, scalar, whole_name
+from adapter.mapping.scalars import Built, Make, Read, one_way, scalar, whole_name
 from adapter.mapping.scope import Env, Scope
 from adapter.mapping.step import Step, name_in
 from adapter.mapping.terms import Terms
@@ -72,9 +71,12 @@ def _alias(name: str, node: Scalar, scope: Scope) -> Step:
 
 def _first(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
     """The first alternative that is there. The way back sets the first one that can be set."""
-    alternatives = [_value(entry, scope) for entry in as_list(tree.get("first"), "first")]
-    makes = [make for make, _ in alternatives]
-    read = next((read for _, read in alternatives if read), None)
+    makes: list[Make] = []
+    read: Read | None = None
+    for entry in as_list(tree.need("first"), "first"):
+        built = _value(entry, scope, back=read is None)
+        makes.append(built.make)
+        read = read or built.read
     scope.define(name, tree, readable=read is not None)
 
     def run(env: Env, _: Run) -> None:
@@ -92,21 +94,20 @@ def _first(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
     return Step(run, back if read else None)
 
 
-def _value(node: Node, scope: Scope) -> tuple[Make, Callable[[Any, Env], None] | None]:
+def _value(node: Node, scope: Scope, *, back: bool) -> Built:
     if not isinstance(node, Scalar):
         raise fault(node, "expected a name or text")
-    built = scalar(node, scope)
-    return built.make, built.read
+    return scalar(node, scope) if back else one_way(node, scope)
 
 
 def _choose(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
     """The `is` of the first line whose `when` holds; a line without `when` always does."""
     lines: list[tuple[Test, Make]] = []
-    for entry in as_list(tree.get("choose"), "choose"):
+    for entry in as_list(tree.need("choose"), "choose"):
         line = as_tree(entry, "choose")
         only(line, {"when", "is"}, "a line of choose")
-        holds = condition(line.get("when"), scope).holds if "when" in line.entries else _always
-        lines.append((holds, _value(line.entries["is"], scope)[0] if "is" in line.entries else _nothing))
+        holds = condition(line.need("when"), scope).holds if "when" in line.entries else _always
+        lines.append((holds, _value(line.entries["is"], scope, back=False).make if "is" in line.entries else _nothing))
     scope.define(name, tree)
 
     def run(env: Env, _: Run) -> None:
@@ -125,7 +126,7 @@ def _nothing(env: Env) -> None:
 
 def _french(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
     """A date as a French sentence says it."""
-    source = scope.use(name_in(tree.get("french"), "french"), tree)
+    source = scope.use(name_in(tree.need("french"), "french"), tree)
     scope.define(name, tree)
 
     def run(env: Env, _: Run) -> None:
@@ -137,7 +138,7 @@ def _french(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
 
 def _later(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
     """A time some `minutes` after another."""
-    source, minutes = scope.use(name_in(tree.get("later"), "later"), tree), as_whole(tree.get("minutes"), "minutes")
+    source, minutes = scope.use(name_in(tree.need("later"), "later"), tree), as_whole(tree.need("minutes"), "minutes")
     scope.define(name, tree)
 
     def run(env: Env, run: Run) -> None:

@@ -100,13 +100,13 @@ class Terms:
 
 def _table(tree: Tree) -> Table:
     only(tree, _TABLE, "a code table")
-    key = as_text(tree.get("table"), "table")
-    labels = as_tree(tree.get("labels"), "labels")
+    key = as_text(tree.need("table"), "table")
+    labels = as_tree(tree.need("labels"), "labels")
     only(labels, frozenset({"fr", "en"}), "labels")
-    declared = frozenset(as_tree(tree.get("properties"), "properties").entries) if tree.get("properties") else frozenset[str]()
-    rows = as_tree(tree.get("codes"), "codes")
+    declared = frozenset(as_tree(tree.need("properties"), "properties").entries) if tree.get("properties") else frozenset[str]()
+    rows = as_tree(tree.need("codes"), "codes")
     terms = {code: _term(code, row, declared) for code, row in rows.entries.items()}
-    table = Table(key, {lang: as_text(labels.get(lang), f"labels.{lang}") for lang in ("fr", "en")}, declared, terms)
+    table = Table(key, {lang: as_text(labels.need(lang), f"labels.{lang}") for lang in ("fr", "en")}, declared, terms)
     if "neutral" in declared:
         _check_neutral(table)
     return table
@@ -117,7 +117,7 @@ def _term(code: str, node: Node, declared: frozenset[str]) -> Term:
     only(row, _OWN | declared, f"the code {code!r}")
     properties = {key: plain(row.entries[key]) for key in declared if key in row.entries}
     abstract = plain(row.entries["abstract"]) is True if "abstract" in row.entries else False
-    return Term(code, as_text(row.get("fr"), f"{code}.fr"), as_text(row.get("en"), f"{code}.en"), properties, abstract, row.place)
+    return Term(code, as_text(row.need("fr"), f"{code}.fr"), as_text(row.need("en"), f"{code}.en"), properties, abstract, row.place)
 
 
 def _check_neutral(table: Table) -> None:

@@ -75,7 +75,7 @@ def instant(latest: str = "") -> Kind:
 
 def parse_instant(typed: str, run: Run) -> datetime:
     if not _INSTANT.fullmatch(typed):
-        raise Unfit("expected a date and time: 2026-03-06T18:50 (an offset may follow)")
+        raise Unfit("expected a date and time: 2000-12-31T18:50 (an offset may follow)")
     try:
         moment = datetime.fromisoformat(typed)
         if moment.year < _OLDEST_TIME:
@@ -96,7 +96,7 @@ def local(value: str, run: Run) -> str:
     try:
         moment = datetime.fromisoformat(value)
         return moment.astimezone(run.context.zone).isoformat() if moment.tzinfo else value
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError):  # a resource may hold anything
         return value
 
 
