@@ -20,9 +20,16 @@ def made(record: dict[str, Any] = FORM, **facts: Any) -> list[dict[str, Any]]:
     return FILLED.to_fhir(record, context=context(**facts)).resources
 
 
-def test_form_resources_are_valid_fhir() -> None:
-    for resource in made(changed(FORM, personne__numero_secu=NIR), nir_authorised=True, recorder="PractitionerRole/secretaire"):
+@pytest.mark.parametrize("recorder", ["PractitionerRole/secretaire", None])
+@pytest.mark.parametrize("heard_by", ["claire", None])
+def test_form_resources_are_valid_fhir_whoever_is_known(recorder: str | None, heard_by: str | None) -> None:
+    for resource in made(changed(FORM, personne__numero_secu=NIR, accord_patient__par=heard_by), nir_authorised=True, recorder=recorder):
         assert [issue for issue in fhir_check(resource) if issue.severity in ("error", "fatal")] == []
+
+
+def test_form_of_today_makes_a_task_that_is_no_older_than_its_change() -> None:
+    (task,) = only(made(changed(FORM, date="2026-03-06")), "Task")
+    assert task["authoredOn"] == task["lastModified"] == "2026-03-06T19:00:00+01:00"
 
 
 def test_form_comes_back_as_it_went() -> None:
