@@ -28,6 +28,15 @@ class Principal:
     purposes: frozenset[str] = frozenset({"TREAT"})
     scopes: frozenset[str] = frozenset()
 
+    def may(self, type: str, act: Literal["c", "r", "u", "d", "s"]) -> bool:
+        """Whether a SMART v2 system scope grants this act on this type (`system/Task.crs`, `system/*.rs`)."""
+        for scope in self.scopes:
+            compartment, _, rest = scope.partition("/")
+            name, _, acts = rest.partition(".")
+            if compartment == "system" and name in (type, "*") and act in acts.partition("?")[0]:
+                return True
+        return False
+
 
 # ── what changes ─────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""The acts a person does on a referral through a view: each verb with the arguments it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from adapter.clock import instant
+from adapter.dossier import Dossier
+from adapter.errors import Invalid
+from adapter.ports import Change, Resource
+from adapter.referral import codes, verbs
+
+Arguments = Mapping[str, Any]
+Act = Callable[["Hand", Arguments], list[Resource]]
+ORDER = ("Communication", "Procedure", "Consent", "ServiceRequest", "Provenance")  # the Task comes last
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What an act works on. `needs` maps the neutral code that a recipient sees to the request's own codes;
+    `known(table, code)` tells whether a table has a code."""
+
+    dossier: Dossier
+    scene: verbs.Scene
+    needs: Mapping[str, tuple[str, ...]]
+    known: Callable[[str, str], bool]
+
+    @property
+    def referral(self) -> verbs.Referral:
+        return verbs.Referral(self.dossier.task, self.dossier.request, self.dossier.named)
+
+    def code(self, arguments: Arguments, name: str, table: str) -> str:
+        """A code argument. Raises Invalid naming the argument when it is missing or its table does not know it."""
+        found = arguments.get(name)
+        if not isinstance(found, str) or not self.known(table, found):
+            raise Invalid(f"expected {name} with a code of the table {table}", code="code-invalid", expression=name)
+        return found
+
+
+def _complete(hand: Hand, arguments: Arguments) -> list[Resource]:
+    each = arguments.get("needs")
+    if each is None:
+        outcome = hand.code(arguments, "outcome", "outcome")
+        return verbs.complete(hand.referral, hand.scene, {own: outcome for owns in hand.needs.values() for own in owns})
+    if not isinstance(each, Mapping):
+        raise Invalid("expected needs as an object: need code → outcome code", code="structure", expression="needs")
+    outcomes = {own: hand.code(each, need, "outcome") for need in each for own in hand.needs.get(need, (need,))}
+    return verbs.complete(hand.referral, hand.scene, outcomes)
+
+
+def _message(hand: Hand, arguments: Arguments) -> list[Resource]:
+    text = arguments.get("text")
+    if not isinstance(text, str) or not text.strip() or len(text) > 4000:
+        raise Invalid("expected text of 1 to 4,000 characters", code="required", expression="text")
+    return verbs.message(hand.referral, hand.scene, text)
+
+
+def _answer(hand: Hand, arguments: Arguments) -> list[Resource]:
+    asked = [each for each in hand.dossier.of("Communication") if _kind(each, hand) == codes.QUESTION]
+    if not asked:
+        raise Invalid("nothing was asked", expression="answer")
+    newest = max(asked, key=lambda each: str(each.get("sent", "")))
+    return verbs.answer(hand.referral, hand.scene, newest, hand.code(arguments, "answer", "answer"))
+
+
+def _kind(communication: Resource, hand: Hand) -> str:
+    system = hand.scene.systems.code("communication")
+    codings = (coding for concept in communication.get("category", ()) for coding in concept.get("coding", ()))
+    return next((coding["code"] for coding in codings if coding.get("system") == system), "")
+
+
+ACTS: dict[str, Act] = {
+    "accept": lambda hand, _: verbs.accept(hand.referral, hand.scene),
+    "decline": lambda hand, arguments: verbs.decline(hand.referral, hand.scene, hand.code(arguments, "reason", "status-reason")),
+    "start": lambda hand, _: verbs.start(hand.referral, hand.scene),
+    "complete": _complete,
+    "ask": lambda hand, arguments: verbs.ask(hand.referral, hand.scene, hand.code(arguments, "question", "question")),
+    "answer": _answer,
+    "message": _message,
+}
+
+
+def changes(dossier: Dossier, resources: list[Resource], *, origin: Literal["portal", "intake"] = "portal") -> list[Change]:
+    """The resources of an act as changes, the Task last, each update on the version the act saw."""
+    ranked = sorted(resources, key=lambda each: ORDER.index(each["resourceType"]) if each["resourceType"] in ORDER else len(ORDER))
+    known = {each["id"] for each in (dossier.task, dossier.request, *dossier.consents, *dossier.following)}
+    return [
+        Change("update" if each["id"] in known else "create", each["resourceType"], each["id"], each, origin=origin) for each in ranked
+    ]
+
+
+def heard(scene: verbs.Scene, activity: str, target: Resource, *, by: str, at: str, how: str = "") -> Resource:
+    """Provenance of an agreement or a withdrawal: who heard it, when and how."""
+    id = scene.new_id()
+    agent: Resource = {"who": {"reference": by or scene.by}}
+    if how:
+        agent["role"] = [scene.coded("agreement-way", how)]
+    return {
+        "resourceType": "Provenance",
+        "id": id,
+        "target": [{"reference": f"{target['resourceType']}/{target['id']}"}],
+        "occurredDateTime": at or instant(scene.at),
+        "recorded": instant(scene.at),
+        "activity": scene.coded("activity", activity),
+        "agent": [agent],
+    }

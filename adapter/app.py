@@ -1,0 +1,177 @@
+"""The composition root: the only place that knows concrete classes. `build(settings)` gives an App."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from adapter import audit, ehr, mapping, views
+from adapter.audit import events
+from adapter.clock import Clock, SystemClock
+from adapter.errors import LiaisonError, SettingsError
+from adapter.flows import Flows
+from adapter.intake import Intake
+from adapter.logs import log
+from adapter.names import Systems
+from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json
+from adapter.ports import Change, EhrClient, Principal, Store, Uow, Version
+from adapter.settings import Settings, mappings_folder
+from adapter.showing import Window
+from adapter.store import open_store
+from adapter.sync.jobs import Jobs
+from adapter.wiring import Wiring, link_directory, wire
+from adapter.writing import Writer
+
+T = TypeVar("T")
+NETWORK, NUMBER = "network", "network-number"
+
+
+class App:
+    """One process of Liaison. `read` and `write` hand a unit of work and the story as the network file stands now."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock, *, ehrs: Callable[[EhrEntry], EhrClient]) -> None:
+        self.settings, self.store, self.clock, self._ehrs = settings, store, clock, ehrs
+        self.systems = Systems(settings.system_base)
+        self.started: datetime = clock.now()
+        self.holder = f"{socket.gethostname()}-{os.getpid()}-{clock.new_id()[:8]}"
+        folder = mappings_folder(settings)
+        self.terms = mapping.Terms.load(folder / "terms")
+        self.documents = mapping.load(folder)
+        self.views = views.load_views(folder / "views")
+        self._folder = folder
+        self._loaded: tuple[bytes, Flows] | None = None
+
+    # ── the story, fresh in every unit of work ───────────────────────────────────────────────────
+    def story(self, uow: Uow) -> Flows:
+        """The flows for the network file as applied now; another process may have applied a newer one."""
+        number = uow.kept(NUMBER) or b"0"
+        if self._loaded is None or self._loaded[0] != number:
+            kept = uow.kept(NETWORK)
+            self._loaded = number, self.flows(from_json(kept) if kept else Network())
+        return self._loaded[1]
+
+    def flows(self, network: Network) -> Flows:
+        writer = Writer(network, self.systems, self.clock, self.settings.key())
+        intake = Intake(self.documents, network, self.systems, self.clock)
+        return Flows(network, writer, intake, Window(network, self.views, self.terms, writer))
+
+    async def read(self, fn: Callable[[Flows, Uow], T]) -> T:
+        return await self.store.read(lambda uow: fn(self.story(uow), uow))
+
+    async def write(self, fn: Callable[[Flows, Uow], T]) -> T:
+        return await self.store.write(lambda uow: fn(self.story(uow), uow))
+
+    def read_now(self, fn: Callable[[Flows, Uow], T]) -> T:
+        return self.store.read_now(lambda uow: fn(self.story(uow), uow))
+
+    def write_now(self, fn: Callable[[Flows, Uow], T]) -> T:
+        return self.store.write_now(lambda uow: fn(self.story(uow), uow))
+
+    @property
+    def network(self) -> Network:
+        return self.read_now(lambda story, _: story.network)
+
+    def apply_network(self, wanted: Network) -> list[Version]:
+        """Makes the network file the one in force: stores its directory as FHIR resources; what it no longer names becomes
+        inactive. Returns the versions that changed."""
+
+        def apply(story: Flows, uow: Uow) -> list[Version]:
+            network = merged(story.network, wanted)
+            who = Principal("liaison", "liaison", role="operator")
+            changes = [
+                Change("update" if uow.current(each["resourceType"], each["id"]) else "create", each["resourceType"], each["id"], each, origin="device")
+                for each in resources(network, self.systems)
+            ]
+            flows = self.flows(network)
+            before = {(each.type, each.id): uow.current(each.type, each.id or "") for each in changes}
+            saved = [flows.writer.write(uow, who, change) for change in changes]
+            uow.keep(NETWORK, to_json(network))
+            uow.keep(NUMBER, str(int(uow.kept(NUMBER) or b"0") + 1).encode())
+            uow.audit(events.act(who, "network-apply", at=uow.at, what="network"))
+            return [each for each in saved if (old := before[each.type, each.id]) is None or old.number != each.number]
+
+        return self.write_now(apply)
+
+    # ── the other side ───────────────────────────────────────────────────────────────────────────
+    @cached_property
+    def clients(self) -> dict[str, EhrClient]:
+        """One client per EHR of the network file that keeps referrals (level task)."""
+        return {entry.name: self._ehrs(entry) for entry in self.network.ehrs() if entry.level == "task"}
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """The synchronisation engine of this process: `push`, `pulls`, `jobs`."""
+        return wire(
+            self.settings, self.store, self.clock, holder=self.holder, story=self.story, network=lambda: self.network,
+            clients=self.clients, owned=Path(str(self._folder / "ownership.yaml")), failed=failed,
+        )  # fmt: skip
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return self.wiring.jobs(failed=failed)
+
+    def link_directories(self) -> list[str]:
+        """Links each clinic's Organization and people to those its EHR has under the same identifiers. Raises EhrError."""
+        linked: list[str] = []
+        network = self.network
+        for name, client in self.clients.items():
+            mine = [each for each in resources(network, self.systems) if each["id"] == name and each["resourceType"] == "Organization"]
+            linked += link_directory(self.store, client, mine)
+        return linked
+
+    # ── what the doors ask ───────────────────────────────────────────────────────────────────────
+    @property
+    def fhir_base(self) -> str:
+        return f"{self.settings.url}/fhir"
+
+    def secret_of(self, client: ClientEntry) -> str:
+        """The client's secret, "" when there is none to be read (then nothing matches)."""
+        return read_secret(client.secret) if client.secret.file or client.secret.variable else ""
+
+    def metrics_token(self) -> str:
+        file = self.settings.metrics_token_file
+        return file.read_text().strip() if file and file.is_file() else ""
+
+    async def ready(self) -> dict[str, str]:
+        """Each check "ok" or why not."""
+        try:
+            network = await self.read(lambda story, _: story.network)
+        except (LiaisonError, OSError):
+            return {"database": "away"}
+        return {"database": "ok", "network": "ok" if network.organisations else "no network file was applied"}
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def read_secret(secret: Secret) -> str:
+    """The secret behind a file or a variable. Raises SettingsError naming it."""
+    if secret.variable:
+        if secret.variable not in os.environ:
+            raise SettingsError("the variable is not set", variable=secret.variable, fix="set it, or name a file in the network file")
+        return os.environ[secret.variable].strip()
+    try:
+        with open(secret.file, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError as error:
+        raise SettingsError(f"cannot read {secret.file}: {error.strerror}", variable="secret_file", fix="make the file, readable by Liaison") from None
+
+
+def failed(code: str, error: Exception) -> None:
+    """A job went wrong: logged by class, never by its text."""
+    log("job-failed", job=code, error=type(error).__name__)
+
+
+def build(
+    settings: Settings, *, store: Store | None = None, ehrs: Callable[[EhrEntry], EhrClient] | None = None, clock: Clock | None = None
+) -> App:
+    """An App on its settings. Raises SettingsError: database, key, mappings."""
+    clock = clock or SystemClock()
+    store = store or open_store(settings.database_url, clock=clock, seal=audit.seal, key=settings.key())
+    return App(settings, store, clock, ehrs=ehrs or (lambda entry: ehr.connect(entry, clock=clock)))
+

@@ -1,0 +1,117 @@
+"""One referral read whole: the Task and everything that hangs on its ServiceRequest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from adapter.ports import Clause, Query, Resource, Uow, Version
+
+FOLLOWING = ("Procedure", "Communication")  # types that point to the request by `basedOn`
+
+
+def content(version: Version) -> Resource:
+    """The stored resource as a dict of its own."""
+    resource: Resource = orjson.loads(version.served)
+    return resource
+
+
+def split(reference: str) -> tuple[str, str]:
+    """("Task", "x") of "Task/x"; ("", "") of anything that is not a relative reference."""
+    kind, _, id = reference.partition("/")
+    return (kind, id) if kind and id and "/" not in id else ("", "")
+
+
+def follow(uow: Uow, reference: str) -> Version | None:
+    """The current version a relative reference points to; None when absent or deleted."""
+    kind, id = split(reference)
+    found = uow.current(kind, id) if kind else None
+    return None if found is None or found.deleted else found
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """A referral to one recipient. `consents` are all of the patient's, `named` those its request names."""
+
+    task_version: Version
+    request_version: Version
+    task: Resource
+    request: Resource
+    patient: Resource | None
+    consents: tuple[Resource, ...]
+    following: tuple[Resource, ...]
+
+    @property
+    def lane(self) -> str:
+        return self.request_version.id
+
+    @property
+    def clinic(self) -> str:
+        return self.request_version.clinic
+
+    @property
+    def owner(self) -> str:
+        """The unit's id."""
+        return split(self.task.get("owner", {}).get("reference", ""))[1]
+
+    @property
+    def named(self) -> tuple[Resource, ...]:
+        wanted = {entry.get("reference") for entry in self.request.get("supportingInfo", ())}
+        return tuple(consent for consent in self.consents if f"Consent/{consent['id']}" in wanted)
+
+    def of(self, type: str) -> list[Resource]:
+        return [resource for resource in self.following if resource["resourceType"] == type]
+
+
+def _pointing(uow: Uow, type: str, param: str, target: str) -> list[Version]:
+    return uow.search(Query(type, (Clause(param, "reference", (target,)),), count=1000))
+
+
+def load(uow: Uow, task_id: str) -> Dossier | None:
+    """The referral of one Task; None when the Task or its request is not there."""
+    version = uow.current("Task", task_id)
+    if version is None or version.deleted:
+        return None
+    task = content(version)
+    request_version = follow(uow, task.get("focus", {}).get("reference", ""))
+    if request_version is None:
+        return None
+    request = content(request_version)
+    subject = request.get("subject", {}).get("reference", "")
+    patient = follow(uow, subject)
+    following = [found for type in FOLLOWING for found in _pointing(uow, type, "based-on", request_version.reference)]
+    return Dossier(
+        task_version=version,
+        request_version=request_version,
+        task=task,
+        request=request,
+        patient=content(patient) if patient else None,
+        consents=tuple(content(found) for found in _pointing(uow, "Consent", "patient", subject)),
+        following=tuple(content(found) for found in following),
+    )
+
+
+def of_request(uow: Uow, request_id: str) -> Dossier | None:
+    """The referral of one ServiceRequest (its newest Task)."""
+    tasks = _pointing(uow, "Task", "focus", f"ServiceRequest/{request_id}")
+    return load(uow, max(tasks, key=lambda version: version.updated).id) if tasks else None
+
+
+def lanes(uow: Uow, resources: Iterable[Resource]) -> list[str]:
+    """The ServiceRequest ids that these resources belong to, each once, in order."""
+    found: dict[str, None] = {}
+    for resource in resources:
+        type, id = resource["resourceType"], resource["id"]
+        if type == "ServiceRequest":
+            found[id] = None
+        elif type == "Task":
+            found[split(resource.get("focus", {}).get("reference", ""))[1]] = None
+        elif type == "Consent":
+            for version in _pointing(uow, "ServiceRequest", "supporting-info", f"Consent/{id}"):
+                found[version.id] = None
+        elif type in FOLLOWING:
+            for target in resource.get("basedOn", ()):
+                found[split(target.get("reference", ""))[1]] = None
+    return [lane for lane in found if lane]

@@ -1,0 +1,197 @@
+"""The story of a referral in six verbs: receive, refer, advance, reveal, withdraw, resolve.
+
+Each runs inside one unit of work: state, outbox and audit commit together or not at all. No verb calls an EHR;
+`outgoing` says what a letter may carry at the moment it is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from adapter import acts, dossier
+from adapter.audit import events
+from adapter.dossier import Dossier, content
+from adapter.errors import Conflict, Invalid, NeedsMatch, NotFound, Stale
+from adapter.intake import Intake, Receipt
+from adapter.network import Network
+from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Uow, Version
+from adapter.referral import verbs
+from adapter.showing import Revealed, Window
+from adapter.writing import Writer
+
+FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """One story for one state of the network file; `app.App` makes a new one when that changes."""
+
+    network: Network
+    writer: Writer
+    intake: Intake
+    window: Window
+
+    # ── receive ──────────────────────────────────────────────────────────────────────────────────
+    def receive(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
+        """Every write of the house: /fhir, intake, pull, portal. Returns the versions that now stand."""
+        saved = [self.writer.write(uow, who, change, request_id=request_id) for change in changes]
+        self.writer.post(uow, [content(version) for version in saved], request_id=request_id)
+        return saved
+
+    # ── refer ────────────────────────────────────────────────────────────────────────────────────
+    def refer(
+        self, uow: Uow, who: Principal, mapping: str, record: Mapping[str, Any], *, body: bytes = b"", key: str = "",
+        request_id: str = "", parent: Dossier | None = None,
+    ) -> Receipt:  # fmt: skip
+        """A record of another tool becomes a referral to one unit or several: a draft, or sent when both agreed.
+
+        The same record (or `key`) with the same content gets the same receipt; with other content, Conflict.
+        """
+        digest = hashlib.sha256(body or orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        if key and (kept := self._replayed(uow, _once(who, mapping, f"key {key}"), digest)):
+            return kept
+        mapped = self.intake.mapped(uow, who, mapping, record, parent)
+        once = _once(who, mapping, mapped.record_id)
+        if kept := self._replayed(uow, once, digest):
+            return kept
+        if mapped.refused:
+            count = f"refused-at-proposal:{who.organisation}"
+            uow.keep(count, str(int(uow.kept(count) or b"0") + 1).encode())
+        changes = self.intake.changes(uow, mapped, parent)
+        tasks = [content(version) for version in self.receive(uow, who, changes, request_id=request_id) if version.type == "Task"]
+        receipt = self.intake.receipt(mapped, tasks)
+        for name in {once, _once(who, mapping, f"key {key}") if key else once}:
+            uow.remember(name, digest, receipt.dumps())
+        return receipt
+
+    def _replayed(self, uow: Uow, once: str, digest: str) -> Receipt | None:
+        kept = uow.remembered(once)
+        if kept and kept[0] != digest:
+            raise Conflict("this record was received before with other content; send it under another id or key", code="duplicate")
+        return self.intake.refreshed(uow, Receipt.loads(kept[1], replayed=True)) if kept else None
+
+    def agree(self, uow: Uow, who: Principal, mapping: str, record: str, heard: Mapping[str, Any], *, request_id: str = "") -> Receipt:
+        """One of the two agreements, heard after the record was taken down; with both, the draft is sent.
+
+        `heard`: {who: doctor | patient, agreed, heard_by?, at?, how?}. A patient's "no" gives the draft up.
+        """
+        self.intake.document(mapping)
+        kept = uow.remembered(_once(who, mapping, record))
+        if kept is None:
+            raise NotFound("no record of that id was received from this organisation")
+        side: Literal["doctor", "patient"] | None = {"doctor": "doctor", "patient": "patient"}.get(str(heard.get("who")))  # type: ignore[assignment]
+        if side is None or not isinstance(heard.get("agreed"), bool):
+            raise Invalid("expected who (doctor or patient) and agreed (true or false)", code="required", expression="who")
+        receipt = Receipt.loads(kept[1])
+        for line in receipt.referrals:
+            found = dossier.load(uow, line["task"])
+            if found and found.task["status"] == "draft":
+                self.receive(uow, who, self.intake.agreed(found, self.scene(uow, who), side, heard), request_id=request_id)
+        return self.intake.refreshed(uow, receipt)
+
+    # ── advance ──────────────────────────────────────────────────────────────────────────────────
+    def advance(
+        self, uow: Uow, who: Principal, view: str, id: str, verb: str, arguments: Mapping[str, Any], *, if_match: str | None,
+        lang: str = "fr", request_id: str = "",
+    ) -> Revealed | None:  # fmt: skip
+        """An act on a referral through a view. None: nothing there that this caller may see (404)."""
+        found, shown = self.window.find(uow, who, view, id, lang=lang, request_id=request_id)
+        if found is None or shown is None:
+            return None
+        if verb not in self.window.verbs(view):
+            raise NotFound(f"this view offers {', '.join(self.window.verbs(view))}", code="not-supported")
+        if if_match is None:
+            raise NeedsMatch("expected If-Match with the ETag of the card; read it again first")
+        if if_match != shown.etag:
+            raise Stale("the referral changed meanwhile; read it again")
+        if verb == "withdraw":
+            self.withdraw(uow, who, found, arguments, request_id=request_id)
+            return shown
+        if verb == "refer":
+            record = {**arguments, "id": arguments.get("id") or self.writer.clock.new_id()}
+            self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found)
+        else:
+            hand = acts.Hand(found, self.scene(uow, who), self.window.own_needs(found), self.window.known)
+            self.receive(uow, who, acts.changes(found, acts.ACTS[verb](hand, arguments)), request_id=request_id)
+        return self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
+
+    # ── reveal ───────────────────────────────────────────────────────────────────────────────────
+    def reveal(self, uow: Uow, who: Principal, view: str, id: str, *, lang: str = "fr", request_id: str = "") -> Revealed | None:
+        """View ∩ consent (or other basis) ∩ scope, decided now and audited. None: 404, and the audit says why."""
+        return self.window.find(uow, who, view, id, lang=lang, request_id=request_id)[1]
+
+    def worklist(self, uow: Uow, who: Principal, view: str, *, lang: str = "fr", request_id: str = "") -> list[Revealed] | None:
+        """Every referral of the caller's unit (or of the prescriber) that may be shown now, newest first."""
+        return self.window.all(uow, who, view, lang=lang, request_id=request_id)
+
+    def notices(self, uow: Uow, who: Principal, view: str) -> list[dict[str, Any]] | None:
+        """Closing notices of the caller's unit: a reference and what to do, nothing of the person (a declared exception)."""
+        return self.window.notices(uow, who, view)
+
+    def outgoing(self, uow: Uow, letter: Letter) -> Resource | None:
+        """What may leave for the clinic's EHR now, by the view `dossier-clinique`; None: nothing."""
+        found = dossier.of_request(uow, letter.lane)
+        return self.window.letter(uow, letter, found) if found else None
+
+    # ── withdraw ─────────────────────────────────────────────────────────────────────────────────
+    def withdraw(
+        self, uow: Uow, who: Principal, referral: Dossier, arguments: Mapping[str, Any], *, request_id: str = ""
+    ) -> list[Version]:
+        """The person takes the agreement back, told to anyone of the team: Consents end, the Task is cancelled, the
+        recipient's view closes in this very transaction, a closing notice tells it if it knew who it was."""
+        scene = self.scene(uow, who)
+        shown = self.window.identity_shown(referral)
+        changed = verbs.withdraw(verbs.Referral(referral.task, referral.request, referral.named), scene, shown=shown)
+        by, at = str(arguments.get("heard_by") or ""), str(arguments.get("at") or "")
+        by = f"PractitionerRole/{by}" if self.network.person(by) else ""
+        proofs = [acts.heard(scene, "retrait", consent, by=by, at=at) for consent in changed if consent["resourceType"] == "Consent"]
+        return self.receive(uow, who, acts.changes(referral, [*changed, *proofs], origin="intake"), request_id=request_id)
+
+    # ── resolve ──────────────────────────────────────────────────────────────────────────────────
+    def resolve(self, uow: Uow, who: Principal, conflict: int, choice: str, *, request_id: str = "") -> None:
+        """A person settles what could not merge: `theirs` takes the EHR's content in (the state table still holds),
+        `ours` sends ours again."""
+        row = next((each for each in uow.conflicts() if each.key == conflict), None)
+        if row is None:
+            raise NotFound("no open conflict of that number")
+        if choice not in ("ours", "theirs"):
+            raise Invalid("expected ours or theirs", code="value", expression="choice")
+        current = uow.current(row.type, row.id)
+        if choice == "theirs" and current:
+            wanted: Resource = orjson.loads(row.theirs) | {"id": row.id}
+            self.receive(uow, who, [Change("update", row.type, row.id, wanted, origin="portal")], request_id=request_id)
+        elif current:
+            for lane in dossier.lanes(uow, [content(current)]):
+                uow.post(Letter(row.ehr, lane, row.type, row.id, due=uow.at, number=current.number, request_id=request_id))
+        uow.settle_conflict(conflict, choice=choice)
+        uow.audit(events.act(who, "resolve", at=uow.at, what=f"{row.type}/{row.id}", request_id=request_id))
+
+    # ── the clinic's own software on /fhir ───────────────────────────────────────────────────────
+    def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str = "") -> Version | None:
+        """What this organisation wrote itself, or the directory. None for everybody else: 404."""
+        query = Query(type, (Clause("_id", "id", (id,)),))
+        found = self.search(uow, who, query, request_id=request_id)
+        return found[0] if found else None
+
+    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str = "") -> list[Version]:
+        """The same for a search: the author's own rows only, so that no count or page depends on others."""
+        limited = self.window.limited(who, query)
+        found = uow.search(limited) if limited else []
+        uow.audit(events.searched(who, query.type, found=[version.cited for version in found], at=uow.at, request_id=request_id))
+        return found
+
+    def scene(self, uow: Uow, who: Principal) -> verbs.Scene:
+        """Who acts, and when: what every act writes down."""
+        by = f"PractitionerRole/{who.person}" if who.person else f"Organization/{who.organisation}"
+        return verbs.Scene(uow.at, by, self.writer.systems, self.window.label, self.writer.clock.new_id)
+
+
+def _once(who: Principal, mapping: str, record: str) -> str:
+    return f"intake {who.organisation} {mapping} {record}"
+
+

@@ -1,0 +1,248 @@
+"""The only way out: view ∩ consent (or another basis) ∩ scope, decided at the moment of looking, and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from adapter.audit import events
+from adapter.consent import anchored, decide
+from adapter.dossier import Dossier, content, follow, load, split
+from adapter.mapping import Terms
+from adapter.names import ACT_REASON
+from adapter.network import PRESCRIBER, Network
+from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query, Resource, Uow
+from adapter.referral import codes, states, verbs
+from adapter.sight import Sight
+from adapter.views import View, card, etag, project
+from adapter.writing import AUTHOR, DIRECTORY, HOLDER, Writer, patient_of
+
+EHR_VIEW = "dossier-clinique"
+FADES = timedelta(days=30)  # how long a recipient keeps reference, dates and outcome of a closed file (workflow.md 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """What one caller may see of one referral now. `id`: the Task under the caller's own pseudonym; `etag` follows from
+    what is visible; `decision` says why."""
+
+    id: str
+    etag: str
+    card: dict[str, Any]
+    resources: tuple[Resource, ...]
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Window:
+    """Decides and projects. Whatever it answers None to is a 404 for the caller; the audit holds the difference."""
+
+    network: Network
+    views: Mapping[str, View]
+    terms: Terms
+    writer: Writer
+
+    @cached_property
+    def sight(self) -> Sight:
+        return Sight(self.network, self.terms, self.writer)
+
+    def verbs(self, view: str) -> tuple[str, ...]:
+        return self.views[view].writes
+
+    def known(self, table: str, code: str) -> bool:
+        found = self.terms.get(table)
+        return found is not None and code in found
+
+    def label(self, table: str, code: str) -> str:
+        return self.terms.label(table, code)
+
+    def own_needs(self, dossier: Dossier) -> dict[str, tuple[str, ...]]:
+        """Neutral code → the request's own codes behind it."""
+        found: dict[str, tuple[str, ...]] = {}
+        for code in self.sight.asked(dossier):
+            neutral = self.terms.neutral(code)
+            found[neutral] = (*found.get(neutral, ()), code)
+        return found
+
+    # ── one referral, all referrals ──────────────────────────────────────────────────────────────
+    def find(
+        self, uow: Uow, who: Principal, view: str, id: str, *, lang: str, request_id: str
+    ) -> tuple[Dossier | None, Revealed | None]:
+        """The referral behind a view's own id, and what of it may be shown. (None, None) or (dossier, None): 404."""
+        holder = self._holder(who, view)
+        tasks = uow.search(Query("Task", (Clause(HOLDER, "token", (f"{holder}|{id}",)),))) if holder else []
+        for unit in self._units(who) if holder and not tasks else ():
+            tasks = tasks or uow.search(Query("Task", (Clause(HOLDER, "token", (f"{unit}|{id}",)),)))
+        dossier = load(uow, tasks[0].id) if tasks else None
+        if dossier is None:
+            uow.audit(events.denied(who, "Task", reason="absent", view=view, at=uow.at, request_id=request_id))
+            return None, None
+        return dossier, self.show(uow, who, view, dossier, lang=lang, request_id=request_id)
+
+    def all(self, uow: Uow, who: Principal, view: str, *, lang: str, request_id: str) -> list[Revealed] | None:
+        if not self._holder(who, view):
+            uow.audit(events.denied(who, "Task", reason="view-not-assigned", view=view, at=uow.at, request_id=request_id))
+            return None
+        if view == PRESCRIBER:
+            clauses = [Clause(AUTHOR, "token", (who.organisation,))]
+        else:
+            clauses = [Clause("owner", "reference", tuple(f"HealthcareService/{unit}" for unit in self._units(who)))]
+        found = uow.search(Query("Task", tuple(clauses), sort="-_lastUpdated", count=1000))
+        dossiers = (load(uow, version.id) for version in found)
+        shown = (self.show(uow, who, view, each, lang=lang, request_id=request_id) for each in dossiers if each)
+        return [each for each in shown if each]
+
+    def show(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, request_id: str) -> Revealed | None:
+        """`reveal` for a person or a service behind a view."""
+        decision = self._decision(uow, who, view, dossier)
+        patient = patient_of(dossier.request)
+        uow.audit(events.decided(who, decision, patient=patient, what=dossier.task_version.cited, view=view, at=uow.at, request_id=request_id))
+        if not decision.permit:
+            return None
+        holder = who.organisation if view == PRESCRIBER else dossier.owner
+        facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=self._stage(view, dossier), lang=lang)
+        shape = self.views[view]
+        projected = [part for each in self._parts(uow, dossier, decision) if (part := project(each, shape, facts=facts))]
+        made = card(shape, projected, facts=facts, lang=lang)
+        self._disclosed(uow, who, shape, dossier, decision, recipient=f"Organization/{who.organisation}", request_id=request_id)
+        return Revealed(facts.pairwise("Task", dossier.task["id"]), etag(made), made, tuple(projected), decision)
+
+    def letter(self, uow: Uow, letter: Letter, dossier: Dossier) -> Resource | None:
+        """What of the letter's resource may leave for the clinic's EHR now; None: nothing may. Reads only: what left is
+        recorded by the unit that settles the letter."""
+        stored = uow.current(letter.type, letter.id)
+        recipient = f"Organization/{self.network.organisation_of_unit(dossier.owner) or ''}"
+        if stored is None or not verbs.may_leave(dossier.request, dossier.task, dossier.named, recipient=recipient):
+            return None
+        who = self.ehr_principal(letter.ehr, dossier.clinic)
+        decision = self._decision(uow, who, EHR_VIEW, dossier, linked=uow.link(letter.ehr, "Task", dossier.task["id"]) is not None)
+        if not decision.permit:
+            return None
+        facts = self.sight.facts(uow, who, dossier, decision, holder="", stage=self._stage(EHR_VIEW, dossier), lang="fr")
+        return project(content(stored), self.views[EHR_VIEW], facts=facts)
+
+    def left(self, uow: Uow, letter_ehr: str, dossier: Dossier, *, request_id: str) -> None:
+        """Records that something of this referral left for its clinic's EHR."""
+        who = self.ehr_principal(letter_ehr, dossier.clinic)
+        decision = self._decision(uow, who, EHR_VIEW, dossier, linked=True)
+        self._disclosed(uow, who, self.views[EHR_VIEW], dossier, decision, recipient=letter_ehr, request_id=request_id)
+
+    def ehr_principal(self, ehr: str, clinic: str) -> Principal:
+        return Principal(f"ehr-{ehr}", clinic, role="device")
+
+    def identity_shown(self, dossier: Dossier) -> bool:
+        """Whether the recipient has been shown who it is: a named unit from the start, a pool once it accepted."""
+        unit = self.network.unit(dossier.owner)
+        named = unit is not None and unit.stage == "named"
+        return dossier.task["status"] != "draft" and (named or dossier.task["status"] != "requested")
+
+    def notices(self, uow: Uow, who: Principal, view: str) -> list[dict[str, Any]] | None:
+        if not self._holder(who, view):
+            return None
+        units = tuple(f"HealthcareService/{unit}" for unit in self._units(who))
+        kind = self.writer.systems.code("communication")
+        found = uow.search(Query("Communication", (Clause("recipient", "reference", units), Clause("category", "token", (f"{kind}|{codes.CLOSING}",)))))
+        uow.audit(events.act(who, "closing-notices", at=uow.at, details=[("count", str(len(found)))]))
+        said = "clos à la demande de la personne : ne plus agir, détruire les copies"
+        notices = [content(version) for version in found]
+        return [{"reference": each["payload"][0]["contentString"], "sent": each.get("sent", ""), "text": said} for each in notices]
+
+    def limited(self, who: Principal, query: Query) -> Query | None:
+        """The query as a clinic's own software may ask it on /fhir; None: it may see nothing of that type."""
+        if who.role != "clinic" or not (who.may(query.type, "r") or who.may(query.type, "s")):
+            return None
+        if query.type in DIRECTORY:
+            return query
+        return replace(query, clauses=(*query.clauses, Clause(AUTHOR, "token", (who.organisation,))))
+
+    # ── scope, decision, parts ───────────────────────────────────────────────────────────────────
+    def _holder(self, who: Principal, view: str) -> str:
+        """Under whose key the caller knows referrals in this view; "" when the view is not assigned to it."""
+        if view not in self.views or self.network.view_of(who.organisation) != view:
+            return ""
+        return who.organisation if view == PRESCRIBER else next(iter(self._units(who)), "")
+
+    def _units(self, who: Principal) -> list[str]:
+        organisation = self.network.organisation(who.organisation)
+        every = [unit.key for unit in organisation.units if unit.active] if organisation else []
+        return [who.unit] if who.unit in every else [] if who.unit else every
+
+    def _decision(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, linked: bool = False) -> Decision:
+        draft = dossier.task["status"] == "draft"
+        author = self.writer.author(uow, dossier.request, who) == who.organisation
+        ours = view in (PRESCRIBER, EHR_VIEW)
+        if not ours and (draft or dossier.owner not in self._units(who)):
+            return Decision(False, "not this unit's", "scope")
+        actors = {f"Organization/{who.organisation}", *(f"HealthcareService/{unit}" for unit in self._units(who))}
+        if who.person:
+            actors |= {f"PractitionerRole/{who.person}", f"Practitioner/{who.person}"}
+        ask = Ask(
+            patient=patient_of(dossier.request),
+            actors=frozenset(actors),
+            purpose=tuple(f"{ACT_REASON}|{purpose}" for purpose in sorted(who.purposes)),
+            action="disclose" if view == EHR_VIEW else "access",
+        )
+        bases = [Basis("author", evidence) for evidence in self._bases(uow, view, dossier, author=author and ours, linked=linked)]
+        consents = anchored(dossier.consents, dossier.request)
+        return decide(consents, bases, ask, uow.at, resource=dossier.request, groups={}, zone=self.network.zone, complete=True)
+
+    def _bases(self, uow: Uow, view: str, dossier: Dossier, *, author: bool, linked: bool) -> Iterator[str]:
+        ended = dossier.task["status"] in states.TERMINAL
+        if author:
+            yield dossier.request_version.cited
+        elif view == EHR_VIEW and linked and ended:
+            yield dossier.task_version.cited  # what was sent there is told its end
+        elif view not in (PRESCRIBER, EHR_VIEW) and ended and not _withdrawn(dossier) and uow.at - _modified(dossier) <= FADES:
+            yield dossier.task_version.cited  # its own answer: reference, dates, outcome
+
+    def _stage(self, view: str, dossier: Dossier) -> Any:
+        if view in (PRESCRIBER, EHR_VIEW):
+            return "open"
+        if dossier.task["status"] in states.TERMINAL:
+            return "closed"
+        return "open" if self.identity_shown(dossier) else "offer"
+
+    def _parts(self, uow: Uow, dossier: Dossier, decision: Decision) -> Iterator[Resource]:
+        """Every resource of the referral that a view may speak of; what of it is seen is the view's to say."""
+        yield dossier.task
+        yield dossier.request
+        if dossier.patient:
+            yield dossier.patient
+        counted = {version.partition("/_history/")[0] for version in decision.versions}
+        yield from (each for each in dossier.named if not counted or f"Consent/{each['id']}" in counted)
+        yield from dossier.following
+        for reference in (dossier.request.get("requester", {}), dossier.task.get("owner", {})):
+            yield from self._directory(uow, str(reference.get("reference", "")), 2)
+
+    def _directory(self, uow: Uow, reference: str, depth: int) -> Iterator[Resource]:
+        """A party and those it belongs to."""
+        found = follow(uow, reference) if split(reference)[0] in DIRECTORY else None
+        if found is None:
+            return
+        party = content(found)
+        yield party
+        for element in ("practitioner", "organization", "providedBy") if depth else ():
+            yield from self._directory(uow, party.get(element, {}).get("reference", ""), depth - 1)
+
+    def _disclosed(
+        self, uow: Uow, who: Principal, view: View, dossier: Dossier, decision: Decision, *, recipient: str, request_id: str
+    ) -> None:
+        uow.audit(
+            events.disclosed(
+                who, [dossier.task_version.cited, dossier.request_version.cited], patient=patient_of(dossier.request),
+                recipient=recipient, view=view.name, view_version=str(view.version), consents=decision.versions, rule=decision.rule,
+                custodian=dossier.clinic, at=uow.at, request_id=request_id,
+            )
+        )  # fmt: skip
+
+
+def _withdrawn(dossier: Dossier) -> bool:
+    coded = dossier.task.get("statusReason", {}).get("coding", ())
+    return any(each.get("code") == codes.CLOSED for each in coded)
+
+
+def _modified(dossier: Dossier) -> datetime:
+    return datetime.fromisoformat(dossier.task["lastModified"])

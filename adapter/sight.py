@@ -1,0 +1,106 @@
+"""The facts of one look: what a view file needs to be told about a referral and about who looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from adapter.dossier import Dossier
+from adapter.mapping import Terms
+from adapter.names import SDOHCC_CODES
+from adapter.network import Network
+from adapter.ports import Decision, Principal, Resource, Uow
+from adapter.referral.area import SMALL, age_class, department
+from adapter.referral.spoken import of_task
+from adapter.views import Facts, Need, pairwise
+from adapter.views.facts import Stage
+from adapter.writing import Writer
+
+UNSAFE = "contacting-subject-prohibited"
+INSEE = "insee-code"
+
+
+@dataclass(frozen=True)
+class Sight:
+    network: Network
+    terms: Terms
+    writer: Writer
+
+    def facts(self, uow: Uow, who: Principal, dossier: Dossier, decision: Decision, *, holder: str, stage: Stage, lang: str) -> Facts:
+        """`holder`: under whose key ids are made (a unit, or the prescriber's organisation)."""
+        need = self.writer.systems.code("need")
+        basis = decision.rule.partition("basis:")[2]
+        return Facts(
+            stage=stage,
+            basis=basis if basis in ("self", "author", "team") else "consent",  # type: ignore[arg-type]
+            needs=decision.codes or None,
+            asked=frozenset(f"{need}|{code}" for code in self.asked(dossier)),
+            terms=self._needs,
+            pairwise=lambda type, id: pairwise(self.writer.key, holder, type, id),
+            parties=frozenset({f"Organization/{who.organisation}", f"PractitionerRole/{who.person}", f"HealthcareService/{holder}"}),
+            labels=self._labels,
+            telling=self.telling,
+            unsafe=any(coding.get("code") == UNSAFE and coding.get("system") == SDOHCC_CODES for coding in _codings(dossier.request, "orderDetail")),
+            reference=of_task(dossier.task),
+            area=self._area(dossier.patient or {}, lang),
+            age_class=self._age(uow, dossier.patient or {}, lang),
+            lang=lang,
+            systems=self.writer.systems,
+        )
+
+    def asked(self, dossier: Dossier) -> list[str]:
+        """The needs of the request, by our codes."""
+        system = self.writer.systems.code("need")
+        return [coding["code"] for coding in _codings(dossier.request, "reasonCode") if coding.get("system") == system]
+
+    @cached_property
+    def _needs(self) -> dict[str, Need]:
+        rows = self.terms["need"].terms.values()
+        return {term.code: Need(str(term.properties.get("neutral", term.code)), int(term.properties.get("sensitivity", 3))) for term in rows}
+
+    @cached_property
+    def _labels(self) -> dict[str, dict[str, dict[str, str]]]:
+        return {key: {term.code: {"fr": term.fr, "en": term.en} for term in table.terms.values()} for key, table in self.terms.tables.items()}
+
+    @cached_property
+    def telling(self) -> dict[str, str]:
+        """Every party whose name says what the person suffers from, with the phone that stands for it."""
+        return dict(self._tellers())
+
+    def _tellers(self) -> Iterator[tuple[str, str]]:
+        for organisation in self.network.organisations:
+            relay = next((unit.relay_phone for unit in organisation.units if unit.relay_phone), "")
+            if organisation.telling:
+                yield f"Organization/{organisation.key}", relay
+            for unit in organisation.units:
+                if unit.telling or organisation.telling:
+                    yield f"HealthcareService/{unit.key}", unit.relay_phone or relay
+        for person in self.network.people:
+            if self.network.telling(person.unit or person.organisation):
+                theirs = self.network.unit(person.unit)
+                for type in ("Practitioner", "PractitionerRole"):
+                    yield f"{type}/{person.key}", theirs.relay_phone if theirs else ""
+
+    def _area(self, patient: Resource, lang: str) -> str:
+        """The commune where it has 2,000 inhabitants or more, else its department (workflow.md 6)."""
+        address: Resource = next(iter(patient.get("address", ())), {})
+        insee = next((each["valueCoding"]["code"] for each in address.get("extension", ()) if INSEE in each.get("url", "")), "")
+        commune = self.terms.get("commune")
+        known = commune.get(insee) if commune else None
+        if known and int(known.properties.get("inhabitants", 0)) >= SMALL:
+            return f"{address.get('postalCode', '')} {known.label(lang)}".strip()
+        place = department(insee or address.get("postalCode", ""))
+        return f"{'département' if lang == 'fr' else 'department'} {place}" if place else ""
+
+    def _age(self, uow: Uow, patient: Resource, lang: str) -> str:
+        today = uow.at.astimezone(ZoneInfo(self.network.zone)).date()
+        found = age_class(str(patient.get("birthDate", "")), today)
+        return self.terms.label("age-class", found, lang=lang) if found else ""
+
+
+def _codings(resource: Resource, element: str) -> Iterator[Resource]:
+    for concept in resource.get(element, ()):
+        yield from concept.get("coding", ())
+

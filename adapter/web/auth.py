@@ -1,0 +1,106 @@
+"""Tokens: `/oauth/token` (client credentials with a secret, RFC 6749 4.4) and who a bearer is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import timedelta
+from urllib.parse import parse_qsl, unquote_plus
+
+import orjson
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from adapter.app import App
+from adapter.errors import Unauthorized
+from adapter.flows import Flows
+from adapter.network import ClientEntry
+from adapter.ports import Principal, Uow
+
+router = APIRouter(tags=["authorisation"])
+
+
+def digest(token: str) -> str:
+    """Under which a token is stored: the token itself never is."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def bearer(request: Request) -> str:
+    """The digest of the bearer token of this request. Raises Unauthorized when there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("expected an Authorization header with a bearer token from /oauth/token")
+    return digest(token.strip())
+
+
+def principal(story: Flows, uow: Uow, token: str) -> Principal:
+    """Who holds this token now; what the network file says of the client at this moment counts (A-27)."""
+    client = story.network.client((uow.token(token) or b"").decode())
+    if client is None:
+        raise Unauthorized("the token is unknown or has expired; ask /oauth/token for another")
+    return of_client(story, client)
+
+
+def of_client(story: Flows, client: ClientEntry) -> Principal:
+    organisation = story.network.organisation(client.organisation)
+    if organisation is None or not organisation.active:
+        raise Unauthorized("the client's organisation takes no part any more")
+    role = client.role or ("clinic" if organisation.kind == "clinic" else "service")
+    return Principal(
+        client=client.id,
+        organisation=client.organisation,
+        unit=client.unit or None,
+        role=role,
+        person=client.person or None,
+        purposes=frozenset(client.purposes),
+        scopes=frozenset(client.scopes),
+    )
+
+
+def _error(status: int, code: str, text: str) -> Response:
+    headers = {"WWW-Authenticate": 'Basic realm="liaison"'} if status == 401 else {}
+    return Response(orjson.dumps({"error": code, "error_description": text}), status, headers, "application/json")
+
+
+def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+    """Client id and secret from Basic or from the form; ("", "") when neither is readable."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return form.get("client_id", ""), form.get("client_secret", "")
+    try:
+        name, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return unquote_plus(name), unquote_plus(secret)
+
+
+@router.post("/oauth/token", summary="A bearer token for a client of the network file")
+async def token(request: Request) -> Response:
+    app: App = request.app.state.liaison
+    try:
+        form = dict(parse_qsl((await request.body()).decode("ascii"), max_num_fields=20))
+    except (UnicodeDecodeError, ValueError):
+        return _error(400, "invalid_request", "expected application/x-www-form-urlencoded")
+    if form.get("grant_type") != "client_credentials":
+        return _error(400, "unsupported_grant_type", "expected grant_type=client_credentials")
+    name, secret = _credentials(request, form)
+    issued = app.clock.secret()
+    seconds = app.settings.token_seconds
+
+    def grant(story: Flows, uow: Uow) -> ClientEntry | None:
+        client = story.network.client(name)
+        expected = app.secret_of(client) if client else ""
+        # compared even for an unknown client, so that it takes the same statements
+        if not hmac.compare_digest(expected.encode() or b"\0", secret.encode()) or client is None:
+            return None
+        uow.save_token(digest(issued), client.id.encode(), uow.at + timedelta(seconds=seconds))
+        return client
+
+    client = await app.write(grant)
+    if client is None:
+        return _error(401, "invalid_client", "unknown client or wrong secret")
+    answer = {"access_token": issued, "token_type": "Bearer", "expires_in": seconds, "scope": " ".join(client.scopes)}
+    return Response(orjson.dumps(answer), media_type="application/json", headers={"Cache-Control": "no-store", "Pragma": "no-cache"})

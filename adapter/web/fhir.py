@@ -1,0 +1,128 @@
+"""`/fhir`: R4 read, create and search of the core types, for the clinic's own software."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from adapter import __version__, fhir
+from adapter.app import App
+from adapter.clock import instant
+from adapter.dossier import content
+from adapter.errors import Malformed, NotFound, Refused
+from adapter.flows import Flows
+from adapter.ports import Change, Uow, Version
+from adapter.web.auth import bearer, principal
+from adapter.web.refusals import FHIR_JSON, refused
+
+router = APIRouter(prefix="/fhir", tags=["fhir"])
+TYPES = fhir.CORE_TYPES
+INTERACTIONS = ("read", "create", "search-type")
+_JSON = re.compile(r"application/(fhir\+)?json|\*/\*|application/\*|text/json|^$")
+
+
+def _type(type: str) -> str:
+    if type not in TYPES:
+        raise NotFound(f"this server offers {', '.join(sorted(TYPES))}", code="not-supported")
+    return type
+
+
+def _acceptable(request: Request) -> Response | None:
+    """406 when the client takes no JSON (XML comes later)."""
+    wanted = request.query_params.get("_format") or request.headers.get("accept", "")
+    if _JSON.search(wanted.lower()) or wanted.lower() in ("json", "application/fhir json"):
+        return None
+    return refused(406, list(Refused("expected a client that accepts application/fhir+json", code="not-supported").issues))
+
+
+def _resource(version: Version, status: int = 200, base: str = "") -> Response:
+    headers = {"ETag": f'W/"{version.number}"', "Last-Modified": version.updated.strftime("%a, %d %b %Y %H:%M:%S GMT")}
+    if status == 201:
+        headers["Location"] = f"{base}/{version.cited}"
+    return Response(version.served, status, headers, FHIR_JSON)
+
+
+@router.get("/metadata", summary="What this server can do")
+async def metadata(request: Request) -> Response:
+    app: App = request.app.state.liaison
+    found = fhir.capability({type: INTERACTIONS for type in TYPES}, base=app.fhir_base, at=instant(app.started), version=__version__)
+    return Response(fhir.dumps(found), media_type=FHIR_JSON)
+
+
+@router.get("/{type}/{id}", summary="Read one resource")
+async def read(type: str, id: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    if response := _acceptable(request):
+        return response
+    token, type, request_id = bearer(request), _type(type), request.state.request_id
+
+    def one(story: Flows, uow: Uow) -> Version | None:
+        return story.read(uow, principal(story, uow, token), type, id, request_id=request_id)
+
+    found = await app.write(one)
+    if found is None:
+        raise NotFound("not found")
+    return _resource(found)
+
+
+@router.get("/{type}", summary="Search a type")
+async def search(type: str, request: Request) -> Response:
+    return await _search(type, request, request.query_params.multi_items())
+
+
+@router.post("/{type}/_search", summary="Search a type; the way to search by what identifies a person")
+async def search_post(type: str, request: Request) -> Response:
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return refused(415, list(Refused("expected application/x-www-form-urlencoded", code="not-supported").issues))
+    try:
+        form = parse_qsl((await request.body()).decode("utf-8"), keep_blank_values=True, max_num_fields=100)
+    except (UnicodeDecodeError, ValueError):
+        raise Malformed("expected a form in UTF-8 with at most 100 fields") from None
+    return await _search(type, request, [*request.query_params.multi_items(), *form])
+
+
+async def _search(type: str, request: Request, params: list[tuple[str, str]]) -> Response:
+    app: App = request.app.state.liaison
+    if response := _acceptable(request):
+        return response
+    token, request_id = bearer(request), request.state.request_id
+    query = fhir.query(_type(type), [(name, value) for name, value in params if name != "_format"])
+
+    def found(story: Flows, uow: Uow) -> list[Version]:
+        return story.search(uow, principal(story, uow, token), query, request_id=request_id)
+
+    versions = await app.write(found)
+    base = app.fhir_base
+    bundle = fhir.searchset([content(version) for version in versions], base=base, self_url=f"{base}/{type}", next_url=None, total=None)
+    return Response(fhir.dumps(bundle), media_type=FHIR_JSON)
+
+
+@router.post("/{type}", status_code=201, summary="Create a resource (If-None-Exist: identifier=system|value)")
+async def create(type: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    token, request_id = bearer(request), request.state.request_id
+    body = await request.body()
+    resource = fhir.parse(body, type=_type(type))
+    condition = _condition(request.headers.get("if-none-exist", ""))
+    id = app.clock.new_id()
+    change = Change("create", type, id, resource, body, if_none_exist=condition)
+
+    def receive(story: Flows, uow: Uow) -> Version:
+        return story.receive(uow, principal(story, uow, token), [change], request_id=request_id)[0]
+
+    version = await app.write(receive)
+    return _resource(version, 201 if version.id == id else 200, app.fhir_base)
+
+
+def _condition(header: str) -> tuple[str, str] | None:
+    """(system, value) of `identifier=system|value`; other conditions are refused with 400."""
+    if not header:
+        return None
+    pairs = parse_qsl(header.partition("?")[2] or header)
+    if len(pairs) == 1 and pairs[0][0] == "identifier" and "|" in pairs[0][1]:
+        system, _, value = pairs[0][1].partition("|")
+        return system, value
+    raise Malformed("expected If-None-Exist: identifier=system|value")

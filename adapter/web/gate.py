@@ -1,0 +1,83 @@
+"""What every request passes first, as one plain ASGI layer: request id, body limit, headers, metrics, the last catch."""
+
+from __future__ import annotations
+
+import re
+
+from prometheus_client import Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapter.clock import Clock
+from adapter.errors import Issue, TooLarge
+from adapter.fhir import dumps, outcome
+from adapter.logs import log
+
+REQUESTS = Counter("liaison_requests_total", "Requests answered", ["route", "method", "status"])
+SECONDS = Histogram("liaison_request_seconds", "Time to answer", ["route"])
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+class Gate:
+    """Refuses a body over `max_body` bytes with 413 before it is read whole; answers 500 without a word of detail."""
+
+    def __init__(self, inner: ASGIApp, *, clock: Clock, max_body: int) -> None:
+        self.inner, self.clock, self.max_body = inner, clock, max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.inner(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        request_id = given if _REQUEST_ID.fullmatch(given) else self.clock.new_id().encode()
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        started, status, taken = self.clock.monotonic(), 0, 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.max_body:
+                raise TooLarge(f"expected at most {self.max_body} bytes; send less in one request")
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(pair for pair in _HEADERS if pair[0] not in present),
+                    (b"x-request-id", request_id),
+                ]
+            await send(message)
+
+        try:
+            length = headers.get(b"content-length", b"0")
+            if length.isdigit() and int(length) > self.max_body:
+                await _refuse(noted, 413, Issue("too-long", f"expected at most {self.max_body} bytes; send less in one request"))
+                return
+            await self.inner(scope, limited, noted)
+        except TooLarge as error:
+            await _refuse(noted, 413, error.issues[0])
+        except Exception as error:  # the last catch: the class is logged, never the text (it may quote values)
+            log("request-failed", kind=type(error).__name__, request_id=request_id.decode())
+            if not status:
+                await _refuse(noted, 500, Issue("exception", "the request could not be answered; its X-Request-Id names it in the log"))
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            REQUESTS.labels(route, scope["method"], status).inc()
+            SECONDS.labels(route).observe(self.clock.monotonic() - started)
+
+
+async def _refuse(send: Send, status: int, issue: Issue) -> None:
+    body = dumps(outcome([issue]))
+    headers = [(b"content-type", b"application/fhir+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

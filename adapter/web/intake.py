@@ -1,0 +1,60 @@
+"""`/intake`: a record of another tool becomes a referral."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from adapter.app import App
+from adapter.errors import Malformed
+from adapter.flows import Flows
+from adapter.ports import Uow
+from adapter.web.auth import bearer, principal
+
+router = APIRouter(prefix="/intake", tags=["intake"])
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The body as an object. Raises Malformed (400) for anything else."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Malformed("expected a JSON object in UTF-8") from None
+    if not isinstance(found, dict):
+        raise Malformed("expected a JSON object")
+    return found
+
+
+def answer(found: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(found), status, headers, "application/json")
+
+
+@router.post("/{mapping}", status_code=201, summary="Receive a record; idempotent by Idempotency-Key or the record's own id")
+async def intake(mapping: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    token, body = bearer(request), await request.body()
+    record = json_object(body)
+    key = request.headers.get("idempotency-key", "")
+    request_id = request.state.request_id
+
+    def refer(story: Flows, uow: Uow) -> Any:
+        who = principal(story, uow, token)
+        return story.refer(uow, who, mapping, record, body=body, key=key, request_id=request_id)
+
+    receipt = await app.write(refer)
+    return answer(receipt.shown(), 201, {"Idempotency-Replayed": "true"} if receipt.replayed else None)
+
+
+@router.post("/{mapping}/{record}/agreements", summary="Record that the doctor or the patient agreed (or did not)")
+async def agreement(mapping: str, record: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    token, heard = bearer(request), json_object(await request.body())
+    request_id = request.state.request_id
+
+    def agree(story: Flows, uow: Uow) -> Any:
+        return story.agree(uow, principal(story, uow, token), mapping, record, heard, request_id=request_id)
+
+    return answer((await app.write(agree)).shown())

@@ -1,0 +1,88 @@
+"""`/views`: what a social service or a prescriber sees and may do, as cards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from adapter.app import App
+from adapter.errors import NotFound
+from adapter.flows import Flows
+from adapter.ports import Uow
+from adapter.showing import Revealed
+from adapter.web.auth import bearer, principal
+from adapter.web.intake import answer, json_object
+
+router = APIRouter(prefix="/views", tags=["views"])
+
+
+def _lang(request: Request) -> str:
+    return "en" if request.headers.get("accept-language", "").lower().startswith("en") else "fr"
+
+
+def _card(found: Revealed | None) -> Response:
+    if found is None:
+        raise NotFound("not found")
+    return answer({"id": found.id, **found.card}, headers={"ETag": f'W/"{found.etag}"'})
+
+
+@router.get("/{view}/referrals", summary="The referrals of the caller's unit, as cards")
+async def worklist(view: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    token, lang, request_id = bearer(request), _lang(request), request.state.request_id
+
+    def cards(story: Flows, uow: Uow) -> list[Revealed] | None:
+        return story.worklist(uow, principal(story, uow, token), view, lang=lang, request_id=request_id)
+
+    found = await app.write(cards)
+    if found is None:
+        raise NotFound("not found")
+    return answer({"referrals": [{"id": each.id, "etag": each.etag, **each.card} for each in found]})
+
+
+@router.get("/{view}/notices", summary="Closing notices of the caller's unit")
+async def notices(view: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    token = bearer(request)
+
+    def closing(story: Flows, uow: Uow) -> list[dict[str, Any]] | None:
+        return story.notices(uow, principal(story, uow, token), view)
+
+    found = await app.write(closing)
+    if found is None:
+        raise NotFound("not found")
+    return answer({"notices": found})
+
+
+@router.get("/{view}/referrals/{id}", summary="One referral, as a card")
+async def referral(view: str, id: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    token, lang, request_id = bearer(request), _lang(request), request.state.request_id
+
+    def card(story: Flows, uow: Uow) -> Revealed | None:
+        return story.reveal(uow, principal(story, uow, token), view, id, lang=lang, request_id=request_id)
+
+    return _card(await app.write(card))
+
+
+@router.post("/{view}/referrals/{id}/{verb}", summary="Act on a referral; If-Match with the card's ETag is needed")
+async def act(view: str, id: str, verb: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    token, lang, request_id = bearer(request), _lang(request), request.state.request_id
+    body = await request.body()
+    arguments = json_object(body) if body else {}
+    tag = request.headers.get("if-match")
+    if_match = tag.removeprefix("W/").strip('"') if tag else None
+
+    def advance(story: Flows, uow: Uow) -> Revealed | None:
+        who = principal(story, uow, token)
+        return story.advance(uow, who, view, id, verb, arguments, if_match=if_match, lang=lang, request_id=request_id)
+
+    found = await app.write(advance)
+    if found is not None and verb == "withdraw":
+        return Response(status_code=204)
+    return _card(found)
+
+

@@ -1,0 +1,173 @@
+"""Joins the synchronisation engine to the story: what may leave, what a pulled change does, how references are rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapter import dossier
+from adapter.audit import events
+from adapter.clock import Clock
+from adapter.dossier import content, split
+from adapter.ehr import inward, match_identified, matching_patients, outward
+from adapter.ehr.match import Matched
+from adapter.errors import EhrRejected
+from adapter.flows import Flows
+from adapter.names import Systems
+from adapter.network import EhrEntry, Network
+from adapter.ports import Change, EhrClient, Letter, Link, Resource, Store, Uow
+from adapter.settings import Settings
+from adapter.sync import ownership
+from adapter.sync.acts import Act
+from adapter.sync.delivery import Delivery
+from adapter.sync.inbound import Inbound, Pulled
+from adapter.sync.jobs import Jobs
+from adapter.sync.links import Unlinked
+from adapter.sync.patients import Patients
+from adapter.sync.pull import Pull, own_searches
+from adapter.sync.push import Push
+from adapter.sync.schedule import Schedule
+from adapter.views import pairwise
+
+Story = Callable[[Uow], Flows]
+WRITTEN_THERE = frozenset({"created", "updated", "adopted"})
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The engine of one process."""
+
+    store: Store
+    push: Push
+    pulls: Mapping[str, Pull]
+    settings: Settings
+
+    def jobs(self, *, failed: Callable[[str, Exception], None]) -> Jobs:
+        """The jobs of this process, not yet started."""
+        return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), failed=failed)
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """What the engine asks of the story, each answer inside the engine's unit of work."""
+
+    story: Story
+    network: Callable[[], Network]
+
+    def outgoing(self, uow: Uow, letter: Letter) -> Resource | None:
+        return self.story(uow).outgoing(uow, letter)
+
+    def apply(self, uow: Uow, pulled: Pulled) -> None:
+        """A change made in the EHR is the clinic's act, through the same `receive` as every other."""
+        story = self.story(uow)
+        clinic = self._entry(story, pulled.ehr).name
+        change = Change("update", pulled.type, pulled.id, pulled.next, if_match=pulled.number, origin="pull")
+        story.receive(uow, story.window.ehr_principal(pulled.ehr, clinic), [change])
+
+    def audited(self, uow: Uow, act: Act) -> None:
+        """Every act of the engine; what left is a disclosure as well."""
+        story = self.story(uow)
+        who = story.window.ehr_principal(act.ehr, self._entry(story, act.ehr).name)
+        details = [("ehr", act.ehr), ("remote", act.remote), ("reason", act.reason)]
+        uow.audit(events.act(who, f"sync-{act.what}", what=f"{act.type}/{act.id}", at=uow.at, request_id=act.request_id, details=details))
+        current = uow.current(act.type, act.id) if act.what in WRITTEN_THERE else None
+        for lane in dossier.lanes(uow, [content(current)])[:1] if current else ():
+            if found := dossier.of_request(uow, lane):
+                story.window.left(uow, act.ehr, found, request_id=act.request_id)
+
+    def outward(self, uow: Uow, ehr: str, resource: Resource) -> Resource:
+        """Our references as the EHR's: linked, named in `remote:`, else by identifier."""
+        story = self.story(uow)
+        entry = self._entry(story, ehr)
+
+        def lookup(type: str, id: str) -> str | None:
+            named = split(entry.remote.get(id, ""))
+            if named[0] == type:
+                return named[1]
+            link = uow.link(ehr, type, id)
+            return link.remote_id if link else None
+
+        def logical(type: str, id: str) -> dict[str, Any] | None:
+            found = self._by_identifier(story, ehr, type, id)
+            if found is None:
+                raise Unlinked(type, id)
+            return found
+
+        return outward(resource, lookup, logical, base_url=entry.url)
+
+    def inward(self, uow: Uow, ehr: str, resource: Resource) -> Resource:
+        entry = self._entry(self.story(uow), ehr)
+        back = {reference: key for key, reference in entry.remote.items()}
+
+        def lookup(type: str, remote: str) -> str | None:
+            if f"{type}/{remote}" in back:
+                return back[f"{type}/{remote}"]
+            link = uow.link_by_remote(ehr, type, remote)
+            return link.id if link else None
+
+        return inward(resource, lookup, base_url=entry.url)[0]
+
+    def works_here(self, uow: Uow, ehr: str, task: Resource) -> bool:
+        """SDOHCC Direct Light: the owning unit does its work in this EHR."""
+        unit = self.story(uow).network.unit(split(task.get("owner", {}).get("reference", ""))[1])
+        return unit is not None and unit.works_on_ehr
+
+    def creates(self, ehr: str) -> bool:
+        return any(entry.name == ehr and entry.patients == "create" for entry in self.network().ehrs())
+
+    def _entry(self, story: Flows, ehr: str) -> EhrEntry:
+        return next(entry for entry in story.network.ehrs() if entry.name == ehr)
+
+    def _by_identifier(self, story: Flows, ehr: str, type: str, id: str) -> dict[str, Any] | None:
+        """A party the EHR does not hold, by our identifier; a telling one by a pseudonym, so that its key tells nothing."""
+        kind = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}.get(type)
+        if kind is None:
+            return None
+        telling = f"{type}/{id}" in story.window.sight.telling
+        value = pairwise(story.writer.key, ehr, type, id) if telling else id
+        reference: dict[str, Any] = {"type": type, "identifier": {"system": story.writer.systems.sid(kind), "value": value}}
+        name = story.intake.name(f"{type}/{id}")
+        return reference | ({"display": name} if name and not telling else {})
+
+
+def wire(
+    settings: Settings, store: Store, clock: Clock, *, holder: str, story: Story, network: Callable[[], Network],
+    clients: Mapping[str, EhrClient], owned: Path, failed: Callable[[str, Exception], None],
+) -> Wiring:  # fmt: skip
+    """Everything the engine needs, from the parts of this process."""
+    bridge, rules, systems = Bridge(story, network), ownership.load(owned), Systems(settings.system_base)
+    patients = Patients(
+        store, match=matching_patients, outgoing=bridge.outgoing, ownership=rules, systems=systems, audited=bridge.audited, creates=bridge.creates
+    )
+    inbound = Inbound(
+        store, apply=bridge.apply, inward=bridge.inward, ownership=rules, audited=bridge.audited, works_here=bridge.works_here
+    )
+    delivery = Delivery(
+        store, clock, outgoing=bridge.outgoing, outward=bridge.outward, patients=patients, inbound=inbound, ownership=rules, systems=systems
+    )
+    push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, failed=failed)
+    searches = own_searches(systems, consents=settings.pull_interval)
+    pulls = {name: Pull(store, client, inbound, clock, searches=searches, holder=holder) for name, client in clients.items()}
+    return Wiring(store, push, pulls, settings)
+
+
+def link_directory(store: Store, client: EhrClient, resources: list[Resource]) -> list[str]:
+    """Links our clinic's Organization (and people) to those the EHR has under one of the same identifiers; returns the
+    references that were linked. Raises EhrError."""
+    linked = []
+    for resource in resources:
+        type, id = resource["resourceType"], resource["id"]
+        pairs = [(each["system"], each["value"]) for each in resource.get("identifier", ()) if each.get("system") and each.get("value")]
+        if not pairs or store.read_now(lambda uow, type=type, id=id: uow.link(client.name, type, id)):  # type: ignore[misc]
+            continue
+        try:
+            found = match_identified(client, type, pairs)
+        except EhrRejected:
+            continue  # an EHR that cannot search this type: by identifier then
+        if isinstance(found, Matched):
+            link = Link(client.name, type, id, found.remote_id)
+            store.write_now(lambda uow, link=link: uow.save_link(link))  # type: ignore[misc]
+            linked.append(f"{type}/{id}")
+    return linked

@@ -1,0 +1,190 @@
+"""How a wish becomes a stored version: who may, which move, what is indexed, what the EHR must be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from adapter import fhir
+from adapter.audit import events
+from adapter.dossier import Dossier, content, follow, lanes, of_request, split
+from adapter.errors import Forbidden, Invalid, NotFound, Stale
+from adapter.clock import Clock
+from adapter.names import Systems
+from adapter.network import Network
+from adapter.ports import Change, IndexRow, Letter, Principal, Resource, Uow, Version
+from adapter.referral import states, verbs
+from adapter.views import pairwise
+
+EHR_TYPES = ("Consent", "ServiceRequest", "Procedure", "Task")  # what a clinic's EHR is told, in this order
+DIRECTORY = frozenset({"Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Location", "Endpoint"})
+AUTHOR = "_author"  # search row: key of the organisation that wrote it
+HOLDER = "_holder"  # search row of a Task: "unit or organisation|the id under which it knows the Task"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes changes by the rules of the house. One per Flows."""
+
+    network: Network
+    systems: Systems
+    clock: Clock
+    key: bytes  # of pairwise ids
+
+    def write(self, uow: Uow, who: Principal, change: Change, *, request_id: str = "") -> Version:
+        """The version that now stands. Raises NotFound, Forbidden, Stale, Invalid (illegal move, frozen element)."""
+        resource = change.resource
+        if resource is None or change.verb not in ("create", "update"):
+            raise Invalid("only create and update are offered", code="not-supported")
+        if change.if_none_exist and (found := self._existing(uow, change, resource)):
+            return found
+        current = uow.current(change.type, change.id) if change.id else None
+        old = content(current) if current and not current.deleted else None
+        author = self.author(uow, resource, who)
+        self._may(who, change, old, author)
+        if change.type == "Task":
+            actors = self.actors(who, old or resource, author) | _on_behalf(change)
+            resource = self._settled(uow, actors, old, resource)
+        if current is not None and old is not None and states.same(old, resource):
+            return current  # a no-change write is a no-op (sdohcc.md c)
+        return self._save(uow, who, change, resource, current, author, request_id)
+
+    def _save(
+        self, uow: Uow, who: Principal, change: Change, resource: Resource, current: Version | None, author: str, request_id: str
+    ) -> Version:
+        id = change.id or self.clock.new_id()
+        number = current.number + 1 if current else 1
+        if change.if_match is not None and change.if_match != number - 1:
+            raise Stale("the resource has another version now", expression=f"{change.type}.meta.versionId")
+        wanted = resource | {"id": id}
+        served = fhir.stamp(change.received or wanted, id=id, version=number, updated=uow.at, edit=_server_kept(wanted) if change.received else None)
+        clinic = current.clinic if current else self._clinic(uow, resource, author)
+        version = Version(change.type, id, number, uow.at, clinic, served, change.received or fhir.dumps(wanted))
+        rows = [*fhir.rows(wanted), IndexRow(AUTHOR, "token", value=author), *self._held(wanted, author)]
+        saved = uow.save(version, expected=number - 1, index=rows)
+        uow.audit(events.written(who, saved, created=number == 1, patient=patient_of(resource), at=uow.at, request_id=request_id))
+        return saved
+
+    def _held(self, task: Resource, author: str) -> list[IndexRow]:
+        """Under which id the requester and the owning unit know a Task (workflow.md 6, pairwise ids)."""
+        if task["resourceType"] != "Task":
+            return []
+        holders = {author, split(task.get("owner", {}).get("reference", ""))[1]} - {""}
+        return [IndexRow(HOLDER, "token", system=holder, value=pairwise(self.key, holder, "Task", task["id"])) for holder in sorted(holders)]
+
+    def _existing(self, uow: Uow, change: Change, resource: Resource) -> Version | None:
+        system, value = change.if_none_exist or ("", "")
+        found = uow.search(fhir.query(change.type, [("identifier", f"{system}|{value}")]))
+        return found[0] if found else None
+
+    def author(self, uow: Uow, resource: Resource, who: Principal) -> str:
+        """Key of the organisation whose word the resource is: the requester's, or that of the referral it follows."""
+        if resource["resourceType"] in ("ServiceRequest", "Task"):
+            return self.organisation_of(resource.get("requester", {}).get("reference", "")) or who.organisation
+        for target in resource.get("basedOn", ()):
+            if found := follow(uow, target.get("reference", "")):
+                return self.author(uow, content(found), who)
+        if managing := resource.get("managingOrganization", {}).get("reference"):
+            return split(managing)[1] or who.organisation
+        for target in resource.get("organization", ()) if resource["resourceType"] == "Consent" else ():
+            return split(target.get("reference", ""))[1] or who.organisation
+        return who.organisation
+
+    def organisation_of(self, reference: str) -> str:
+        """Key of the organisation behind an Organization, HealthcareService or PractitionerRole reference; "" if unknown."""
+        type, id = split(reference)
+        if type == "HealthcareService":
+            return self.network.organisation_of_unit(id) or ""
+        if type == "PractitionerRole":
+            person = self.network.person(id)
+            return self.network.organisation_of_person(id) or "" if person else ""
+        return id if type == "Organization" else ""
+
+    def _clinic(self, uow: Uow, resource: Resource, author: str) -> str:
+        """The clinic whose patient it is about; the author's where no patient is known yet."""
+        patient = follow(uow, patient_of(resource))
+        return patient.clinic if patient else author
+
+    def _may(self, who: Principal, change: Change, old: Resource | None, author: str) -> None:
+        if change.origin != "fhir":
+            return  # our own verbs checked it
+        if who.role != "clinic":
+            raise NotFound("not found")
+        if change.type in DIRECTORY:
+            raise Forbidden("the directory is kept by the network file", expression=change.type)
+        if not who.may(change.type, "c" if change.verb == "create" else "u"):
+            raise Forbidden(f"the token has no scope for this; expected system/{change.type}.c", expression=change.type)
+        if author != who.organisation:
+            raise Forbidden("written in another organisation's name", expression=f"{change.type}.requester") if old is None else NotFound("not found")
+
+    def actors(self, who: Principal, task: Resource, author: str) -> frozenset[str]:
+        """The sides of the state table that `who` stands on."""
+        owner = self.organisation_of(task.get("owner", {}).get("reference", ""))
+        sides = {"requester"} if who.organisation == author else set()
+        return frozenset(sides | ({"target"} if who.organisation == owner else set()))
+
+    def _settled(self, uow: Uow, actors: frozenset[str], old: Resource | None, task: Resource) -> Resource:
+        settled = states.settle(old, task, actors=actors, at=uow.at)
+        if settled["status"] != "draft" and (old is None or old["status"] == "draft") and settled["status"] != "cancelled":
+            self._agreed(uow, settled)
+        return settled
+
+    def _agreed(self, uow: Uow, task: Resource) -> None:
+        """Nothing leaves draft while either agreement is missing (workflow.md 2)."""
+        request = follow(uow, task.get("focus", {}).get("reference", ""))
+        wanted = [entry.get("reference", "") for entry in content(request).get("supportingInfo", ())] if request else []
+        consents = [content(found) for reference in wanted if (found := follow(uow, reference)) and found.type == "Consent"]
+        if request is None or not all(verbs.agreements(content(request), consents)):
+            raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status")
+
+    def _may_leave(self, dossier: Dossier) -> bool:
+        recipient = self.network.organisation_of_unit(dossier.owner)
+        return verbs.may_leave(dossier.request, dossier.task, dossier.named, recipient=f"Organization/{recipient}" if recipient else "")
+
+    def post(self, uow: Uow, resources: Iterable[Resource], *, request_id: str = "") -> list[Letter]:
+        """Queues a letter for every resource of these referrals that the clinic's EHR does not have as it stands."""
+        posted = []
+        for lane in lanes(uow, resources):
+            dossier = of_request(uow, lane)
+            ehr = self.network.ehr_of(dossier.clinic) if dossier else None
+            if dossier is None or ehr is None or ehr.level != "task" or not self._may_leave(dossier):
+                continue
+            for version in told(uow, dossier):
+                link = uow.link(ehr.name, version.type, version.id)
+                if link is None or link.sent < version.number:
+                    letter = Letter(ehr.name, lane, version.type, version.id, due=uow.at, number=version.number)
+                    posted.append(uow.post(replace(letter, request_id=request_id)))
+        return posted
+
+
+def _on_behalf(change: Change) -> frozenset[str]:
+    """Who takes a record down, or writes what a person said, acts for the requester (workflow.md 2 and 3)."""
+    return frozenset({"requester"} if change.origin in ("intake", "device") else ())
+
+
+def _server_kept(resource: Resource) -> Callable[[Resource], None]:
+    """What a server keeps of a Task that came as bytes: its normalised status and its lastModified."""
+
+    def edit(tree: Resource) -> None:
+        for element in ("status", "lastModified"):
+            if resource["resourceType"] == "Task" and element in resource:
+                tree[element] = resource[element]
+
+    return edit
+
+
+def told(uow: Uow, dossier: Dossier) -> list[Version]:
+    """The versions an EHR is told of, in the order in which they refer to each other."""
+    named = [found for consent in dossier.named if (found := uow.current("Consent", consent["id"]))]
+    done = [found for procedure in dossier.of("Procedure") if (found := uow.current("Procedure", procedure["id"]))]
+    return [*named, dossier.request_version, *done, dossier.task_version]
+
+
+def patient_of(resource: Resource) -> str:
+    """The patient reference of any of our types; "" where there is none."""
+    if resource["resourceType"] == "Patient":
+        return f"Patient/{resource.get('id', '')}"
+    for element in ("subject", "for", "patient"):
+        if isinstance(target := resource.get(element), dict):
+            return str(target.get("reference", ""))
+    return ""
