@@ -20,12 +20,13 @@ ORDER = ("Communication", "Procedure", "Consent", "ServiceRequest", "Provenance"
 @dataclass(frozen=True, slots=True)
 class Hand:
     """What an act works on. `needs` maps the neutral code that a recipient sees to the request's own codes;
-    `known(table, code)` tells whether a table has a code."""
+    `known(table, code)` tells whether a table has a code, `snomed` the SNOMED procedure of an outcome."""
 
     dossier: Dossier
     scene: verbs.Scene
     needs: Mapping[str, tuple[str, ...]]
     known: Callable[[str, str], bool]
+    snomed: Callable[[str], str]
 
     @property
     def referral(self) -> verbs.Referral:
@@ -43,11 +44,11 @@ def _complete(hand: Hand, arguments: Arguments) -> list[Resource]:
     each = arguments.get("needs")
     if each is None:
         outcome = hand.code(arguments, "outcome", "outcome")
-        return verbs.complete(hand.referral, hand.scene, {own: outcome for owns in hand.needs.values() for own in owns})
+        return verbs.complete(hand.referral, hand.scene, {own: outcome for owns in hand.needs.values() for own in owns}, snomed=hand.snomed)
     if not isinstance(each, Mapping):
         raise Invalid("expected needs as an object: need code → outcome code", code="structure", expression="needs")
     outcomes = {own: hand.code(each, need, "outcome") for need in each for own in hand.needs.get(need, (need,))}
-    return verbs.complete(hand.referral, hand.scene, outcomes)
+    return verbs.complete(hand.referral, hand.scene, outcomes, snomed=hand.snomed)
 
 
 def _message(hand: Hand, arguments: Arguments) -> list[Resource]:
@@ -86,9 +87,7 @@ def changes(dossier: Dossier, resources: list[Resource], *, origin: Literal["por
     """The resources of an act as changes, the Task last, each update on the version the act saw."""
     ranked = sorted(resources, key=lambda each: ORDER.index(each["resourceType"]) if each["resourceType"] in ORDER else len(ORDER))
     known = {each["id"] for each in (dossier.task, dossier.request, *dossier.consents, *dossier.following)}
-    return [
-        Change("update" if each["id"] in known else "create", each["resourceType"], each["id"], each, origin=origin) for each in ranked
-    ]
+    return [Change("update" if each["id"] in known else "create", each["resourceType"], each["id"], each, origin=origin) for each in ranked]
 
 
 def heard(scene: verbs.Scene, activity: str, target: Resource, *, by: str, at: str, how: str = "") -> Resource:

@@ -84,7 +84,13 @@ class App:
             network = merged(story.network, wanted)
             who = Principal("liaison", "liaison", role="operator")
             changes = [
-                Change("update" if uow.current(each["resourceType"], each["id"]) else "create", each["resourceType"], each["id"], each, origin="device")
+                Change(
+                    "update" if uow.current(each["resourceType"], each["id"]) else "create",
+                    each["resourceType"],
+                    each["id"],
+                    each,
+                    origin="device",
+                )
                 for each in resources(network, self.systems)
             ]
             flows = self.flows(network)
@@ -159,7 +165,9 @@ def read_secret(secret: Secret) -> str:
         with open(secret.file, encoding="utf-8") as file:
             return file.read().strip()
     except OSError as error:
-        raise SettingsError(f"cannot read {secret.file}: {error.strerror}", variable="secret_file", fix="make the file, readable by Liaison") from None
+        raise SettingsError(
+            f"cannot read {secret.file}: {error.strerror}", variable="secret_file", fix="make the file, readable by Liaison"
+        ) from None
 
 
 def failed(code: str, error: Exception) -> None:
@@ -174,4 +182,3 @@ def build(
     clock = clock or SystemClock()
     store = store or open_store(settings.database_url, clock=clock, seal=audit.seal, key=settings.key())
     return App(settings, store, clock, ehrs=ehrs or (lambda entry: ehr.connect(entry, clock=clock)))
-

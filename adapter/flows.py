@@ -62,7 +62,7 @@ class Flows:
         if mapped.refused:
             count = f"refused-at-proposal:{who.organisation}"
             uow.keep(count, str(int(uow.kept(count) or b"0") + 1).encode())
-        changes = self.intake.changes(uow, mapped, parent)
+        changes = self.intake.changes(uow, mapped, parent, practice=record.get("cabinet_informe") == "oui")
         tasks = [content(version) for version in self.receive(uow, who, changes, request_id=request_id) if version.type == "Task"]
         receipt = self.intake.receipt(mapped, tasks)
         for name in {once, _once(who, mapping, f"key {key}") if key else once}:
@@ -116,7 +116,7 @@ class Flows:
             record = {**arguments, "id": arguments.get("id") or self.writer.clock.new_id()}
             self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found)
         else:
-            hand = acts.Hand(found, self.scene(uow, who), self.window.own_needs(found), self.window.known)
+            hand = acts.Hand(found, self.scene(uow, who), self.window.own_needs(found), self.window.known, self.window.snomed)
             self.receive(uow, who, acts.changes(found, acts.ACTS[verb](hand, arguments)), request_id=request_id)
         return self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
 
@@ -139,9 +139,7 @@ class Flows:
         return self.window.letter(uow, letter, found) if found else None
 
     # ── withdraw ─────────────────────────────────────────────────────────────────────────────────
-    def withdraw(
-        self, uow: Uow, who: Principal, referral: Dossier, arguments: Mapping[str, Any], *, request_id: str = ""
-    ) -> list[Version]:
+    def withdraw(self, uow: Uow, who: Principal, referral: Dossier, arguments: Mapping[str, Any], *, request_id: str = "") -> list[Version]:
         """The person takes the agreement back, told to anyone of the team: Consents end, the Task is cancelled, the
         recipient's view closes in this very transaction, a closing notice tells it if it knew who it was."""
         scene = self.scene(uow, who)
@@ -193,5 +191,3 @@ class Flows:
 
 def _once(who: Principal, mapping: str, record: str) -> str:
     return f"intake {who.organisation} {mapping} {record}"
-
-

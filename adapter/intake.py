@@ -77,7 +77,9 @@ class Intake:
         document = self.document(name)
         if parent:
             here = self.context(uow, who, record, clinic=who.organisation)
-            return document.to_fhir(dict(record), context=replace(here, requester=here.clinic, patient=parent.request["subject"]["reference"]))
+            return document.to_fhir(
+                dict(record), context=replace(here, requester=here.clinic, patient=parent.request["subject"]["reference"])
+            )
         own = who.organisation if self._is_clinic(who.organisation) else ""
         context = self.context(uow, who, record, clinic=own or who.organisation)
         first = document.to_fhir(dict(record), context=context)
@@ -149,10 +151,11 @@ class Intake:
                 return found[0].reference
         return None
 
-    def changes(self, uow: Uow, mapped: Mapped, parent: Dossier | None = None) -> list[Change]:
+    def changes(self, uow: Uow, mapped: Mapped, parent: Dossier | None = None, *, practice: bool = False) -> list[Change]:
         """One change per resource that is new, in an order in which references resolve; Tasks get their spoken reference,
         a further request says what it is based on (SDOHCC refer-1)."""
-        ordered = sorted(mapped.resources, key=lambda resource: ORDER.index(resource["resourceType"]) if resource["resourceType"] in ORDER else 0)
+        found = [*mapped.resources, *self._practice(mapped.resources, parent)] if parent and practice else mapped.resources
+        ordered = sorted(found, key=lambda resource: ORDER.index(resource["resourceType"]) if resource["resourceType"] in ORDER else 0)
         made = []
         for resource in ordered:
             type, id = resource["resourceType"], resource["id"]
@@ -167,6 +170,20 @@ class Intake:
             if type == "Patient":
                 resource = {"managingOrganization": {"reference": mapped_clinic(mapped)}} | resource
             made.append(Change("create", type, id, resource, origin="intake"))
+        return made
+
+    def _practice(self, resources: list[Resource], parent: Dossier) -> list[Resource]:
+        """The person agrees that the practice may know of a further request: a Consent of its own, naming the clinic, which
+        each request names after the recipient's."""
+        made = []
+        for request in (each for each in resources if each["resourceType"] == "ServiceRequest"):
+            own = request["supportingInfo"][0]["reference"]
+            consent = next(each for each in resources if f"Consent/{each['id']}" == own)
+            id, role = self.clock.new_id(), consent["provision"]["actor"][0]["role"]
+            actor = {"role": role, "reference": {"reference": f"Organization/{parent.clinic}"}}
+            request["supportingInfo"] = [*request["supportingInfo"], {"reference": f"Consent/{id}"}]
+            identifier = [{"system": self.systems.sid("consent"), "value": id}]
+            made.append(consent | {"id": id, "identifier": identifier, "provision": consent["provision"] | {"actor": [actor]}})
         return made
 
     def referenced(self, uow: Uow, task: Resource) -> Resource:

@@ -158,7 +158,7 @@ LetterState = Literal["queued", "unknown", "parked", "conflict", "done", "droppe
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """"Bring this resource up to date at that EHR." It carries no content: what may leave is decided when
+    """ "Bring this resource up to date at that EHR." It carries no content: what may leave is decided when
     it leaves. `lane` is the referral (ServiceRequest id): letters of one lane go in order, one at a time."""
 
     ehr: str
@@ -257,8 +257,9 @@ class Uow(Protocol):
         """Ends the lease with an outcome; attempts + 1. False when the fence is old (nothing written)."""
         ...
 
-    def letters(self, *, states: Sequence[LetterState] = (), ehr: str | None = None, lane: str | None = None,
-                limit: int = 1000) -> list[Letter]: ...
+    def letters(
+        self, *, states: Sequence[LetterState] = (), ehr: str | None = None, lane: str | None = None, limit: int = 1000
+    ) -> list[Letter]: ...
 
     # once-only requests, tokens, small kept values, cursors, leases, conflicts
     def remembered(self, key: str) -> tuple[str, bytes] | None:

@@ -16,6 +16,7 @@ from adapter.names import ACT_REASON
 from adapter.network import PRESCRIBER, Network
 from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query, Resource, Uow
 from adapter.referral import codes, states, verbs
+from adapter.referral.scene import SOCIAL_ASSESSMENT
 from adapter.sight import Sight
 from adapter.views import View, card, etag, project
 from adapter.writing import AUTHOR, DIRECTORY, HOLDER, Writer, patient_of
@@ -56,6 +57,11 @@ class Window:
         found = self.terms.get(table)
         return found is not None and code in found
 
+    def snomed(self, outcome: str) -> str:
+        """The SNOMED procedure of an outcome code."""
+        term = self.terms["outcome"].get(outcome)
+        return str(term.properties["snomed"]) if term else SOCIAL_ASSESSMENT
+
     def label(self, table: str, code: str) -> str:
         return self.terms.label(table, code)
 
@@ -68,9 +74,7 @@ class Window:
         return found
 
     # ── one referral, all referrals ──────────────────────────────────────────────────────────────
-    def find(
-        self, uow: Uow, who: Principal, view: str, id: str, *, lang: str, request_id: str
-    ) -> tuple[Dossier | None, Revealed | None]:
+    def find(self, uow: Uow, who: Principal, view: str, id: str, *, lang: str, request_id: str) -> tuple[Dossier | None, Revealed | None]:
         """The referral behind a view's own id, and what of it may be shown. (None, None) or (dossier, None): 404."""
         holder = self._holder(who, view)
         tasks = uow.search(Query("Task", (Clause(HOLDER, "token", (f"{holder}|{id}",)),))) if holder else []
@@ -99,7 +103,9 @@ class Window:
         """`reveal` for a person or a service behind a view."""
         decision = self._decision(uow, who, view, dossier)
         patient = patient_of(dossier.request)
-        uow.audit(events.decided(who, decision, patient=patient, what=dossier.task_version.cited, view=view, at=uow.at, request_id=request_id))
+        uow.audit(
+            events.decided(who, decision, patient=patient, what=dossier.task_version.cited, view=view, at=uow.at, request_id=request_id)
+        )
         if not decision.permit:
             return None
         holder = who.organisation if view == PRESCRIBER else dossier.owner
@@ -144,7 +150,9 @@ class Window:
             return None
         units = tuple(f"HealthcareService/{unit}" for unit in self._units(who))
         kind = self.writer.systems.code("communication")
-        found = uow.search(Query("Communication", (Clause("recipient", "reference", units), Clause("category", "token", (f"{kind}|{codes.CLOSING}",)))))
+        found = uow.search(
+            Query("Communication", (Clause("recipient", "reference", units), Clause("category", "token", (f"{kind}|{codes.CLOSING}",))))
+        )
         uow.audit(events.act(who, "closing-notices", at=uow.at, details=[("count", str(len(found)))]))
         said = "clos à la demande de la personne : ne plus agir, détruire les copies"
         notices = [content(version) for version in found]

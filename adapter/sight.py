@@ -42,7 +42,9 @@ class Sight:
             parties=frozenset({f"Organization/{who.organisation}", f"PractitionerRole/{who.person}", f"HealthcareService/{holder}"}),
             labels=self._labels,
             telling=self.telling,
-            unsafe=any(coding.get("code") == UNSAFE and coding.get("system") == SDOHCC_CODES for coding in _codings(dossier.request, "orderDetail")),
+            unsafe=any(
+                coding.get("code") == UNSAFE and coding.get("system") == SDOHCC_CODES for coding in _codings(dossier.request, "orderDetail")
+            ),
             reference=of_task(dossier.task),
             area=self._area(dossier.patient or {}, lang),
             age_class=self._age(uow, dossier.patient or {}, lang),
@@ -58,11 +60,15 @@ class Sight:
     @cached_property
     def _needs(self) -> dict[str, Need]:
         rows = self.terms["need"].terms.values()
-        return {term.code: Need(str(term.properties.get("neutral", term.code)), int(term.properties.get("sensitivity", 3))) for term in rows}
+        return {
+            term.code: Need(str(term.properties.get("neutral", term.code)), int(term.properties.get("sensitivity", 3))) for term in rows
+        }
 
     @cached_property
     def _labels(self) -> dict[str, dict[str, dict[str, str]]]:
-        return {key: {term.code: {"fr": term.fr, "en": term.en} for term in table.terms.values()} for key, table in self.terms.tables.items()}
+        return {
+            key: {term.code: {"fr": term.fr, "en": term.en} for term in table.terms.values()} for key, table in self.terms.tables.items()
+        }
 
     @cached_property
     def telling(self) -> dict[str, str]:
@@ -103,4 +109,3 @@ class Sight:
 def _codings(resource: Resource, element: str) -> Iterator[Resource]:
     for concept in resource.get(element, ()):
         yield from concept.get("coding", ())
-

@@ -122,7 +122,9 @@ class Bridge:
 
     def _by_identifier(self, story: Flows, ehr: str, type: str, id: str) -> dict[str, Any] | None:
         """A party the EHR does not hold, by our identifier; a telling one by a pseudonym, so that its key tells nothing."""
-        kind = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}.get(type)
+        kind = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}.get(
+            type
+        )
         if kind is None:
             return None
         telling = f"{type}/{id}" in story.window.sight.telling
@@ -139,7 +141,13 @@ def wire(
     """Everything the engine needs, from the parts of this process."""
     bridge, rules, systems = Bridge(story, network), ownership.load(owned), Systems(settings.system_base)
     patients = Patients(
-        store, match=matching_patients, outgoing=bridge.outgoing, ownership=rules, systems=systems, audited=bridge.audited, creates=bridge.creates
+        store,
+        match=matching_patients,
+        outgoing=bridge.outgoing,
+        ownership=rules,
+        systems=systems,
+        audited=bridge.audited,
+        creates=bridge.creates,
     )
     inbound = Inbound(
         store, apply=bridge.apply, inward=bridge.inward, ownership=rules, audited=bridge.audited, works_here=bridge.works_here

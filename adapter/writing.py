@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from adapter import fhir
 from adapter.audit import events
+from adapter.clock import Clock
 from adapter.dossier import Dossier, content, follow, lanes, of_request, split
 from adapter.errors import Forbidden, Invalid, NotFound, Stale
-from adapter.clock import Clock
 from adapter.names import Systems
 from adapter.network import Network
 from adapter.ports import Change, IndexRow, Letter, Principal, Resource, Uow, Version
@@ -57,7 +57,9 @@ class Writer:
         if change.if_match is not None and change.if_match != number - 1:
             raise Stale("the resource has another version now", expression=f"{change.type}.meta.versionId")
         wanted = resource | {"id": id}
-        served = fhir.stamp(change.received or wanted, id=id, version=number, updated=uow.at, edit=_server_kept(wanted) if change.received else None)
+        served = fhir.stamp(
+            change.received or wanted, id=id, version=number, updated=uow.at, edit=_server_kept(wanted) if change.received else None
+        )
         clinic = current.clinic if current else self._clinic(uow, resource, author)
         version = Version(change.type, id, number, uow.at, clinic, served, change.received or fhir.dumps(wanted))
         rows = [*fhir.rows(wanted), IndexRow(AUTHOR, "token", value=author), *self._held(wanted, author)]
@@ -70,7 +72,9 @@ class Writer:
         if task["resourceType"] != "Task":
             return []
         holders = {author, split(task.get("owner", {}).get("reference", ""))[1]} - {""}
-        return [IndexRow(HOLDER, "token", system=holder, value=pairwise(self.key, holder, "Task", task["id"])) for holder in sorted(holders)]
+        return [
+            IndexRow(HOLDER, "token", system=holder, value=pairwise(self.key, holder, "Task", task["id"])) for holder in sorted(holders)
+        ]
 
     def _existing(self, uow: Uow, change: Change, resource: Resource) -> Version | None:
         system, value = change.if_none_exist or ("", "")
@@ -115,7 +119,11 @@ class Writer:
         if not who.may(change.type, "c" if change.verb == "create" else "u"):
             raise Forbidden(f"the token has no scope for this; expected system/{change.type}.c", expression=change.type)
         if author != who.organisation:
-            raise Forbidden("written in another organisation's name", expression=f"{change.type}.requester") if old is None else NotFound("not found")
+            raise (
+                Forbidden("written in another organisation's name", expression=f"{change.type}.requester")
+                if old is None
+                else NotFound("not found")
+            )
 
     def actors(self, who: Principal, task: Resource, author: str) -> frozenset[str]:
         """The sides of the state table that `who` stands on."""

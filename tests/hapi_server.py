@@ -21,7 +21,7 @@ WORK = Path(__file__).resolve().parent.parent / ".work" / "hapi"
 @contextmanager
 def hapi(work: Path = WORK, *, flags: tuple[str, ...] = sandbox_java.MEMORY, **properties: str | int | bool) -> Iterator[str]:
     """The base URL of a fresh HAPI with nothing in it, for as long as the block lasts. `properties` are those of
-    `sandbox_java.command` with _ for -; another database's password comes from SANDBOX_DATABASE_PASSWORD.
+    `sandbox_java.command` with _ for -; a database's password comes from SANDBOX_DATABASE_PASSWORD.
     Raises SettingsError without Java or Maven. The server also ends when this process does, however that ends."""
     work.mkdir(parents=True, exist_ok=True)
     sandbox_java.build(work, pause=threading.Event().wait)

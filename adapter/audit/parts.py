@@ -77,8 +77,11 @@ def organisation(who: Principal) -> Resource:
 
 # ── entities ─────────────────────────────────────────────────────────────────────────────────────
 def resource(reference: str) -> Resource | None:
-    """A resource, best by its version: "Task/x/_history/2"."""
-    return {"what": {"reference": reference}, "type": codes.SYSTEM_OBJECT, "role": codes.DOMAIN_RESOURCE} if reference else None
+    """A resource, best by its version: "Task/x/_history/2"; or a thing of our own by its name."""
+    if not reference:
+        return None
+    what = {"reference": reference} if "/" in reference else {"identifier": {"value": reference}}
+    return {"what": what, "type": codes.SYSTEM_OBJECT, "role": codes.DOMAIN_RESOURCE}
 
 
 def patient(reference: str, details: Iterable[tuple[str, str]] = ()) -> Resource | None:

@@ -56,7 +56,7 @@ def up(
         if known.port != port:
             raise SettingsError(f"the sandbox runs already, at {known.url}", variable="--port", fix="first: liaison sandbox down")
         console.print("It runs already.")
-        show(console, known, capability(known.url), clock)
+        show(console, known, capability(known.url, clock), clock)
         return
     expect_free(port)
     chosen = choose(engine, keep)
@@ -96,7 +96,7 @@ def status() -> None:
     if known is None or not alive(known):
         console.print("The sandbox is not running. Start it: liaison sandbox up", highlight=False)
         raise typer.Exit(1)
-    statement = capability(known.url)
+    statement = capability(known.url, clock)
     show(console, known, statement, clock)
     if statement is None:
         raise typer.Exit(1)

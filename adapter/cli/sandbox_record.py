@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from adapter.clock import Clock
-from adapter.errors import SettingsError
+from adapter.errors import EhrError, SettingsError
+from adapter.net import GuardedSession, Limits
 
 LOOPBACK = "127.0.0.1"
 ANSWER_WITHIN = 10.0  # seconds; the first /metadata of a HAPI takes about two
@@ -96,15 +96,15 @@ def expect_free(port: int) -> None:
             ) from None
 
 
-def capability(url: str) -> dict[str, Any] | None:
-    """The server's CapabilityStatement; None while it does not answer with one. Loopback only, so no proxy is asked."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    asked = urllib.request.Request(f"{url}/metadata", headers={"Accept": "application/fhir+json"})
-    try:
-        with opener.open(asked, timeout=ANSWER_WITHIN) as answer:
-            statement = json.load(answer)
-    except (OSError, ValueError):
-        return None
+def capability(url: str, clock: Clock) -> dict[str, Any] | None:
+    """The server's CapabilityStatement; None while it does not answer with one."""
+    session = GuardedSession(allow=[url], clock=clock, limits=Limits(read=ANSWER_WITHIN, total=ANSWER_WITHIN))
+    with closing(session):
+        try:
+            answer = session.send("GET", f"{url}/metadata", headers={"Accept": "application/fhir+json"})
+            statement = json.loads(answer.body)
+        except (EhrError, ValueError):
+            return None
     return statement if isinstance(statement, dict) and statement.get("resourceType") == "CapabilityStatement" else None
 
 
@@ -123,7 +123,7 @@ def wait_until_ready(
     while clock.monotonic() < limit:
         if not alive():
             raise SettingsError(f"the sandbox ended while it started; its last lines were:\n{last_lines()}", fix=f"read {sandbox.log}")
-        if (statement := capability(sandbox.url)) is not None:
+        if (statement := capability(sandbox.url, clock)) is not None:
             return statement
         pause(0.5)
     raise SettingsError(

@@ -23,7 +23,7 @@ def http_date(text: str) -> datetime | None:
 
 def server_date(headers: Mapping[str, str]) -> datetime | None:
     """What the answering server's clock said (its Date header)."""
-    return http_date(headers.get("Date", ""))
+    return http_date(headers.get("Date", "")[:29])  # a date is 29 characters; some servers send the header twice
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:

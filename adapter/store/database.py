@@ -77,17 +77,14 @@ class Database:
             connection: Any = lent.driver_connection
             try:
                 yield connection, Session(connection, dialect=self.dialect, errors=self.errors, writing=writing)
-            except BaseException:
-                self._rollback(connection)
+            except BaseException as problem:
+                with contextlib.suppress(self.errors):  # no transaction, or no connection any more: nothing to undo
+                    connection.execute("ROLLBACK")
+                if self.dialect == "postgresql" and isinstance(problem, self.errors):
+                    lent.invalidate()  # its pipeline skipped statements that the driver now believes prepared
                 raise
             finally:
-                if getattr(connection, "closed", False):
-                    lent.invalidate()
                 lent.close()
-
-    def _rollback(self, connection: Any) -> None:
-        with contextlib.suppress(self.errors):  # no transaction, or no connection any more: nothing to undo
-            connection.execute("ROLLBACK")
 
     def pipeline(self, connection: Any) -> contextlib.AbstractContextManager[Any]:
         """PostgreSQL: statements are sent without waiting for each answer."""

@@ -36,10 +36,9 @@ class Session:
 
     def _execute(self, statement: Statement, params: Mapping[str, Any]) -> Cursor:
         sql = statement.text(self._dialect)
-        if statement.writes:
-            if not self.writing:
-                raise RuntimeError("a unit given to read() must not write")
-            self.wrote = True
+        if not self.writing and (statement.writes or statement.locks):
+            raise RuntimeError("a unit given to read() must not write")
+        self.wrote = self.wrote or statement.writes
         try:
             return self._connection.execute(sql, params)
         except self._errors as problem:

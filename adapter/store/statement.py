@@ -21,25 +21,21 @@ _INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgre
 class Statement:
     """A Core expression, or a function that makes it for "sqlite" or "postgresql". Parameters are named."""
 
-    __slots__ = ("_build", "_text", "_writes")
+    __slots__ = ("_build", "_text", "locks", "writes")
 
     def __init__(self, build: ClauseElement | Callable[[str], ClauseElement]) -> None:
         self._build = build
         self._text: dict[str, str] = {}
-        self._writes = False
+        self.writes = self.locks = False  # known once `text` has been asked for
 
     def text(self, dialect: str) -> str:
         """The SQL for one engine, in the parameter style of its driver."""
         if dialect not in self._text:
             built = self._build if isinstance(self._build, ClauseElement) else self._build(dialect)
-            self._writes = isinstance(built, UpdateBase)
+            self.writes = isinstance(built, UpdateBase)
+            self.locks = isinstance(built, Select) and built._for_update_arg is not None
             self._text[dialect] = str(built.compile(dialect=_DIALECTS[dialect]))
         return self._text[dialect]
-
-    @property
-    def writes(self) -> bool:
-        """Does it change rows? Known once `text` has been asked for."""
-        return self._writes
 
 
 def given(name: str) -> BindParameter[Any]:

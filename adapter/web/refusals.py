@@ -13,7 +13,15 @@ from adapter.errors import Issue, LiaisonError, MappingError, Refused, TooMany, 
 from adapter.fhir import dumps, outcome
 
 FHIR_JSON = "application/fhir+json"
-_CODES = {400: "invalid", 401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 406: "not-supported", 415: "not-supported"}
+_CODES = {
+    400: "invalid",
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-supported",
+    406: "not-supported",
+    415: "not-supported",
+}
 
 
 def refused(status: int, issues: list[Issue], headers: dict[str, str] | None = None) -> Response:

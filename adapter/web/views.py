@@ -84,5 +84,3 @@ async def act(view: str, id: str, verb: str, request: Request) -> Response:
     if found is not None and verb == "withdraw":
         return Response(status_code=204)
     return _card(found)
-
-

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from adapter.cli.sandbox_record import capability, software
+from adapter.clock import SystemClock
 from tests.hapi_server import WORK
 
 pytestmark = pytest.mark.hapi
@@ -53,7 +54,7 @@ def diagnosis(answer: requests.Response) -> str:
 
 
 def test_capability_names_hapi_and_r4_when_asked(hapi_url: str) -> None:
-    statement = capability(hapi_url)
+    statement = capability(hapi_url, SystemClock())
     assert statement is not None
     assert software(statement) == "HAPI FHIR Server 8.0.0, FHIR 4.0.1"
 
@@ -154,7 +155,7 @@ def test_command_starts_keeps_and_ends_a_server_when_told(hapi_url: str, tmp_pat
                 assert session.get(f"{base}/Patient/kept", timeout=60).json()["active"] is True, visit
             assert "HAPI FHIR Server 8.0.0" in sandbox(tmp_path, "status")
             assert "Ended" in sandbox(tmp_path, "down")
-            assert capability(base) is None
+            assert capability(base, SystemClock()) is None
     finally:
         sandbox(tmp_path, "down")
 

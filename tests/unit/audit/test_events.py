@@ -146,8 +146,9 @@ def test_disclosure_lists_recipient_purpose_view_and_consents_U_06() -> None:
 
 def test_disclosure_to_an_ehr_names_it_and_no_authorizer_when_no_consent_decided() -> None:
     event = events.disclosed(
-        NURSE, [TASK.cited], patient="Patient/p1", recipient="ehr-st-eloi", view="dossier-clinique", view_version="1", rule="basis:author", at=AT
-    )
+        NURSE, [TASK.cited], patient="Patient/p1", recipient="ehr-st-eloi", view="dossier-clinique", view_version="1",
+        rule="basis:author", at=AT,
+    )  # fmt: skip
     assert agents(event)["110152"]["who"] == {"identifier": {"value": "ehr-st-eloi"}}
     assert "429577009" not in agents(event)
     assert entities(event, "1")[0]["detail"] == [{"type": "rule", "valueString": "basis:author"}]
@@ -179,5 +180,10 @@ def test_denied_says_why_and_of_what_when_the_caller_saw_nothing_A_19(verb: str,
 
 
 def test_act_keeps_its_details_when_it_is_about_no_resource() -> None:
-    event = events.act(MACHINE, "network-apply", at=AT, details=[("digest", "ab12"), ("empty", "")])
-    assert event["entity"] == [{"type": event["entity"][0]["type"], "name": "network-apply", "detail": [{"type": "digest", "valueString": "ab12"}]}]
+    (about,) = events.act(MACHINE, "network-apply", at=AT, details=[("digest", "ab12"), ("empty", "")])["entity"]
+    assert (about["name"], about["detail"]) == ("network-apply", [{"type": "digest", "valueString": "ab12"}])
+
+
+def test_act_names_what_is_no_resource_by_an_identifier() -> None:
+    (about,) = events.act(MACHINE, "network-apply", at=AT, what="network")["entity"]
+    assert about["what"] == {"identifier": {"value": "network"}}

@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 
 from adapter.cli import sandbox, sandbox_docker, sandbox_java, sandbox_record
 from adapter.cli.sandbox_record import Sandbox
-from adapter.clock import FrozenClock
+from adapter.clock import FrozenClock, SystemClock
 from adapter.errors import SettingsError
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -342,7 +342,7 @@ def test_capability_is_none_when_something_else_answers(free_port: int, body: by
     with socket.create_server(("127.0.0.1", free_port)) as listener:
         server = threading.Thread(target=answer, args=(listener,))
         server.start()
-        assert sandbox_record.capability(f"http://127.0.0.1:{free_port}/fhir") is None
+        assert sandbox_record.capability(f"http://127.0.0.1:{free_port}/fhir", SystemClock()) is None
         server.join()
 
 

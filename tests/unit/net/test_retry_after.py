@@ -55,6 +55,11 @@ def test_server_date_is_none_without_a_date() -> None:
     assert server_date(CaseInsensitiveDict({"date": "Mon, 02 Mar 2026 17:50:00 GMT"})) == NOW
 
 
+def test_server_date_takes_the_first_when_a_server_sends_two() -> None:
+    twice = "Mon, 02 Mar 2026 17:50:00 GMT, Mon, 02 Mar 2026 17:50:00 GMT"
+    assert server_date(CaseInsensitiveDict({"Date": twice})) == NOW
+
+
 @given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]?\w*", fullmatch=True))
 def test_retry_after_never_raises_and_never_leaves_its_bounds(text: str) -> None:
     got = wait(text, Date=text)

@@ -19,7 +19,7 @@ from adapter.sync import ownership
 from adapter.sync.acts import Act
 from adapter.sync.delivery import Delivery
 from adapter.sync.inbound import Inbound, Pulled
-from adapter.sync.links import Unlinked
+from adapter.sync.links import Rewrite, Unlinked
 from adapter.sync.patients import Patients
 from adapter.sync.pull import Pull, own_searches
 from adapter.sync.push import Push
@@ -39,7 +39,8 @@ PATIENT: Resource = {
 CONSENT: Resource = {
     "resourceType": "Consent", "id": "c1", "identifier": [{"system": SYSTEMS.sid("consent"), "value": "c1"}], "status": "active",
     "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
-    "patient": {"reference": "Patient/p1"}, "dateTime": "2026-03-02T18:00:00+01:00",
+    "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IDSCL"}]}],
+    "policy": [{"uri": "https://law.example/secrecy"}], "patient": {"reference": "Patient/p1"}, "dateTime": "2026-03-02T18:00:00+01:00",
     "provision": {
         "type": "permit", "period": {"end": "2026-12-31T00:00:00Z"},
         "actor": [{"role": {"coding": [{"code": "IRCP"}]}, "reference": {"reference": "Organization/cbo"}}],
@@ -93,11 +94,19 @@ def inward(uow: Uow, ehr: str, resource: Resource) -> Resource:
 class House:
     """Everything the engine is given, each part open to a test."""
 
-    def __init__(self, *, store: Store | None = None, clock: FrozenClock | None = None, ehr: str = "clinic") -> None:
+    def __init__(
+        self,
+        *,
+        store: Store | None = None,
+        clock: FrozenClock | None = None,
+        client: EhrClient | None = None,
+        references: tuple[Rewrite, Rewrite] | None = None,
+    ) -> None:
         self.clock = clock or FrozenClock(START)
         self.store = store or open_store("sqlite://", clock=self.clock, seal=lambda before, event: "0", key=b"k" * 32)
-        self.ehr = ScriptedEhr(ehr, self.clock)
-        self.clients: dict[str, EhrClient] = {ehr: self.ehr}
+        self.ehr = ScriptedEhr("clinic", self.clock)
+        self.clients: dict[str, EhrClient] = {"clinic": client or self.ehr}
+        self.outward, self.inward = references or (outward, inward)
         self.acts: list[Act] = []
         self.faults: list[str] = []
         self.withheld: set[str] = set()
@@ -108,7 +117,7 @@ class House:
         self.pulled: list[Pulled] = []
         self.matches: list[Remote] | None = None
         self.inbound = Inbound(
-            self.store, apply=self.apply, inward=inward, ownership=OWNERSHIP, audited=self.audited,
+            self.store, apply=self.apply, inward=self.inward, ownership=OWNERSHIP, audited=self.audited,
             works_here=lambda uow, ehr, task: self.works_here,
         )  # fmt: skip
 
@@ -145,7 +154,7 @@ class House:
             creates=lambda ehr: self.creating,
         )  # fmt: skip
         delivery = Delivery(
-            self.store, self.clock, outgoing=self.outgoing, outward=outward, patients=patients, inbound=self.inbound,
+            self.store, self.clock, outgoing=self.outgoing, outward=self.outward, patients=patients, inbound=self.inbound,
             ownership=OWNERSHIP, systems=SYSTEMS,
         )  # fmt: skip
         return Push(
@@ -155,7 +164,7 @@ class House:
 
     def pull(self, holder: str = "a", **more: Any) -> Pull:
         given = {"searches": own_searches(SYSTEMS), "holder": holder} | more
-        return Pull(self.store, self.ehr, self.inbound, self.clock, **given)
+        return Pull(self.store, self.clients["clinic"], self.inbound, self.clock, **given)
 
     # ── our side ─────────────────────────────────────────────────────────────────────────────────
     def put(self, *resources: Resource) -> None:

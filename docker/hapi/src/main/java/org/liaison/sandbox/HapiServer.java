@@ -46,7 +46,7 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
  * <p>System properties, all optional:
  * <ul>
  *   <li>{@code sandbox.database}: JDBC URL, {@code jdbc:h2:…} or {@code jdbc:postgresql:…} (H2 in memory);
- *       {@code sandbox.database.user}, {@code sandbox.database.pool} (20); the password is the environment
+ *       {@code sandbox.database-user}, {@code sandbox.database-pool} (20); the password is the environment
  *       variable SANDBOX_DATABASE_PASSWORD, because a command line can be read by every user of a machine</li>
  *   <li>{@code sandbox.refint}: refuse references to what is not here (true)</li>
  *   <li>{@code sandbox.reuse-cached-search}: for how many milliseconds the same search may be answered from its
@@ -109,9 +109,9 @@ public class HapiServer {
   public DataSource dataSource() {
     var source = new BasicDataSource();
     source.setUrl(DATABASE);
-    source.setUsername(System.getProperty("sandbox.database.user", POSTGRES ? "postgres" : "sa"));
+    source.setUsername(System.getProperty("sandbox.database-user", POSTGRES ? "postgres" : "sa"));
     source.setPassword(System.getenv().getOrDefault("SANDBOX_DATABASE_PASSWORD", ""));
-    int connections = Integer.getInteger("sandbox.database.pool", 20);
+    int connections = Integer.getInteger("sandbox.database-pool", 20);
     source.setMaxTotal(connections);
     source.setMaxIdle(connections); // else all but eight are closed after each use and opened again
     return source;

@@ -1,0 +1,58 @@
+"""`liaison db upgrade | check`: the schema, and the audit chain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adapter.cli import house
+
+if TYPE_CHECKING:
+    from adapter.audit import Checkpoint
+
+app = typer.Typer(no_args_is_help=True, help="The database: its schema and its audit chain.")
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the database to this version's schema, all or nothing. A database that is not there is made."""
+    from adapter import store
+
+    state = store.upgrade(house.settings().database_url)
+    typer.echo(f"schema {state.current}")
+
+
+@app.command()
+def check(
+    head: Annotated[str, typer.Option(metavar="COUNT:DIGEST", help="A head kept elsewhere: also finds a chain cut off or made anew.")] = "",
+) -> None:
+    """Print the schema and verify the audit chain. Exit 1 when either is not as it must be."""
+    from adapter import audit, store
+
+    settings = house.settings()
+    kept = _kept(head)
+    state = store.check(settings.database_url)
+    typer.echo(f"schema  {state.current or 'none'}" + ("" if state.ready else f"; expected {state.wanted}: liaison db upgrade"))
+    if not state.ready:
+        raise typer.Exit(1)
+    with house.opened(settings) as opened:
+        verdict = audit.verify(audit.pages(lambda after, limit: opened.store.read_now(lambda uow: uow.audit_rows(after=after, limit=limit))), kept=kept)
+    if not verdict.ok:
+        typer.echo(f"audit   broken at link {verdict.first_bad} ({verdict.reason}); good until then: {verdict.count}:{verdict.head or '-'}")
+        raise typer.Exit(1)
+    typer.echo(f"audit   {verdict.count} links, all in order; head {verdict.count}:{verdict.head or '-'}")
+
+
+def _kept(head: str) -> Checkpoint | None:
+    from adapter.audit import Checkpoint
+    from adapter.errors import SettingsError
+
+    if not head:
+        return None
+    count, _, digest = head.partition(":")
+    if not count.isdecimal() or not digest:
+        raise SettingsError("expected COUNT:DIGEST", variable="--head", fix="give it as `liaison db check` printed it")
+    return Checkpoint(int(count), "" if digest == "-" else digest)
+
+

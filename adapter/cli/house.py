@@ -1,0 +1,100 @@
+"""What every verb begins with: settings, an opened App, a port to listen on, a document to read."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adapter.errors import SettingsError
+
+if TYPE_CHECKING:
+    from adapter.app import App
+    from adapter.settings import Settings
+
+LARGEST = 64 << 20  # bytes of a document given on the command line
+
+
+def settings(**said: Any) -> Settings:
+    """The settings of the environment; what the command line said (None: nothing) goes before. Raises SettingsError."""
+    from adapter.settings import load_settings
+
+    return load_settings(os.environ, said)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[App]:
+    """An App, closed at the end. Raises SettingsError: key, database, schema."""
+    from adapter.app import build
+
+    app = build(settings)
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+def listening(host: str, port: int, *, variable: str = "--port") -> socket.socket:
+    """A socket bound to that port (0: any free one), ready to be listened on. Raises SettingsError when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        why = getattr(error, "strerror", None) or "not a port of this machine"
+        fix = "end what listens there, or name another port (0: any free one)"
+        raise SettingsError(f"{host}:{port} cannot be listened on ({why})", variable=variable, fix=fix) from None
+    bound.set_inheritable(True)
+    return bound
+
+
+def document(file: Path) -> bytes:
+    """The bytes of a file, or of standard input for "-". Raises SettingsError when it cannot be read or is too large."""
+    try:
+        if str(file) == "-":
+            found = sys.stdin.buffer.read(LARGEST + 1)
+        else:
+            with file.open("rb") as opened_file:
+                found = opened_file.read(LARGEST + 1)
+    except OSError as error:
+        raise SettingsError(f"cannot read {file}: {error.strerror}", fix="name a file that you may read, or - for standard input") from None
+    if len(found) > LARGEST:
+        raise SettingsError(f"{file} is larger than {LARGEST >> 20} MB", fix="cut it into smaller ones")
+    return found
+
+
+def record(file: Path) -> dict[str, Any]:
+    """The JSON object in a file or on standard input. Raises SettingsError naming the file."""
+    import orjson
+
+    try:
+        found = orjson.loads(document(file))
+    except orjson.JSONDecodeError as error:
+        text = f"{file} is not JSON in UTF-8: {error.msg} at line {error.lineno}"
+        raise SettingsError(text, fix="a record is one JSON object; mappings/README.md shows one") from None
+    if not isinstance(found, dict):
+        raise SettingsError(f"{file}: expected one JSON object", fix="a record is one JSON object; mappings/README.md shows one")
+    return found
+
+
+def empty_folder(folder: Path, *, variable: str) -> Path:
+    """`folder` as an absolute path, made if need be. Raises SettingsError unless it is empty and may be written in."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        full = any(folder.iterdir())
+        probe = folder / ".writable"
+        if not full:
+            probe.touch()
+            probe.unlink()
+    except OSError as error:
+        fix = "name a folder that you may write in"
+        raise SettingsError(f"cannot write in {folder} ({error.strerror})", variable=variable, fix=fix) from None
+    if full:
+        raise SettingsError(f"{folder} is not empty", variable=variable, fix="name a new folder: nothing is written over")
+    return folder.resolve()

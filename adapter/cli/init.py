@@ -1,0 +1,80 @@
+"""`liaison init`: a folder to start from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapter.errors import SettingsError
+
+NETWORK = """\
+# Who takes part. Every key is explained in README, "The network file"; a larger one: mappings/demo/network.yaml.
+# A key (msp, coursiers, …) is the identity that stays: rename what you like, never a key in use.
+version: 1
+zone: Europe/Paris
+hours: {mon-fri: "09:00-18:00"}
+
+organisations:
+  - key: msp
+    kind: clinic
+    name: Maison de santé
+    phone: "02 61 91 00 10"
+    # ehr:  # without it referrals stay in Liaison
+    #   url: https://ehr.example/fhir
+    #   auth: {kind: smart, client_id: liaison, secret_file: secrets/ehr-key.json}
+
+  - key: coursiers
+    kind: service
+    name: Coursiers sanitaires et sociaux
+    category: coursier-dac-asso
+    controller: Association, 1 rue de l'Exemple, 76000 Rouen
+    legal_basis: to be said by your data protection officer
+    secrecy_text: to be said by your data protection officer
+    units:
+      - {key: coursiers-ville, name: Coursiers, service: intervention-coursier, phone: "02 61 91 00 20"}
+
+people:
+  - {key: medecin, name: Dr Camille Exemple, role: doctor, organisation: msp}
+  - {key: coursier, name: Léa Fictive, role: coursier, unit: coursiers-ville}
+
+clients:
+  - {id: cabinet, organisation: msp, person: medecin, secret_file: secrets/cabinet, scopes: [system/*.cruds, intake, views]}
+  - {id: coursiers, organisation: coursiers, unit: coursiers-ville, secret_file: secrets/coursiers, scopes: [intake, views]}
+"""
+KEY, FILE, SECRETS = "liaison.key", "network.yaml", ("secrets/cabinet", "secrets/coursiers")
+
+
+def init(folder: Annotated[Path, typer.Argument(help="Made if need be.")] = Path()) -> None:
+    """Make a secret key, a network file to start from and its clients' secrets. Never writes over anything."""
+    from adapter.clock import SystemClock
+
+    clock = SystemClock()
+    wanted = {KEY: clock.secret(), FILE: NETWORK, **{name: clock.secret() for name in SECRETS}}
+    there = [name for name in wanted if (folder / name).exists()]
+    if there:
+        raise SettingsError(f"{folder} has {', '.join(there)} already", fix="name another folder, or go on with this one: liaison db upgrade")
+    made: list[Path] = []
+    try:
+        for name, text in wanted.items():
+            made.append(_write(folder / name, text))
+    except OSError as error:
+        for file in made:
+            file.unlink(missing_ok=True)
+        raise SettingsError(f"cannot write in {folder} ({error.strerror})", fix="name a folder that you may write in") from None
+    for name in wanted:
+        typer.echo(f"made  {folder / name}")
+    steps = [] if folder == Path() else [f"cd {folder}"]
+    steps += ["liaison db upgrade", "liaison network apply", "liaison serve"]
+    typer.echo("\nNext: put your own organisations in network.yaml, then\n" + "\n".join(f"  {step}" for step in steps))
+    typer.echo(f"\nKeep {KEY} safe and out of version control: without it what was stored cannot be searched.")
+
+
+def _write(file: Path, text: str) -> Path:
+    """A file that its owner alone may read, unless it is there already."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(text + ("" if text.endswith("\n") else "\n"))
+    return file

@@ -1,0 +1,41 @@
+"""The verbs, put together. What a verb needs beyond the terminal it imports itself when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from adapter.cli import db, demo, fake_ehr, init, mappings, network, sandbox, serve, sync, validate, worker
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from adapter import __version__
+
+        typer.echo(f"liaison {__version__}")
+        raise typer.Exit
+
+
+def _top(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")] = False,
+) -> None:
+    """Social referrals as FHIR R4, in step with the clinic's EHR, each service seeing the minimum the patient agreed to.
+
+    Settings are LIAISON_* variables; README has the list.
+    """
+
+
+def program() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(_top)
+    for name, verb in (
+        ("demo", demo.demo), ("init", init.init), ("serve", serve.serve), ("worker", worker.worker), ("validate", validate.validate),
+        ("fake-ehr", fake_ehr.fake_ehr),
+    ):  # fmt: skip
+        app.command(name)(verb)
+    groups = (("db", db.app), ("network", network.app), ("map", mappings.app), ("sync", sync.app), ("sandbox", sandbox.app))
+    for name, group in groups:
+        app.add_typer(group, name=name)
+    return app

@@ -1,0 +1,131 @@
+"""`liaison serve`: the web side, with the jobs beside it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapter.cli import house
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import uvicorn
+    from starlette.types import ASGIApp
+
+    from adapter.settings import Settings
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (LIAISON_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="LIAISON_PORT; 0: any free one.")] = None,
+    no_jobs: Annotated[bool, typer.Option("--no-jobs", help="Leave the synchronisation to `liaison worker`.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, max=64, help="Web processes (LIAISON_WEB_PROCESSES).")] = None,
+) -> None:
+    """Answer requests until Ctrl-C. One process runs the jobs in a thread; several get one worker beside them."""
+    from adapter import logs
+    from adapter.clock import SystemClock
+
+    settings = house.settings(host=host, port=port, jobs=False if no_jobs else None, web_processes=processes)
+    listener = house.listening(settings.host, settings.port)
+    with listener:
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        logs.configure(settings.log_level, clock=SystemClock())
+        if settings.web_processes == 1:
+            _alone(settings, listener)
+        else:
+            _several(settings, listener)
+    logs.log("serve-stopped")
+
+
+def _alone(settings: Settings, listener: socket.socket) -> None:
+    from adapter.app import build
+    from adapter.web import create
+
+    application = create(build(settings), jobs=settings.jobs)  # its lifespan closes the App
+    _announcing(_config(application), settings).run(sockets=[listener])
+
+
+def _several(settings: Settings, listener: socket.socket) -> None:
+    """Each process makes its own App from the environment, which tells it what the command line said."""
+    from uvicorn.supervisors import Multiprocess
+
+    with house.opened(settings):
+        pass  # settings, key and schema are looked at once, here, where it can still be said
+    said = {"HOST": settings.host, "PORT": settings.port, "PUBLIC_URL": settings.url, "WEB_PROCESSES": settings.web_processes}
+    os.environ.update({f"LIAISON_{name}": str(value) for name, value in said.items()})
+    config = _config("adapter.cli.serve:application", factory=True, workers=settings.web_processes)
+    _announce(settings)
+    with _worker(wanted=settings.jobs):
+        Multiprocess(config, target=_Target(config), sockets=[listener]).run()
+
+
+class _Target:
+    """What each web process runs; picklable."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        self.config = config
+
+    def __call__(self, sockets: list[socket.socket] | None = None) -> None:
+        import uvicorn
+
+        uvicorn.Server(self.config).run(sockets=sockets)
+
+
+def application() -> ASGIApp:
+    """The application of one of several web processes."""
+    from adapter import logs
+    from adapter.app import build
+    from adapter.clock import SystemClock
+    from adapter.web import create
+
+    settings = house.settings()
+    logs.configure(settings.log_level, clock=SystemClock())
+    return create(build(settings))
+
+
+@contextmanager
+def _worker(*, wanted: bool) -> Iterator[None]:
+    if not wanted:
+        yield
+        return
+    child = subprocess.Popen([sys.executable, "-m", "adapter.cli", "worker"])
+    try:
+        yield
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def _config(target: Any, **more: Any) -> uvicorn.Config:
+    import uvicorn
+
+    # no access log: paths hold ids, queries hold names; no server header
+    quiet: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "ws": "none"}
+    return uvicorn.Config(target, lifespan="on", timeout_graceful_shutdown=20, **quiet, **more)
+
+
+def _announcing(config: uvicorn.Config, settings: Settings) -> uvicorn.Server:
+    import uvicorn
+
+    class Announcing(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                _announce(settings)
+
+    return Announcing(config)
+
+
+def _announce(settings: Settings) -> None:
+    from adapter import logs
+
+    typer.echo(f"Liaison answers at {settings.url}")
+    sys.stdout.flush()
+    logs.log("serve-started", port=settings.port, processes=settings.web_processes)

@@ -1,0 +1,22 @@
+"""The other side: a clinic's EHR over FHIR R4 (workflow.md 7). Start at `client.py`; the public double is in `fake/`."""
+
+from adapter.ehr.capability import probe
+from adapter.ehr.client import HttpEhrClient, tracing
+from adapter.ehr.connect import connect
+from adapter.ehr.match import Matched, Several, match_identified, match_patient, matching_patients
+from adapter.ehr.refs import Unknown, inward, outward
+
+__all__ = [
+    "HttpEhrClient",
+    "Matched",
+    "Several",
+    "Unknown",
+    "connect",
+    "inward",
+    "match_identified",
+    "match_patient",
+    "matching_patients",
+    "outward",
+    "probe",
+    "tracing",
+]
