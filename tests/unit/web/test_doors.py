@@ -1,0 +1,170 @@
+"""The doors over ASGI: tokens, FHIR, intake, views, health. No network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from adapter import web
+from adapter.network import Secret
+from tests.e2e.stage import CALL, Stage, staged
+
+SECRET = "a-secret-of-the-test"
+
+
+class Door:
+    """A client of the ASGI application, one call at a time."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.asgi = web.create(stage.app)
+
+    def __call__(self, method: str, path: str, **given: Any) -> httpx.Response:
+        async def call() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.asgi)
+            async with httpx.AsyncClient(transport=transport, base_url="http://liaison.example") as client:
+                return await client.request(method, path, **given)
+
+        return asyncio.run(call())
+
+    def token(self, client: str, secret: str = SECRET) -> dict[str, str]:
+        answer = self("POST", "/oauth/token", data={"grant_type": "client_credentials"}, auth=(client, secret))
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    file = tmp_path / "secret"
+    file.write_text(SECRET)
+    with staged() as found:
+        network = found.app.network
+        clients = tuple(replace(client, secret=Secret(file=str(file))) for client in network.clients)
+        found.app.apply_network(replace(network, clients=clients))
+        yield found
+
+
+@pytest.fixture
+def door(stage: Stage) -> Door:
+    return Door(stage)
+
+
+def agreed() -> dict[str, Any]:
+    yes = {"accord": "oui", "par": "coursier-lea", "comment": "telephone"}
+    return CALL | {"accord_medecin": yes, "accord_patient": yes}
+
+
+def test_token_is_refused_for_a_wrong_secret_and_an_unknown_client_alike(door: Door) -> None:
+    answers = [door("POST", "/oauth/token", data={"grant_type": "client_credentials"}, auth=pair) for pair in (("coursiers", "no"), ("nobody", "no"))]
+    assert [each.status_code for each in answers] == [401, 401]
+    assert answers[0].json() == answers[1].json()
+
+
+def test_token_needs_the_right_grant_type_A_13(door: Door) -> None:
+    assert door("POST", "/oauth/token", data={"grant_type": "password"}).status_code == 400
+    assert door("GET", "/oauth/token").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/fhir/Task/1", "/fhir/Task", "/views/saad/referrals"])
+def test_doors_answer_401_without_a_good_token_A_18(door: Door, path: str) -> None:
+    for headers in ({}, {"Authorization": "Bearer nothing"}):
+        answer = door("GET", path, headers=headers)
+        assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+def test_intake_is_idempotent_and_refuses_another_body(door: Door) -> None:
+    who = door.token("coursiers")
+    first = door("POST", "/intake/appel-coursier", json=agreed(), headers=who)
+    again = door("POST", "/intake/appel-coursier", json=agreed(), headers=who)
+    other = door("POST", "/intake/appel-coursier", json=agreed() | {"besoins": ["isolement"]}, headers=who)
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 409)
+    assert first.json() == again.json() and again.headers["idempotency-replayed"] == "true"
+    assert first.json()["status"] == "requested"
+
+
+def test_card_is_accepted_with_its_etag_only(door: Door) -> None:
+    who = door.token("coursiers")
+    door("POST", "/intake/appel-coursier", json=agreed(), headers=who)
+    card = door("GET", "/views/coursier-dac-asso/referrals", headers=who).json()["referrals"][0]
+    path = f"/views/coursier-dac-asso/referrals/{card['id']}"
+    read = door("GET", path, headers=who)
+    assert read.headers["etag"] == f'W/"{card["etag"]}"' and read.headers["cache-control"] == "no-store"
+    assert door("POST", f"{path}/accept", headers=who).status_code == 428
+    assert door("POST", f"{path}/accept", headers=who | {"If-Match": 'W/"old"'}).status_code == 412
+    assert door("POST", f"{path}/accept", headers=who | {"If-Match": read.headers["etag"]}).json()["state"] == "accepted"
+    again = door("POST", f"{path}/accept", headers=who | {"If-Match": door("GET", path, headers=who).headers["etag"]})
+    assert again.status_code == 422 and "business-rule" in again.text
+
+
+def test_social_service_gets_404_on_fhir_as_for_an_absent_id(door: Door) -> None:
+    who = door.token("coursiers")
+    task = door("POST", "/intake/appel-coursier", json=agreed(), headers=who).json()["referrals"][0]["task"]
+    hidden, absent = (door("GET", f"/fhir/Task/{id}", headers=who) for id in (task, "absent"))
+    assert hidden.status_code == absent.status_code == 404 and hidden.content == absent.content
+    assert door("GET", f"/fhir/Task/{task}", headers=door.token("saint-eloi")).status_code == 200
+    assert "entry" not in door("GET", "/fhir/Task", headers=who).json()
+
+
+def test_clinic_searches_its_own_tasks(door: Door) -> None:
+    door("POST", "/intake/appel-coursier", json=agreed(), headers=door.token("coursiers"))
+    who = door.token("saint-eloi")
+    found = door("GET", "/fhir/Task?status=requested&owner=HealthcareService/coursier-rouen", headers=who).json()
+    assert [each["resource"]["status"] for each in found["entry"]] == ["requested"]
+    assert door("GET", "/fhir/Task?colour=red", headers=who).status_code == 400
+
+
+def test_create_keeps_what_was_sent_and_finds_it_again(door: Door) -> None:
+    who = door.token("saint-eloi")
+    sent = {"resourceType": "Patient", "identifier": [{"system": "urn:ipp", "value": "7"}], "name": [{"family": "Invente"}], "managingOrganization": {"reference": "Organization/msp-saint-eloi"}}
+    condition = who | {"If-None-Exist": "identifier=urn:ipp|7", "Content-Type": "application/fhir+json"}
+    first = door("POST", "/fhir/Patient", content=json.dumps(sent), headers=condition)
+    again = door("POST", "/fhir/Patient", content=json.dumps(sent), headers=condition)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+    kept = {name: value for name, value in first.json().items() if name not in ("id", "meta")}
+    assert kept == sent
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"{", 400), (b"\xff\xfe", 400), (b"[]", 400), (b'{"resourceType":"Task"}', 400), (b'{"resourceType":"Patient"}', 400), (b"x" * 6_000_000, 413)],
+)
+def test_create_refuses_bad_bodies_with_an_outcome(door: Door, body: bytes, status: int) -> None:
+    answer = door("POST", "/fhir/Task", content=body, headers=door.token("saint-eloi"))
+    assert answer.status_code == status
+    assert answer.json()["resourceType"] == "OperationOutcome" and answer.json()["issue"][0]["diagnostics" if "diagnostics" in answer.text else "details"]
+
+
+def test_broken_records_are_refused_with_their_paths(door: Door) -> None:
+    who = door.token("coursiers")
+    answer = door("POST", "/intake/appel-coursier", json=agreed() | {"besoins": ["denutritoin"], "colour": 1}, headers=who)
+    said = answer.text
+    assert answer.status_code == 422 and "besoins" in said and "denutrition" in said
+    assert door("POST", "/intake/fax", json={}, headers=who).status_code == 404
+    assert door("POST", "/intake/appel-coursier", content=b"\xff", headers=who).status_code == 400
+
+
+def test_health_metadata_docs_and_metrics_are_there_without_a_token(door: Door) -> None:
+    assert door("GET", "/health/live").json() == {"status": "ok"}
+    assert door("GET", "/health/ready").status_code == 200
+    assert door("GET", "/fhir/metadata").json()["fhirVersion"] == "4.0.1"
+    assert door("GET", "/docs").status_code == 200
+    assert door("GET", "/metrics").status_code in (200, 404)
+
+
+def test_unknown_paths_and_methods_are_outcomes(door: Door) -> None:
+    assert door("GET", "/nothing").json()["resourceType"] == "OperationOutcome"
+    assert door("DELETE", "/fhir/Task").status_code == 405
+
+
+def test_request_id_comes_back_and_a_forged_one_is_replaced_U_16(door: Door) -> None:
+    assert door("GET", "/health/live", headers={"X-Request-Id": "abcdefgh-1"}).headers["x-request-id"] == "abcdefgh-1"
+    assert door("GET", "/health/live", headers={"X-Request-Id": "a b"}).headers["x-request-id"] != "a b"
+
+
