@@ -126,7 +126,7 @@ class _Loader:
 
     def _choice(self, key: str, choices: tuple[str, ...]) -> str:
         if (value := self._text(key)) not in choices:
-            raise fault(self.name, self._line(key), f"expected {' or '.join(choices)}, but found {value}")
+            raise fault(self.name, self._line(key), f"expected {key} as {' or '.join(choices)}, but found {value}")
         return value
 
     def _section(self, key: str) -> Mapped:
@@ -152,7 +152,7 @@ class _Loader:
             known = self.matrix.class_of(kind, path)
         except ValueError as error:
             raise fault(self.name, line, str(error)) from error
-        words = str(said).split()
+        words = str(said or "").split()
         if known is None:
             raise fault(self.name, line, f"{kind}.{path}: matrix.yaml gives this element no data class")
         cls, status = known

@@ -24,7 +24,7 @@ def project(resource: Resource, view: View, *, facts: Facts) -> Resource | None:
     """What this view shows of `resource`, as a new resource; None: nothing of it may be shown.
 
     None for a type the view does not list, an unlisted modifierExtension or implicitRules anywhere in it (its meaning
-    could be turned round), a message not addressed to or from the caller, a request above the view's sensitivity.
+    could be turned round), a message not addressed to or from the caller, a request above the view's sensitivity, or when no listed element is left.
     Never changes `resource`; whatever JSON it is, only listed paths come out.
     """
     kind = resource.get("resourceType")
@@ -34,14 +34,12 @@ def project(resource: Resource, view: View, *, facts: Facts) -> Resource | None:
         return None
     glass = Glass(view, facts)
     own = _own_id(resource)
+    rule = _rule_of_id(view, kind)
+    known = {"id": own if view.ids == "local" else facts.pairwise(kind, own)} if own and rule and view.allows(rule, facts) else {}
     if f"{kind}/{own}" in facts.telling:
-        return _veiled(kind, resource, view, facts)
-    out: Resource = {"resourceType": kind}
-    if own and (rule := _rule_of_id(view, kind)) and view.allows(rule, facts):
-        out["id"] = own if view.ids == "local" else facts.pairwise(kind, own)
-    out |= _meta(resource, view)
+        return _veiled(kind, resource, view, facts) if known else None
     picked = glass.pick(_prepared(kind, resource), {name: branches for name, branches in view.trees[kind].items() if name != "id"})
-    return {**out, **(picked or {})}
+    return {"resourceType": kind, **known, **_meta(resource, view), **(picked or {})} if known or picked else None
 
 
 def _own_id(resource: Resource) -> str:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from adapter.errors import EhrRejected, EhrUnavailable, Unavailable
-from adapter.ports import Letter
-from adapter.sync.push import release, requeue
-from tests.unit.sync.house import PATIENT, REQUEST, SYSTEMS, House, code, link
+from adapter.errors import Unavailable
+from adapter.sync.push import release
+from tests.unit.sync.house import PATIENT, REQUEST, House, code, link
 from tests.unit.sync.scripted import ScriptedEhr, away
 
 LOST = ScriptedEhr.LOST
@@ -128,17 +127,6 @@ def test_push_sends_once_when_two_workers_race_y_04() -> None:
     assert link(house, "Consent", "c1").sent == 1
 
 
-def test_push_takes_one_letter_of_a_lane_at_a_time() -> None:
-    house = House().referral()
-    one, other = house.push("one"), house.push("other")
-    answers: list[bool] = []
-    house.ehr.before["create"] = lambda: answers.append(other.step())
-
-    one.step()
-
-    assert answers == [False]
-
-
 def test_push_parks_when_the_ehr_has_it_twice_y_05() -> None:
     house = House().referral()
     house.ehr.script("create", LOST)
@@ -250,59 +238,6 @@ def test_push_sends_when_the_ehr_is_back() -> None:
     assert [act.what for act in house.acts].count("retry") == 2
 
 
-def test_push_lets_an_absent_ehr_rest_and_serves_the_others() -> None:
-    house = House().referral()
-    other = ScriptedEhr("other", house.clock)
-    house.clients["other"] = other
-    house.put({**REQUEST, "id": "s2", "identifier": [{"system": SYSTEMS.sid("request"), "value": "s2"}], "supportingInfo": []})
-    other.plant({**PATIENT, "id": "42"})
-    house.ehr.script("create", *[away(retry_at=house.clock.now() + timedelta(minutes=5))] * 9)
-    for n in range(4):
-        house.put({**REQUEST, "id": f"x{n}", "identifier": [{"system": SYSTEMS.sid("request"), "value": f"x{n}"}], "supportingInfo": []})
-        house.post(f"ServiceRequest/x{n}", lane=f"x{n}")
-    house.post("ServiceRequest/s2", lane="s2", ehr="other")
-
-    house.push().drain()
-
-    assert house.ehr.count("create") == 1, "one letter felt its absence, the others did not have to"
-    assert len(other.all("ServiceRequest")) == 1
-
-
-def test_push_parks_a_poison_letter_and_goes_on_with_other_lanes_y_34() -> None:
-    house = House().referral()
-    house.put({**REQUEST, "id": "s2", "identifier": [{"system": SYSTEMS.sid("request"), "value": "s2"}], "supportingInfo": []})
-    house.post("ServiceRequest/s2", lane="s2")
-    house.ehr.script("create", EhrRejected("no", status_code=422))
-
-    house.push().drain()
-
-    assert house.states() == [
-        ("Consent", "parked", "rejected-422"), ("ServiceRequest", "queued", ""), ("Task", "queued", ""), ("ServiceRequest", "done", ""),
-    ]  # fmt: skip
-
-
-def test_push_resumes_the_lane_when_a_person_requeues_the_parked_letter() -> None:
-    house = House().referral()
-    house.ehr.script("create", EhrRejected("no", status_code=422))
-    house.push().drain()
-    (parked,) = house.letters(states=("parked",))
-
-    assert house.store.write_now(lambda uow: requeue(uow, parked, at=uow.at))
-    house.push().drain()
-
-    assert {state for _, state, _ in house.states()} == {"done"}
-
-
-def test_push_sends_a_letter_that_was_committed_after_a_later_one_was_sent_y_33() -> None:
-    house = House().sent()
-    house.set("Task", status="accepted")
-    house.push().drain()
-    early = Letter("clinic", "s9", "Task", "t1", due=house.clock.now() - timedelta(hours=1))
-    house.store.write_now(lambda uow: uow.post(early))
-
-    assert house.push().drain() == 1
-
-
 def test_push_parks_a_letter_after_five_faults_of_our_own() -> None:
     house = House().referral()
     house.ehr.script("create", *[ZeroDivisionError()] * 9)
@@ -347,17 +282,3 @@ def test_push_asks_nothing_more_of_the_ehr_when_its_lease_has_ended() -> None:
 
     assert house.ehr.count("update") == 1
     assert house.states()[-1] == ("Task", "queued", "lease-ended")
-
-
-def test_push_keeps_retrying_an_absent_ehr_for_three_days() -> None:
-    house = House().referral()
-    house.ehr.script("create", *[EhrUnavailable("away")] * 300)
-    push = house.push()
-    while house.ehr.count("create") < 300:
-        push.step()
-        house.later(minutes=15, seconds=1)
-
-    push.drain()
-
-    assert house.ours("Task")["status"] == "requested"
-    assert {state for _, state, _ in house.states()} == {"done"}

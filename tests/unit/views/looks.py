@@ -20,7 +20,8 @@ SOCIAL = ("as-carsat", "coursier-dac-asso", "saad")
 
 
 def _terms() -> dict[str, dict[str, Any]]:
-    tables = (yaml.safe_load(file.read_text("utf-8")) for file in sorted((ROOT / "mappings" / "terms").glob("*.yaml")))
+    files = ("needs", "services", "constraints", "situations", "relations", "outcomes", "need-results", "business-status", "status-reasons")
+    tables = (yaml.safe_load((ROOT / "mappings" / "terms" / f"{file}.yaml").read_text("utf-8")) for file in files)
     return {table["table"]: {str(code): term for code, term in table["codes"].items()} for table in tables}
 
 
@@ -47,9 +48,9 @@ def facts(*codes: str, **more: Any) -> Facts:
     )  # fmt: skip
 
 
-def author(**more: Any) -> Facts:
+def author(*codes: str, **more: Any) -> Facts:
     """The prescriber's own look, or what goes to the EHR."""
-    return facts(**{"basis": "author", "needs": None, "parties": frozenset({"Organization/clinic"}), **more})
+    return facts(*codes, **{"basis": "author", "needs": None, "parties": frozenset({"Organization/clinic"}), **more})
 
 
 def coded(table: str, code: str) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def test_matrix_is_the_one_published(shared: Path) -> None:
 CELLS = [(view, cls) for view in VIEWS for cls in CLASSES]
 
 
-@pytest.mark.parametrize(("view", "cls"), CELLS, ids=lambda part: str(part))
+@pytest.mark.parametrize(("view", "cls"), CELLS, ids=str)
 def test_matrix_cell_is_kept_by_every_rule(view: str, cls: str) -> None:
     cell = MATRIX.rows[VIEWS[view].recipient][cls]
     rules = [rule for _, rule in VIEWS[view].rules if rule.cls == cls]
