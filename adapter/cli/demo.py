@@ -33,10 +33,10 @@ def demo(
     if own is not None and not isinstance(own.get("personne"), dict):
         raise SettingsError("expected a record with personne", variable="--record", fix="mappings/README.md shows a record")
     kept = house.empty_folder(keep, variable="--keep") if keep else None
-    with tempfile.TemporaryDirectory(prefix="liaison-demo-") as temporary:
-        with opened(ehr_url=ehr, folder=kept or Path(temporary), kept=kept, lang=lang) as stage:
-            stage.record, stage.mapping = own, mapping
-            failed = _play(stage, as_json=as_json)
+    temporary = tempfile.TemporaryDirectory(prefix="liaison-demo-")
+    with temporary, opened(ehr_url=ehr, folder=kept or Path(temporary.name), kept=kept, lang=lang) as stage:
+        stage.record, stage.mapping = own, mapping
+        failed = _play(stage, as_json=as_json)
     raise typer.Exit(1 if failed else 0)
 
 

@@ -63,19 +63,7 @@ def _several(settings: Settings, listener: socket.socket) -> None:
     config = _config("adapter.cli.serve:application", factory=True, workers=settings.web_processes)
     _announce(settings)
     with _worker(wanted=settings.jobs):
-        Multiprocess(config, target=_Target(config), sockets=[listener]).run()
-
-
-class _Target:
-    """What each web process runs; picklable."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        self.config = config
-
-    def __call__(self, sockets: list[socket.socket] | None = None) -> None:
-        import uvicorn
-
-        uvicorn.Server(self.config).run(sockets=sockets)
+        Multiprocess(config, [listener]).run()
 
 
 def application() -> ASGIApp:

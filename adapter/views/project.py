@@ -24,7 +24,8 @@ def project(resource: Resource, view: View, *, facts: Facts) -> Resource | None:
     """What this view shows of `resource`, as a new resource; None: nothing of it may be shown.
 
     None for a type the view does not list, an unlisted modifierExtension or implicitRules anywhere in it (its meaning
-    could be turned round), a message not addressed to or from the caller, a request above the view's sensitivity, or when no listed element is left.
+    could be turned round), a message not addressed to or from the caller, a request above the view's sensitivity, and
+    where no listed element is left.
     Never changes `resource`; whatever JSON it is, only listed paths come out.
     """
     kind = resource.get("resourceType")

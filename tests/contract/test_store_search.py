@@ -177,7 +177,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(store: SqlStore, sort: st
     store.write_now(lambda uow: [put(uow, task(id, at=AT + timedelta(microseconds=n // 2))) for n, id in enumerate(mixed)])
     found: list[Version] = []
     after = None
-    while page := store.read_now(lambda uow: uow.search(Query("Task", sort=sort, count=2, after=after))):
+    while page := store.read_now(lambda uow: uow.search(Query("Task", sort=sort, count=2, after=after))):  # noqa: B023
         found += page
         after = (page[-1].updated.isoformat() if sort else "", page[-1].id)
     key = (lambda version: (version.updated, version.id.encode())) if sort else (lambda version: version.id.encode())

@@ -191,7 +191,7 @@ def done(stage: Stage) -> Told:
 
 def answered(stage: Stage) -> Told:
     listed = stage.http("GET", "/views/prescripteur/referrals", client=GP[0]).body["referrals"]
-    card = next((each for each in listed if each["reference"] == stage.notes[VIEW]["reference"]), {})
+    card: dict[str, Any] = next((each for each in listed if each["reference"] == stage.notes[VIEW]["reference"]), {})
     return Told({"the doctor reads the outcome": bool(card.get("outcome"))}, card=card, decision=_reason(stage))
 
 

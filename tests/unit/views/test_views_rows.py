@@ -1,0 +1,132 @@
+"""Each row of a view file counts: dropped, or with another stage or condition, something comes out otherwise; and what
+breaks a rule of the matrix is refused. (A table that no test feels is a table nobody checks.)"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from adapter.errors import SettingsError
+from adapter.views import View, load_view
+from adapter.views.load import load_labels
+from adapter.views.matrix import load_matrix
+from tests.unit.views.looks import (
+    CONSENT,
+    DIRECTORY,
+    MESSAGE,
+    PATIENT,
+    PROCEDURE,
+    REFERRAL,
+    REQUEST,
+    ROOT,
+    TASK,
+    VIEWS,
+    all_facts,
+    author,
+    coded,
+    facts,
+    needs,
+    other,
+    see,
+)  # fmt: skip
+
+FOLDER = ROOT / "mappings" / "views"
+MATRIX = load_matrix((FOLDER / "matrix.yaml").read_text("utf-8"))
+LABELS = load_labels((FOLDER / "labels.yaml").read_text("utf-8"))
+
+# The referral with every element that any view lists.
+FULL = [
+    {**REQUEST, "basedOn": [{"reference": "ServiceRequest/sr0"}], "replaces": [{"reference": "ServiceRequest/sr9"}], "doNotPerform": False,
+     "occurrenceDateTime": "2026-03-09", "occurrencePeriod": {"start": "2026-03-09", "end": "2026-03-10"},
+     "orderDetail": [*REQUEST["orderDetail"], other("http://hl7.org/fhir/us/sdoh-clinicalcare/CodeSystem/SDOHCC-CodeSystemTemporaryCodes",
+                                                     "contacting-subject-prohibited")]},
+    {**TASK, "basedOn": [{"reference": "ServiceRequest/sr0"}], "partOf": [{"reference": "Task/t0"}], "restriction": {"period": {"start": "2026", "end": "2027"}},
+     "statusReason": {**coded("status-reason", "hors-territoire"), "text": "x"},
+     "input": [{"type": coded("input", "deja-suivi"), "valueCodeableConcept": coded("already-followed", "oui")}],
+     "output": [{"type": coded("input", "x"), "valueReference": {"reference": "Procedure/pr1"}}]},
+    {**CONSENT, "policy": [{"uri": "urn:p", "authority": "urn:a"}], "verification": [{"verified": True, "verificationDate": "2026-03-09"}],
+     "provision": {**CONSENT["provision"], "period": {"start": "2026", "end": "2027"}}},
+    {**PATIENT, "communication": [{"language": other("urn:ietf:bcp:47", "ar")}]},
+    *({**party, "identifier": [{"system": "urn:s", "value": "1"}], "telecom": [{"system": "phone", "value": "1"}], "active": True,
+       "healthcareService": [{"reference": "HealthcareService/u1"}], "category": [coded("x", "y")], "type": [coded("service", "y")]} for party in DIRECTORY),
+    {**PROCEDURE, "identifier": [{"system": "urn:s", "value": "1"}], "performedPeriod": {"start": "2026"}},
+    {**MESSAGE, "topic": coded("question", "q"), "inResponseTo": [{"reference": "Communication/m0"}]},
+]  # fmt: skip
+WIDE = needs("acces-droits", "aidant", "perte-autonomie", "denutrition", "isolement")
+LOOKS = [
+    *all_facts(), author(), author(tick=True), author("violences", tick=True),
+    facts("acces-droits", "aidant", "perte-autonomie", "denutrition", "isolement"), facts("aidant", "denutrition"), facts("isolement", unsafe=True),
+    facts(needs=None, asked=WIDE),
+]  # fmt: skip
+
+
+def fingerprint(view: View) -> str:
+    return json.dumps([see(view, look, FULL) for look in LOOKS], sort_keys=True)
+
+
+BEFORE = {name: fingerprint(view) for name, view in VIEWS.items()}
+
+
+def rows(name: str) -> Iterator[tuple[int, str]]:
+    """(line number, text) of each element row."""
+    lines = (FOLDER / f"{name}.yaml").read_text("utf-8").splitlines()
+    start = lines.index("resources:")
+    for number in range(start + 1, len(lines)):
+        if lines[number] and not lines[number].startswith("  "):
+            return
+        if lines[number].startswith("    ") and ":" in lines[number]:
+            yield number, lines[number]
+
+
+ROWS = [(name, number, text) for name in VIEWS for number, text in rows(name)]
+
+
+def changed(name: str, number: int, text: str | None) -> str | None:
+    """What the view shows with that row changed; None: refused at load."""
+    lines = (FOLDER / f"{name}.yaml").read_text("utf-8").splitlines()
+    lines[number : number + 1] = [] if text is None else [text]
+    try:
+        return fingerprint(load_view("\n".join(lines), name=name, matrix=MATRIX, labels=LABELS))
+    except SettingsError:
+        return None
+
+
+def test_rows_are_all_of_every_view() -> None:
+    assert len(ROWS) == sum(len(view.rules) for view in VIEWS.values()) > 400
+    assert REFERRAL
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_dropped_row_is_felt(name: str) -> None:
+    unfelt = [text.strip() for view, number, text in ROWS if view == name and changed(name, number, None) == BEFORE[name]]
+    assert unfelt == []
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_row_with_a_condition_more_or_less_is_felt(name: str) -> None:
+    for view, number, text in ROWS:
+        for word in ("need", "demand", "safe", "mild", "label"):
+            if view == name and f" {word}" in text:
+                assert changed(name, number, text.replace(f" {word}", "")) != BEFORE[name], text
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_row_with_other_stages_is_felt(name: str) -> None:
+    for view, number, text in ROWS:
+        if view == name:
+            path, _, said = text.rpartition(": ")
+            words = [word for word in said.split() if word not in ("always", "offer", "open", "closed")]
+            for stages in (["offer"], ["closed"]):
+                assert changed(name, number, f"{path}: {' '.join([*words, *stages])}") != BEFORE[name], text
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_row_with_another_class_is_refused(name: str) -> None:
+    for view, number, text in ROWS:
+        if view == name:
+            path, _, said = text.rpartition(": ")
+            cls, *words = said.split()
+            for wrong in {"structure", "D1", "D8", "D13"} - {cls}:
+                assert changed(name, number, f"{path}: {' '.join([wrong, *words])}") is None, text
