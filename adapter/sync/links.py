@@ -46,7 +46,7 @@ def load(uow: Uow, ehr: str, type: str, id: str) -> Known | None:
 
 
 def save(uow: Uow, known: Known) -> None:
-    """Remembers it; an empty `put` leaves the one that stands."""
+    """Remembers it; an empty `put` is not written."""
     link = known.link
     uow.save_link(link)
     if known.put:

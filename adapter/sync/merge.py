@@ -58,17 +58,16 @@ class _Run:
             own = self.ownership.side(self.type, here, side)
             if here == "meta":  # half theirs (version, time), half ours (profile): always part by part
                 value = self.parts(here, base.get(name), ours.get(name, {}), theirs.get(name, {}), own)
-            elif own == "ehr":
+            elif own == "ehr" or (f"_{name}" in theirs and isinstance(theirs.get(name), list)):  # values and siblings go by place
                 value = theirs.get(name, ABSENT)
             else:
-                ordered = f"_{name}" in theirs or f"_{name}" in ours
                 before, mine, other = (each.get(name, ABSENT) for each in (base, ours, theirs))
-                value = self.element(here, before, mine, other, own, keyed=not ordered)
+                value = self.element(here, before, mine, other, own)
             if value is not ABSENT and (value not in ({}, []) or value == theirs.get(name)):
                 merged[name] = value
         return merged
 
-    def element(self, path: str, base: Any, ours: Any, theirs: Any, side: Side, *, keyed: bool = True) -> Any:
+    def element(self, path: str, base: Any, ours: Any, theirs: Any, side: Side) -> Any:
         name = path.rpartition(".")[2]
         if not self.firm and self._same(ours, base, name):
             return theirs
@@ -78,7 +77,7 @@ class _Run:
             return theirs
         if isinstance(ours, dict) and isinstance(theirs, dict):
             return self.parts(path, base, ours, theirs, side)
-        if keyed and name in self.ownership.keys and isinstance(ours, list) and isinstance(theirs, list):
+        if name in self.ownership.keys and isinstance(ours, list) and isinstance(theirs, list):
             return self.entries(path, base if isinstance(base, list) else [], ours, theirs, side)
         if self.firm or side == "ours" or self._same(theirs, base, name):
             return ours
@@ -91,7 +90,7 @@ class _Run:
         before, mine, other = (self._by_key(name, entries) for entries in (base, ours, theirs))
         merged = []
         for key in dict.fromkeys([*other, *mine]):
-            value = self.element(path, before.get(key, ABSENT), mine.get(key, ABSENT), other.get(key, ABSENT), side, keyed=False)
+            value = self.element(path, before.get(key, ABSENT), mine.get(key, ABSENT), other.get(key, ABSENT), side)
             if value is not ABSENT:
                 merged.append(value)
         return merged

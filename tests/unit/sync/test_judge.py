@@ -82,6 +82,12 @@ def test_a_value_that_one_of_our_versions_has_is_our_own_coming_back_y_38() -> N
     assert verdict(task(), task(status="accepted"), *ours) == NOTHING
 
 
+def test_any_shared_value_of_one_of_our_versions_is_our_own_coming_back_y_38() -> None:
+    ours = [{**REQUEST, "status": "completed", "priority": "asap"}, {**REQUEST, "status": "on-hold", "priority": "urgent"}, REQUEST]
+
+    assert verdict(REQUEST, {**REQUEST, "status": "on-hold", "priority": "urgent"}, *ours) == NOTHING
+
+
 def test_the_coded_reason_comes_with_the_move_and_free_text_does_not() -> None:
     reason = {"coding": [{"system": "s", "code": "doublon", "display": "d"}], "text": "vu avec Lise"}
 
@@ -89,6 +95,8 @@ def test_the_coded_reason_comes_with_the_move_and_free_text_does_not() -> None:
 
     assert found.next == task(status="cancelled", statusReason={"coding": [{"system": "s", "code": "doublon"}]})
     assert verdict(task(), task(statusReason=reason)) == NOTHING, "a reason alone is no move"
+    bare = verdict(task(statusReason={"text": "a"}), task(status="cancelled", statusReason={"text": "vu avec Lise"}))
+    assert bare.next == task(status="cancelled"), "the reason of the move before does not stay"
 
 
 def test_priority_is_taken_in_unless_both_sides_changed_it() -> None:
@@ -153,6 +161,8 @@ def test_consent_is_not_reopened_by_the_ehr() -> None:
 
 def test_consent_echo_of_our_own_withdrawal_is_nothing() -> None:
     assert verdict(COPY, {**COPY, "status": "inactive"}, {**CONSENT, "status": "inactive"}, CONSENT) == NOTHING
+    ours = [{**CONSENT, "status": status} for status in ("entered-in-error", "inactive", "active")]
+    assert verdict(COPY, {**COPY, "status": "inactive"}, *ours) == NOTHING
 
 
 # ── a person decides ─────────────────────────────────────────────────────────────────────────────

@@ -113,6 +113,16 @@ def test_narrower_sees_no_change_in_order_or_form_of_dates_y_41() -> None:
     assert narrower(CONSENT, after, OWNERSHIP) == (CONSENT, [])
 
 
+@pytest.mark.parametrize("left", [[], [{"type": "deny", "actor": [OTHER]}]])
+def test_narrower_keeps_a_nested_deny_that_the_ehr_took_away(left: list[Any]) -> None:
+    ours = changed(provision(provision=[DENY]))
+
+    narrowed, wider = narrower(ours, changed(provision(provision=left)), OWNERSHIP)
+
+    assert narrowed["provision"]["provision"] == [DENY, *left]
+    assert wider == ["provision.provision"]
+
+
 def test_narrower_does_not_touch_a_deny() -> None:
     deny = changed(provision(type="deny"))
 

@@ -7,27 +7,52 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
-from adapter import fhir
 from adapter.clock import FrozenClock
-from adapter.ehr import HttpEhrClient, matching_patients
+from adapter.ehr import HttpEhrClient, matching_patients, refs
 from adapter.ehr.auth import NoAuth
 from adapter.ehr.fake import FakeEhr
 from adapter.ehr.fake.faults import Fault
 from adapter.net import GuardedSession, Limits
-from adapter.ports import EhrClient, Remote, Resource, Uow, Version
+from adapter.ports import EhrClient, Remote, Resource, Uow
 from adapter.store import open_store, upgrade
-from adapter.sync.references import References
+from adapter.sync.links import Unlinked
 from tests.unit.sync.house import CONSENT, PATIENT, REQUEST, START, SYSTEMS, TASK, House
 
 CLINIC = {"resourceType": "Organization", "id": "clinic", "identifier": [{"system": SYSTEMS.sid("organisation"), "value": "clinic"}]}
-CBO = {"resourceType": "Organization", "id": "cbo", "identifier": [{"system": SYSTEMS.sid("organisation"), "value": "cbo"}]}
-UNIT = {"resourceType": "HealthcareService", "id": "u1", "identifier": [{"system": SYSTEMS.sid("unit"), "value": "u1"}]}
 REMOTE = {"clinic": "Organization/9001"}
 NOTE = [{"text": "vu avec la famille"}]
 ODD = [{"url": "https://ehr.example/odd", "valueString": "x"}]
+
+
+KINDS = {"Organization": "organisation", "HealthcareService": "unit"}
+
+
+class References:
+    """Rewrites as the composition root does: linked, named by `remote:`, else by identifier."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+
+    def outward(self, uow: Uow, ehr: str, resource: Resource) -> Resource:
+        def lookup(type: str, id: str) -> str | None:
+            link = uow.link(ehr, type, id)
+            return link.remote_id if link else REMOTE.get(id, "").rpartition("/")[2] or None
+
+        def logical(type: str, id: str) -> dict[str, Any] | None:
+            if type not in KINDS:
+                raise Unlinked(type, id)
+            return {"type": type, "identifier": {"system": SYSTEMS.sid(KINDS[type]), "value": id}}
+
+        return refs.outward(resource, lookup, logical, base_url=self.base_url)
+
+    def inward(self, uow: Uow, ehr: str, resource: Resource) -> Resource:
+        def lookup(type: str, remote_id: str) -> str | None:
+            link = uow.link_by_remote(ehr, type, remote_id)
+            return link.id if link else None
+
+        return refs.inward(resource, lookup, base_url=self.base_url)[0]
 
 
 class OnFake(House):
@@ -37,22 +62,16 @@ class OnFake(House):
         url = f"sqlite:///{file}"
         upgrade(url)
         store = open_store(url, clock=clock, seal=lambda before, event: "0", key=b"k" * 32)
-        references = References(base_url=lambda ehr: fake.base_url, remote=lambda uow, ehr: REMOTE)
+        references = References(fake.base_url)
         super().__init__(store=store, clock=clock, client=client, references=(references.outward, references.inward))
         self.fake = fake
 
     def match(self, client: EhrClient, patient: Resource) -> list[Remote]:
         return matching_patients(client, patient)
 
-    @staticmethod
-    def put_in(uow: Uow, resource: Resource) -> Version:
-        """With search rows, so that the directory is found by identifier."""
-        version = Version(resource["resourceType"], resource["id"], 0, uow.at, "clinic", orjson.dumps(resource))
-        return uow.save(version, expected=None, index=list(fhir.rows(resource)))
-
     def referral(self, **task: Any) -> House:
         self.fake.plant({**PATIENT, "id": "42"}, {**CLINIC, "id": "9001", "name": "MSP"})
-        self.put(CLINIC, CBO, UNIT, PATIENT, CONSENT, REQUEST, {**TASK, **task})
+        self.put(PATIENT, CONSENT, REQUEST, {**TASK, **task})
         self.post("Consent/c1", "ServiceRequest/s1", "Task/t1")
         return self
 
@@ -91,7 +110,7 @@ def test_a_referral_reaches_the_ehr_whole_with_its_references(house: OnFake) -> 
     assert task["focus"] == {"reference": f"ServiceRequest/{request['id']}"}
     assert request["supportingInfo"] == [{"reference": f"Consent/{consent['id']}"}]
     assert request["requester"] == {"reference": "Organization/9001"}, "by remote: of the network file"
-    assert task["owner"]["identifier"] == UNIT["identifier"][0], "by identifier"  # type: ignore[index]
+    assert task["owner"]["identifier"] == {"system": SYSTEMS.sid("unit"), "value": "u1"}, "by identifier"
     assert len(house.fake.all("Patient")) == 1
 
 
@@ -235,7 +254,7 @@ def test_a_wider_consent_waits_and_a_narrower_one_acts_across_references_y_46(ho
 def test_the_person_is_found_by_traits_where_the_ehr_has_no_number_of_ours(house: OnFake) -> None:
     traits = {"name": [{"use": "official", "family": "Aubier", "given": ["Lise"]}], "birthDate": "1941-05-06", "gender": "female"}
     house.fake.plant({**CLINIC, "id": "9001"}, {"resourceType": "Patient", "id": "77", **traits})
-    house.put(CLINIC, CBO, UNIT, {"resourceType": "Patient", "id": "p1", **traits}, CONSENT, REQUEST, TASK)
+    house.put({"resourceType": "Patient", "id": "p1", **traits}, CONSENT, REQUEST, TASK)
     house.post("Consent/c1")
 
     house.push().drain()

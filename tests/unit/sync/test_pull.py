@@ -59,6 +59,7 @@ def test_pull_misses_nothing_when_the_ehrs_clock_is_set_back_y_18_y_19() -> None
     house.pull().run(now=True)
 
     assert house.ours("Task")["status"] == "cancelled"
+    assert cursor(house).watermark == START + timedelta(seconds=90), "a watermark never goes back"
 
 
 def test_pull_keeps_its_watermark_when_nothing_was_found() -> None:

@@ -178,6 +178,7 @@ def test_push_drops_a_letter_about_what_is_not_there() -> None:
 @pytest.mark.parametrize(("count", "reason"), [(0, "patient-none"), (2, "patient-several")])
 def test_push_parks_the_letter_when_the_patient_is_not_certain(count: int, reason: str) -> None:
     house = House().referral()
+    house.put({**PATIENT, "identifier": [{"system": SYSTEMS.sid("patient"), "value": "p1"}]})
     house.matches = [Remote({"resourceType": "Patient", "id": str(n)}, "1") for n in range(count)]
 
     house.push().drain()

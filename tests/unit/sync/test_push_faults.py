@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapter.errors import Unavailable
+from adapter.errors import EhrUnknown, Unavailable
 from adapter.sync.push import release
 from tests.unit.sync.house import PATIENT, REQUEST, House, code, link
 from tests.unit.sync.scripted import ScriptedEhr, away
@@ -85,6 +85,18 @@ def test_push_takes_out_what_a_lost_write_brought_and_we_dropped_since() -> None
     house.push().drain()
 
     assert house.ehr.only("ServiceRequest")["reasonCode"] == [code("isolement")]
+
+
+def test_push_takes_out_what_it_dropped_when_the_write_that_said_so_never_arrived() -> None:
+    house = House().sent()
+    house.set("ServiceRequest", reasonCode=[code("denutrition")])
+    house.ehr.script("update", EhrUnknown("cut before it arrived"))
+    house.push().step()
+    house.later(minutes=1)
+
+    house.push().drain()
+
+    assert house.ehr.only("ServiceRequest")["reasonCode"] == [code("denutrition")]
 
 
 @pytest.mark.parametrize("verb", ["create", "update"])
