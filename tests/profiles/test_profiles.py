@@ -85,10 +85,13 @@ def test_check_refuses_to_judge_nothing_when_a_folder_is_empty(official_validato
         official_validator.check([tmp_path])
 
 
+PROFILE_DEFECTS = ("order-detail-slice",)  # its discriminator is fixed by nothing: no orderDetail passes it
+
+
 def test_waivers_say_why_and_name_only_warnings_when_they_are_ours() -> None:
     for rule in json.loads(WAIVERS.read_text(encoding="utf-8"))["waivers"]:
         assert len(rule["why"]) > 40, rule["name"]
-        assert rule["severity"] == "warning", "an error of ours is mended, not waived"
+        assert rule["severity"] == "warning" or rule["name"] in PROFILE_DEFECTS, "an error of ours is mended, not waived"
         assert rule.keys() >= {"id", "path", "text"}, "a waiver names exactly what it covers"
 
 

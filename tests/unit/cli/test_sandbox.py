@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,9 +16,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from adapter.cli import sandbox, sandbox_docker, sandbox_java, sandbox_record
+from adapter.cli import sandbox, sandbox_java, sandbox_record
 from adapter.cli.sandbox_record import Sandbox
-from adapter.clock import FrozenClock, SystemClock
+from adapter.clock import FrozenClock
 from adapter.errors import SettingsError
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -325,92 +323,3 @@ def test_wait_gives_up_with_the_last_lines_when_nothing_answers(free_port: int) 
     with pytest.raises(SettingsError, match="did not answer within 300 s") as caught:
         sandbox_record.wait_until_ready(silent, alive=lambda: True, last_lines=lambda: "still loading", clock=clock, pause=pause)
     assert "still loading" in str(caught.value) and len(waited) == 3
-
-
-@pytest.mark.parametrize(
-    "body", [b"<html>", b'{"resourceType": "OperationOutcome"}', b"[]"], ids=["not JSON", "another resource", "a list"]
-)
-def test_capability_is_none_when_something_else_answers(free_port: int, body: bytes) -> None:
-    reply = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-
-    def answer(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(reply)
-
-    with socket.create_server(("127.0.0.1", free_port)) as listener:
-        server = threading.Thread(target=answer, args=(listener,))
-        server.start()
-        assert sandbox_record.capability(f"http://127.0.0.1:{free_port}/fhir", SystemClock()) is None
-        server.join()
-
-
-def test_home_is_in_the_users_cache_when_no_variable_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LIAISON_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert sandbox_record.home() == tmp_path / ".cache" / "liaison" / "sandbox"
-
-
-def test_tail_says_so_when_nothing_was_written(tmp_path: Path) -> None:
-    assert sandbox_record.tail(tmp_path / "absent") == "(nothing was written)"
-    (tmp_path / "log").write_text("\n".join(str(n) for n in range(100)))
-    assert sandbox_record.tail(tmp_path / "log").splitlines()[0] == "85"
-
-
-# ── Docker ───────────────────────────────────────────────────────────────────────────────────────
-DOCKER = """
-import json, os, pathlib, subprocess, sys
-verb, *rest = sys.argv[1:]
-kept = pathlib.Path(__file__).with_name("containers")
-with open(kept.with_name("asked"), "a") as asked: print(json.dumps(sys.argv[1:]), file=asked)
-if verb == "info": sys.exit(ENGINE)
-if verb == "run":
-    port = rest[rest.index("--publish") + 1].split(":")[1]
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen([str(kept.with_name("java")), "-Dsandbox.port=" + port], stdout=quiet, stderr=quiet)
-    kept.write_text(str(process.pid)); print("c0ffee" * 10)
-if verb == "inspect": print("true" if kept.exists() else "")
-if verb == "stats": print("612MiB / 7.6GiB")
-if verb == "rm": os.kill(int(kept.read_text()), 9); kept.unlink()
-"""
-
-
-def asked(machine: Machine) -> list[list[str]]:
-    return [json.loads(line) for line in (machine.path / "asked").read_text().splitlines()]
-
-
-def test_up_takes_the_image_when_an_engine_answers(machine: Machine, free_port: int) -> None:
-    machine.has("docker", DOCKER.replace("ENGINE", "0"))
-    shown = machine.run("up", "--port", str(free_port))
-    assert shown.exit_code == 0, shown.output
-    assert "612MiB" in shown.output and "container c0ffeec0ffee" in shown.output and "docker logs c0ffeec0ffee" in shown.output
-    ran = next(arguments for arguments in asked(machine) if arguments[0] == "run")
-    assert f"127.0.0.1:{free_port}:8080" in ran and ran[-1] == sandbox_docker.IMAGE
-    assert machine.run("status").exit_code == 0
-    assert "Ended" in machine.run("down").output
-    assert asked(machine)[-1] == ["rm", "--force", "c0ffee" * 10]
-    assert not (machine.place / "builds").exists()
-
-
-def test_up_takes_java_when_only_the_docker_client_is_there(machine: Machine, free_port: int) -> None:
-    machine.has("docker", DOCKER.replace("ENGINE", "1"))
-    assert "process" in machine.run("up", "--port", str(free_port)).output
-
-
-def test_up_takes_java_when_something_is_to_be_kept_though_an_engine_answers(machine: Machine, free_port: int) -> None:
-    machine.has("docker", DOCKER.replace("ENGINE", "0"))
-    assert "process" in machine.run("up", "--port", str(free_port), "--keep", str(machine.root / "kept")).output
-
-
-def test_up_refuses_docker_when_no_engine_answers_or_something_is_to_be_kept(machine: Machine, free_port: int) -> None:
-    port = str(free_port)
-    assert machine.refusal("up", "--port", port, "--engine", "docker").variable == "--engine"
-    machine.has("docker", DOCKER.replace("ENGINE", "0"))
-    assert machine.refusal("up", "--port", port, "--engine", "docker", "--keep", str(machine.root / "k")).variable == "--keep"
-
-
-def test_up_quotes_the_engine_when_it_cannot_start_the_image(machine: Machine, free_port: int) -> None:
-    machine.has("docker", "import sys\nif sys.argv[1] == 'run': sys.exit('no space left on device')")
-    error = machine.refusal("up", "--port", str(free_port))
-    assert "no space left on device" in str(error) and "--engine java" in error.fix
