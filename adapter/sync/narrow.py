@@ -63,7 +63,7 @@ def _limited(name: str, old: list[Any], new: list[Any], ownership: Ownership) ->
     left = {entry_key(entry, paths, ownership): entry for entry in new}
     kept = [entry for entry in old if same(left.get(entry_key(entry, paths, ownership)), entry, ownership)]
     added = len(kept) < len(new)
-    return kept, not added and bool(kept)
+    return kept, not added
 
 
 def _sooner(old: Mapping[str, Any], new: Mapping[str, Any], ownership: Ownership) -> tuple[dict[str, Any], bool]:
