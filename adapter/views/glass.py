@@ -64,8 +64,9 @@ class Glass:
             if name in value and (found := self._each(value[name], branches)) is not None:
                 out[name] = found
         for branch in children.get("text", ()):
-            if "coding" in out and branch.rule and "label" in branch.rule.conditions and self.holds(branch):
-                out["text"] = self._label(out["coding"])
+            made = "coding" in out and branch.rule and "label" in branch.rule.conditions and self.holds(branch)
+            if made and (label := self._label(out["coding"])):
+                out["text"] = label
         return out or None
 
     def _each(self, value: Any, branches: list[Branch]) -> Any:
@@ -134,14 +135,16 @@ class Glass:
         shown = unlimited or code in self._named
         return {"system": self.need_system, "code": self.facts.terms[code].neutral} if shown else None
 
-    def _label(self, codings: list[dict[str, Any]]) -> str:
+    def _label(self, codings: Any) -> str | None:
         """The label of the first code of a table of ours, else the first code itself."""
         base = self.facts.systems.code("")
-        for coding in codings:
-            system, code = str(coding.get("system")), str(coding.get("code"))
+        coded = [one for one in (codings if isinstance(codings, list) else [codings]) if isinstance(one, dict) and "code" in one]
+        for coding in coded:
+            system = str(coding.get("system"))
             if system.startswith(base):
-                return self.view.label(system.removeprefix(base), code, self.facts.lang, self.facts)
-        return str(codings[0].get("code"))
+                return self.view.label(system.removeprefix(base), str(coding["code"]), self.facts.lang, self.facts)
+        return str(coded[0]["code"]) if coded else None
+
 
 
 def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
