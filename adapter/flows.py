@@ -22,6 +22,7 @@ from adapter.network import Network
 from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Uow, Version
 from adapter.referral import verbs
 from adapter.showing import Revealed, Window
+from adapter.sync.push import release
 from adapter.writing import Writer
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
@@ -167,6 +168,7 @@ class Flows:
             for lane in dossier.lanes(uow, [content(current)]):
                 uow.post(Letter(row.ehr, lane, row.type, row.id, due=uow.at, number=current.number, request_id=request_id))
         uow.settle_conflict(conflict, choice=choice)
+        release(uow, row.ehr, row.type, row.id)
         uow.audit(events.act(who, "resolve", at=uow.at, what=f"{row.type}/{row.id}", request_id=request_id))
 
     # ── the clinic's own software on /fhir ───────────────────────────────────────────────────────

@@ -18,6 +18,8 @@ from adapter.flows import Flows
 from adapter.names import Systems
 from adapter.network import EhrEntry, Network
 from adapter.ports import Change, EhrClient, Letter, Link, Resource, Store, Uow
+from adapter.referral.codes import CLOSED
+from adapter.referral.states import NEEDS_REASON
 from adapter.settings import Settings
 from adapter.sync import ownership
 from adapter.sync.acts import Act
@@ -63,7 +65,7 @@ class Bridge:
         """A change made in the EHR is the clinic's act, through the same `receive` as every other."""
         story = self.story(uow)
         clinic = self._entry(story, pulled.ehr).name
-        change = Change("update", pulled.type, pulled.id, pulled.next, if_match=pulled.number, origin="pull")
+        change = Change("update", pulled.type, pulled.id, _reasoned(story, pulled.next), if_match=pulled.number, origin="pull")
         story.receive(uow, story.window.ehr_principal(pulled.ehr, clinic), [change])
 
     def audited(self, uow: Uow, act: Act) -> None:
@@ -132,6 +134,16 @@ class Bridge:
         reference: dict[str, Any] = {"type": type, "identifier": {"system": story.writer.systems.sid(kind), "value": value}}
         name = story.intake.name(f"{type}/{id}")
         return reference | ({"display": name} if name and not telling else {})
+
+
+def _reasoned(story: Flows, resource: Resource) -> Resource:
+    """A Task ended in the EHR has no words of ours: the label of its reason, or of a neutral one (workflow.md 1)."""
+    if resource["resourceType"] != "Task" or resource.get("status") not in NEEDS_REASON or resource.get("statusReason", {}).get("text"):
+        return resource
+    coded = resource.get("statusReason", {}).get("coding", ())
+    code = next((str(each["code"]) for each in coded if story.window.known("status-reason", str(each.get("code")))), CLOSED)
+    coding = list(coded) or [{"system": story.writer.systems.code("status-reason"), "code": code}]
+    return resource | {"statusReason": {"coding": coding, "text": story.window.label("status-reason", code)}}
 
 
 def wire(

@@ -222,3 +222,13 @@ def test_referral_never_leaves_before_both_agreed_whatever_the_order(steps: list
 
 def test_stage_has_one_clinic(stage: Stage) -> None:
     assert [entry.name for entry in stage.app.network.ehrs()] == [CLINIC]
+
+
+def test_cancelled_in_the_ehr_ends_the_referral_here_F10(stage: Stage) -> None:
+    stage.sent()
+    stage.push()
+    stage.ehr.edit("Task", only(stage.ehr.all("Task"))["id"], {"status": "cancelled"})
+    stage.pull()
+    card = only(stage.cards(GP, "prescripteur"))
+    assert card.card["state"] == "cancelled"
+    assert stage.app.read_now(lambda _, uow: uow.conflicts()) == []
