@@ -14,9 +14,7 @@ from adapter.net import GuardedSession, Limits
 from adapter.network import EhrAuth, EhrEntry
 
 
-def connect(
-    entry: EhrEntry, *, clock: Clock, ca_file: str = "", limits: Limits | None = None, environ: Mapping[str, str] = os.environ
-) -> HttpEhrClient:
+def connect(entry: EhrEntry, *, clock: Clock, ca_file: str = "", limits: Limits | None = None, environ: Mapping[str, str] = os.environ) -> HttpEhrClient:
     """A client for the EHR, which may call its address and its token endpoint and nothing else. Nothing is sent yet.
     Raises SettingsError for an address or certificate that cannot be used."""
     auth = entry.auth
@@ -34,9 +32,7 @@ def _certificate(auth: EhrAuth) -> tuple[str, str] | None:
         return None
     for path in (auth.certificate_file, auth.secret.file):
         if not path or not os.access(path, os.R_OK):
-            raise SettingsError(
-                "expected files of certificate and key", variable=path or "secret_file", fix="mTLS wants both as files we may read"
-            )
+            raise SettingsError("expected files of certificate and key", variable=path or "secret_file", fix="mTLS wants both as files we may read")
     return auth.certificate_file, auth.secret.file
 
 

@@ -80,9 +80,7 @@ def signing_key(text: str) -> RSAKey | ECKey:
             return key
     except (JoseError, ValueError, KeyError, TypeError, StopIteration):
         pass
-    raise SettingsError(
-        "expected a private key, RSA or P-384, as JWK or PEM", variable="secret", fix="make one and register its public part at the EHR"
-    )
+    raise SettingsError("expected a private key, RSA or P-384, as JWK or PEM", variable="secret", fix="make one and register its public part at the EHR")
 
 
 def _key(text: str) -> object:
@@ -104,9 +102,7 @@ class ClientCredentials:
     first one and its clock differs from the one assumed, one more is sent (security.md A-22).
     """
 
-    def __init__(
-        self, token_url: Callable[[], str], credentials: Credentials, *, scopes: str, session: GuardedSession, clock: Clock
-    ) -> None:
+    def __init__(self, token_url: Callable[[], str], credentials: Credentials, *, scopes: str, session: GuardedSession, clock: Clock) -> None:
         self._token_url, self._credentials, self._scopes = token_url, credentials, scopes
         self._session, self._clock = session, clock
         self._skew = timedelta(0)

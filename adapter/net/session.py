@@ -114,9 +114,7 @@ class GuardedSession:
     def close(self) -> None:
         self._session.close()
 
-    def send(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None, safe: bool | None = None
-    ) -> Answer:
+    def send(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None, safe: bool | None = None) -> Answer:
         """The answer, whatever its status below 300 or from 400 on.
 
         `safe`: repeating it changes nothing (None: GET and HEAD are). Raises EhrUnavailable when nothing was sent

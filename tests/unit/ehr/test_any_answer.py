@@ -41,7 +41,28 @@ values = st.sampled_from(
      "http://[::1", "/fhir/Task/1", "application/fhir+json"]
 ) | tokens  # fmt: skip
 leaves = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.text(max_size=5) | st.just("Task") | st.just("1")
-keys = st.sampled_from(["resourceType", "id", "meta", "versionId", "type", "entry", "resource", "search", "mode", "link", "relation", "url", "issue", "code", "severity", "expression", "identifier", "rest"])
+keys = st.sampled_from(
+    [
+        "resourceType",
+        "id",
+        "meta",
+        "versionId",
+        "type",
+        "entry",
+        "resource",
+        "search",
+        "mode",
+        "link",
+        "relation",
+        "url",
+        "issue",
+        "code",
+        "severity",
+        "expression",
+        "identifier",
+        "rest",
+    ]
+)
 trees = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4), max_leaves=12)
 types = st.sampled_from(["Task", "Bundle", "OperationOutcome", "CapabilityStatement", "Patient"])
 resources = st.builds(lambda tree, type: {**tree, "resourceType": type}, st.dictionaries(keys, trees, max_size=5), types)
@@ -53,7 +74,9 @@ bodies = (
     | st.just(b"[" * 5000)
     | st.just(b"")
 )
-statuses = st.sampled_from([200, 200, 200, 201, 202, 204, 206, 304, 307, 400, 401, 404, 409, 410, 412, 422, 428, 429, 500, 501, 503, 504, 599]) | st.integers(101, 999)
+statuses = st.sampled_from([200, 200, 200, 201, 202, 204, 206, 304, 307, 400, 401, 404, 409, 410, 412, 422, 428, 429, 500, 501, 503, 504, 599]) | st.integers(
+    101, 999
+)
 
 
 @st.composite

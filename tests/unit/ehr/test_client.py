@@ -157,9 +157,7 @@ UNSURE = [
 
 
 @pytest.mark.parametrize("fault", UNSURE, ids=[f"{fault.kind}-{fault.status}-{number}" for number, fault in enumerate(UNSURE)])
-def test_client_does_not_know_and_finds_it_by_identifier_when_a_create_is_answered_badly_y02_y03(
-    clock: FrozenClock, connect: Connect, fault: Fault
-) -> None:
+def test_client_does_not_know_and_finds_it_by_identifier_when_a_create_is_answered_badly_y02_y03(clock: FrozenClock, connect: Connect, fault: Fault) -> None:
     fault.struck = 0
     with FakeEhr(clock=clock, faults=[fault]) as ehr:
         client = connect(ehr.base_url)
@@ -201,7 +199,8 @@ def test_client_does_not_know_when_what_was_written_cannot_be_read_back(client: 
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(400, EhrRejected), (403, EhrRejected), (404, EhrRejected), (405, EhrRejected), (422, EhrRejected), (428, EhrRejected), (501, EhrRejected)]
+    ("status", "kind"),
+    [(400, EhrRejected), (403, EhrRejected), (404, EhrRejected), (405, EhrRejected), (422, EhrRejected), (428, EhrRejected), (501, EhrRejected)],
 )
 def test_client_is_rejected_when_the_ehr_says_no_to_a_write(client: HttpEhrClient, ehr: FakeEhr, status: int, kind: type[EhrError]) -> None:
     ehr.inject(Fault("answer", status=status))

@@ -164,9 +164,7 @@ def test_client_says_that_the_clocks_differ_when_that_is_too_much_a22(
     assert len(guard.refused) == 1
 
 
-def test_client_asks_once_only_when_the_clocks_agree_and_it_is_refused(
-    ehr: FakeEhr, session: GuardedSession, clock: FrozenClock, guard: TokenGuard
-) -> None:
+def test_client_asks_once_only_when_the_clocks_agree_and_it_is_refused(ehr: FakeEhr, session: GuardedSession, clock: FrozenClock, guard: TokenGuard) -> None:
     with pytest.raises(EhrRejected, match="invalid_client") as caught:
         auth_of(ehr, session, clock, client="stranger").headers()
     assert caught.value.status_code == 401
@@ -199,9 +197,7 @@ def test_client_rejects_what_is_no_bearer_token(ehr: FakeEhr, session: GuardedSe
 
 
 @pytest.mark.parametrize(("expires_in", "life"), [(300, 300), ("120", 120), (None, 60), (True, 60), (-1, 60), ("soon", 60), (10**12, 86400)])
-def test_token_lives_as_long_as_it_is_said_to(
-    ehr: FakeEhr, session: GuardedSession, clock: FrozenClock, expires_in: Any, life: float
-) -> None:
+def test_token_lives_as_long_as_it_is_said_to(ehr: FakeEhr, session: GuardedSession, clock: FrozenClock, expires_in: Any, life: float) -> None:
     ehr.inject(Fault("answer", status=200, body=json.dumps({"access_token": "a", "token_type": "Bearer", "expires_in": expires_in}).encode()))
     proof = ClientSecret("liaison", lambda: "s")
     assert ClientCredentials(lambda: ehr.token_url, proof, scopes="", session=session, clock=clock).fetch() == ("a", life)
@@ -230,9 +226,7 @@ def test_token_endpoint_is_discovered_once(ehr: FakeEhr, session: GuardedSession
 
 
 @pytest.mark.parametrize(("status", "body", "kind"), [(404, b"", EhrRejected), (200, b"{}", EhrRejected), (200, b"<", EhrRejected), (503, b"", EhrUnavailable)])
-def test_discovery_says_so_when_there_is_none(
-    ehr: FakeEhr, session: GuardedSession, status: int, body: bytes, kind: type[Exception]
-) -> None:
+def test_discovery_says_so_when_there_is_none(ehr: FakeEhr, session: GuardedSession, status: int, body: bytes, kind: type[Exception]) -> None:
     ehr.inject(Fault("answer", status=status, body=body))
     with pytest.raises(kind, match="smart-configuration"):
         discovered(ehr.base_url, session=session)()

@@ -277,9 +277,7 @@ def test_session_treats_a_post_as_repeatable_when_told_so() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize(
-    "pieces", [[], [b"\x00\xff nonsense\r\n\r\n"], [http(200, b"", length=200_000_000)], [http(302, b"", "Location: http://x/")]]
-)
+@pytest.mark.parametrize("pieces", [[], [b"\x00\xff nonsense\r\n\r\n"], [http(200, b"", length=200_000_000)], [http(302, b"", "Location: http://x/")]])
 def test_session_names_no_query_in_texts_tracebacks_or_logs(method: str, pieces: list[bytes], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(EhrError) as caught:
