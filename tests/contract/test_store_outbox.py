@@ -198,6 +198,18 @@ def test_letter_whose_taker_died_comes_before_the_others_of_its_lane(store: SqlS
     assert must_take(store).id == "a1"
 
 
+def test_letter_queued_again_waits_for_a_later_one_in_flight(store: SqlStore, clock: FrozenClock) -> None:
+    post(store, letter("a1"), letter("a2"))
+    assert settle(store, must_take(store))
+    flying = must_take(store)
+    assert flying.id == "a2"
+    done = store.read_now(lambda uow: uow.letters(states=["done"]))[0]
+    assert settle(store, done, "queued", due=AT)  # a person wants it sent once more
+    assert take(store) is None
+    clock.tick(LEASE)
+    assert must_take(store).id == "a2"  # its taker died: first the one that may have left
+
+
 def test_taking_leaves_the_letter_when_the_unit_fails(store: SqlStore) -> None:
     post(store, letter())
 

@@ -275,6 +275,15 @@ def test_search_finds_what_a_naive_reading_finds(store: SqlStore, resources: lis
     assert ids(found) == [f"r{n}" for n, rows in enumerate(resources) if all(matches(rows, clause) for clause in clauses)]
 
 
+@pytest.mark.parametrize("prefix", ["", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb"])
+def test_date_prefix_finds_what_a_naive_reading_finds_for_every_pair_of_spans(store: SqlStore, prefix: str) -> None:
+    rows = [IndexRow("period", "date", low=low, high=high) for low in DATES for high in DATES if span(low) <= span(high)]
+    store.write_now(lambda uow: [put(uow, task(f"{n:02}"), row) for n, row in enumerate(rows)])
+    for value in DATES:
+        clause = dated(prefix + value)
+        assert find(store, clause) == [f"{n:02}" for n, row in enumerate(rows) if matches([row], clause)]
+
+
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)))
 def test_stored_times_sort_as_time_and_come_back(at: datetime) -> None:
     stored = text(at)
