@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from adapter.cli import sandbox_java
-from adapter.errors import SettingsError
 from adapter.names import Systems
+from tests.hapi_server import require_java
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("LIAISON_SHARED", ROOT.parent / "shared"))
@@ -39,9 +39,7 @@ class OfficialValidator:
         self._waivers = program.Waivers(PROGRAM.with_name("waivers.json"), WAIVERS)
         self._selftest: str | None = None
 
-    def check(
-        self, what: Sequence[Path | dict[str, Any]], *, bundle: bool = True, strict: bool = False, profiles: Sequence[str] = ()
-    ) -> list[str]:
+    def check(self, what: Sequence[Path | dict[str, Any]], *, bundle: bool = True, strict: bool = False, profiles: Sequence[str] = ()) -> list[str]:
         """What counts against these files, folders or resources, one line each; empty when they pass. `bundle`: all of
         them as one collection, so that references between them are followed. `strict`: warnings count too.
         `profiles`: canonicals that each must satisfy besides those it claims (not with `bundle`)."""
@@ -147,11 +145,7 @@ def load(program: Path, work: Path) -> types.ModuleType:
 @pytest.fixture(scope="session")
 def official_validator() -> Iterator[OfficialValidator]:
     """The engine of this run. Its self-test comes first: a validator that loaded no guide would pass everything."""
-    try:
-        sandbox_java.java()
-        sandbox_java.maven()
-    except SettingsError as error:
-        pytest.skip(f"{error}; {error.fix}")
+    require_java()
     if not PROGRAM.is_file():
         pytest.skip("no shared material beside the repository (LIAISON_SHARED names another place)")
     WORK.mkdir(parents=True, exist_ok=True)
