@@ -95,7 +95,7 @@ def test_two_processes_write_to_one_database_side_by_side(url: str, opening: Ope
 
 
 def test_chain_does_not_fork_with_eight_writers_U_11(opening: Opening) -> None:
-    stores = [opening() for _ in range(4)]
+    stores = [opening(writers=2) for _ in range(4)]  # on SQLite one each
     with ThreadPoolExecutor(8) as pool:
         writers = [pool.submit(lambda n=n: [stores[n % 4].write_now(lambda uow: uow.audit(event(n))) for _ in range(100)]) for n in range(8)]
         for done in writers:
