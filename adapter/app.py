@@ -180,5 +180,5 @@ def build(
 ) -> App:
     """An App on its settings. Raises SettingsError: database, key, mappings."""
     clock = clock or SystemClock()
-    store = store or open_store(settings.database_url, clock=clock, seal=audit.seal, key=settings.key())
+    store = store or open_store(settings.database_url, clock=clock, seal=audit.seal, canonical=audit.canonical, key=settings.key())
     return App(settings, store, clock, ehrs=ehrs or (lambda entry: ehr.connect(entry, clock=clock)))
