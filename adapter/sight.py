@@ -39,18 +39,23 @@ class Sight:
             asked=frozenset(f"{need}|{code}" for code in self.asked(dossier)),
             terms=self._needs,
             pairwise=lambda type, id: pairwise(self.writer.key, holder, type, id),
-            parties=frozenset({f"Organization/{who.organisation}", f"PractitionerRole/{who.person}", f"HealthcareService/{holder}"}),
+            parties=self._parties(uow, who, dossier, holder),
             labels=self._labels,
             telling=self.telling,
-            unsafe=any(
-                coding.get("code") == UNSAFE and coding.get("system") == SDOHCC_CODES for coding in _codings(dossier.request, "orderDetail")
-            ),
+            unsafe=any(coding.get("code") == UNSAFE and coding.get("system") == SDOHCC_CODES for coding in _codings(dossier.request, "orderDetail")),
             reference=of_task(dossier.task),
             area=self._area(dossier.patient or {}, lang),
             age_class=self._age(uow, dossier.patient or {}, lang),
             lang=lang,
             systems=self.writer.systems,
         )
+
+    def _parties(self, uow: Uow, who: Principal, dossier: Dossier, holder: str) -> frozenset[str]:
+        """Under which references messages reach the caller: a practice reads what is addressed to its own requester."""
+        own = {f"Organization/{who.organisation}", f"PractitionerRole/{who.person}", f"HealthcareService/{holder}"}
+        if self.writer.author(uow, dossier.request, who) == who.organisation:
+            own.add(str(dossier.request.get("requester", {}).get("reference", "")))
+        return frozenset(own)
 
     def asked(self, dossier: Dossier) -> list[str]:
         """The needs of the request, by our codes."""
@@ -60,15 +65,11 @@ class Sight:
     @cached_property
     def _needs(self) -> dict[str, Need]:
         rows = self.terms["need"].terms.values()
-        return {
-            term.code: Need(str(term.properties.get("neutral", term.code)), int(term.properties.get("sensitivity", 3))) for term in rows
-        }
+        return {term.code: Need(str(term.properties.get("neutral", term.code)), int(term.properties.get("sensitivity", 3))) for term in rows}
 
     @cached_property
     def _labels(self) -> dict[str, dict[str, dict[str, str]]]:
-        return {
-            key: {term.code: {"fr": term.fr, "en": term.en} for term in table.terms.values()} for key, table in self.terms.tables.items()
-        }
+        return {key: {term.code: {"fr": term.fr, "en": term.en} for term in table.terms.values()} for key, table in self.terms.tables.items()}
 
     @cached_property
     def telling(self) -> dict[str, str]:

@@ -54,5 +54,3 @@ def _kept(head: str) -> Checkpoint | None:
     if not count.isdecimal() or not digest:
         raise SettingsError("expected COUNT:DIGEST", variable="--head", fix="give it as `liaison db check` printed it")
     return Checkpoint(int(count), "" if digest == "-" else digest)
-
-

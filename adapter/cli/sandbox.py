@@ -71,16 +71,12 @@ def up(
             if not sandbox_java.is_built(place):
                 console.print(NOTICE, highlight=False)
             progress.update(line, description="Building")
-            sandbox_java.build(
-                place, pause=pause, progress=lambda count: progress.update(line, description=f"Building; {count} files downloaded")
-            )
+            sandbox_java.build(place, pause=pause, progress=lambda count: progress.update(line, description=f"Building; {count} files downloaded"))
             started = sandbox_java.start(place, port=port, keep=kept, clock=clock)
         remember(place, started)  # before it is ready: `down` must find it when this is interrupted
         progress.update(line, description="Starting (about 15 s)")
         try:
-            statement = wait_until_ready(
-                started, alive=lambda: alive(started), last_lines=lambda: last_lines(started), clock=clock, pause=pause
-            )
+            statement = wait_until_ready(started, alive=lambda: alive(started), last_lines=lambda: last_lines(started), clock=clock, pause=pause)
         except BaseException:  # also when interrupted: leave no server behind that nobody was told of
             end(started, clock)
             forget(place)

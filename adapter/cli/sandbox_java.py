@@ -157,9 +157,7 @@ def start(folder: Path, *, port: int, keep: Path | None, clock: Clock) -> Sandbo
         properties["database"] = f"jdbc:h2:file:{keep / 'sandbox'}"
     log = folder / "server.log"
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            command(folder, properties), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-        )
+        process = subprocess.Popen(command(folder, properties), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
     started = Sandbox("java", port, handle, instant(clock.now()), str(log), process.pid)
     process.returncode = 0  # it is to outlive us: nobody here waits for it
     return started
@@ -169,9 +167,7 @@ def resident(sandbox: Sandbox) -> int | None:
     """Bytes of memory that the server's process holds; None when that process is gone. Another process that was
     given the same number since is not taken for it. Raises SettingsError where the program `ps` is missing."""
     try:
-        asked = subprocess.run(
-            ["ps", "-ww", "-o", "rss=,command=", "-p", str(sandbox.pid)], capture_output=True, text=True, check=False
-        ).stdout.split(None, 1)
+        asked = subprocess.run(["ps", "-ww", "-o", "rss=,command=", "-p", str(sandbox.pid)], capture_output=True, text=True, check=False).stdout.split(None, 1)
     except FileNotFoundError:
         raise SettingsError("the program ps is missing", fix="install it (Debian: apt install procps)") from None
     return int(asked[0]) * 1024 if len(asked) == 2 and sandbox.handle in asked[1] else None

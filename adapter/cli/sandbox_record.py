@@ -58,9 +58,7 @@ def writable(folder: Path, *, variable: str) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise SettingsError(
-            f"cannot write in {folder} ({error.strerror})", variable=variable, fix=f"name a folder you may write in with {variable}"
-        ) from None
+        raise SettingsError(f"cannot write in {folder} ({error.strerror})", variable=variable, fix=f"name a folder you may write in with {variable}") from None
     return folder.resolve()
 
 
@@ -126,9 +124,7 @@ def wait_until_ready(
         if (statement := capability(sandbox.url, clock)) is not None:
             return statement
         pause(0.5)
-    raise SettingsError(
-        f"the sandbox did not answer within {READY_WITHIN:.0f} s; its last lines were:\n{last_lines()}", fix=f"read {sandbox.log}"
-    )
+    raise SettingsError(f"the sandbox did not answer within {READY_WITHIN:.0f} s; its last lines were:\n{last_lines()}", fix=f"read {sandbox.log}")
 
 
 def tail(log: Path) -> str:

@@ -1,0 +1,33 @@
+"""Who acts in the story."""
+
+from __future__ import annotations
+
+from adapter.cli.story.account import Actor, Words
+from adapter.cli.story.case import PRACTICE
+from adapter.cli.story.stage import Stage
+
+SAAD_UNIT, SAAD_CLIENT, SAAD_VIEW = "saad-portage", "saad", "saad"
+GP_VIEW = "prescripteur"
+DOCTOR = Actor(Words("Dr Camille Exemple, par le logiciel du cabinet", "Dr Camille Exemple, through the practice's software"), PRACTICE)
+STAFF = Actor(Words("le cabinet, dans son propre dossier patient", "the practice, in its own EHR"))
+LIAISON = Actor(Words("Liaison", "Liaison"))
+SAAD = Actor(Words("Noé Inventé, aide à domicile", "Noé Inventé, home help"), SAAD_CLIENT)
+
+
+def sender(stage: Stage) -> Actor:
+    """Who takes the record down."""
+    return DOCTOR if stage.case.own else unit(stage)
+
+
+def unit(stage: Stage) -> Actor:
+    """Who works at the unit that is asked."""
+    found = stage.app.network.unit(stage.case.unit)
+    name = next((person.name for person in stage.app.network.people if person.unit == stage.case.unit), "")
+    said = ", ".join(word for word in (name, found.name if found else "") if word)
+    return Actor(Words(said, said), stage.case.client)
+
+
+def person(stage: Stage) -> Actor:
+    """The person whose referral it is, who speaks through whoever heard it."""
+    heard = next((each.name for each in stage.app.network.people if each.key == stage.case.witness), "")
+    return Actor(Words(f"la personne, entendue par {heard}", f"the person, heard by {heard}"), stage.case.sender)
