@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from adapter.errors import SettingsError
 
 PREFIX = "LIAISON_"
-OTHERS = ("LIAISON_TEST_", "LIAISON_SHARED")  # read by the tests, not by the programme
+OTHERS = ("LIAISON_TEST_", "LIAISON_SHARED", "LIAISON_HOME")  # read by the tests, not by the programme
 KEY_LENGTH = 32
 
 
