@@ -15,6 +15,8 @@ from adapter.errors import SettingsError
 if TYPE_CHECKING:
     from adapter.cli.story.stage import Stage
 
+CALL = "appel-coursier"  # the mapping of the story's own record
+
 
 def demo(
     lang: Annotated[str, typer.Option(help="fr or en.")] = "fr",
@@ -22,7 +24,7 @@ def demo(
     full: Annotated[bool, typer.Option("--full", help="Unfold the FHIR that travels.")] = False,
     ehr: Annotated[str, typer.Option(metavar="URL", help="Play it on this FHIR R4 server: a test server, it will keep what is sent.")] = "",
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Start from your own record (JSON; - for standard input).")] = None,
-    mapping: Annotated[str, typer.Option(metavar="NAME", help="The mapping of that record.")] = "appel-coursier",
+    mapping: Annotated[str, typer.Option(metavar="NAME", help="The mapping of that record.")] = CALL,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Leave database, EHR state and logs in this new folder.")] = None,
 ) -> None:
     """Play one referral: the call, both agreements, the EHR, minimal views, the answer, a withdrawal. Exit 1 if a step fails."""
@@ -30,6 +32,8 @@ def demo(
 
     if lang not in ("fr", "en"):
         raise SettingsError("expected fr or en", variable="--lang", fix="say --lang fr or --lang en")
+    if record is None and mapping != CALL:
+        raise SettingsError("a mapping reads a record", variable="--mapping", fix="name the record with --record FILE")
     own = house.record(record) if record else None
     with ExitStack() as stack:
         folder = house.empty_folder(keep, variable="--keep") if keep else _temporary(stack)

@@ -33,6 +33,7 @@ KEYS = {
 WHY = {
     (True, "S1"): Words("un accord actif nomme ce destinataire pour ce besoin", "an active consent names this recipient for this need"),
     (True, "basis:author"): Words("c'est sa propre demande", "it is its own request"),
+    (True, "basis:answer"): Words("c'est sa propre réponse", "it is its own answer"),
     (False, "scope"): Words("pas encore envoyée, ou pas à ce service", "not sent yet, or not to this unit"),
     (False, "S1"): Words("aucun accord en vigueur ne le permet", "no consent in force permits it"),
 }
@@ -93,7 +94,8 @@ class Teller:
 
     def decision(self, one: Decided) -> Text:
         word = self.say("permis", "permit") if one.permit else self.say("refusé", "deny")
-        known = WHY.get((one.permit, one.rule))
+        own = one.view in ("prescripteur", "dossier-clinique")
+        known = WHY.get((one.permit, one.rule if own or one.rule != "basis:author" else "basis:answer"))
         why = known.of(self.lang) if known else one.reason
         said = self.say(f"Décision  {word}, vue {one.view} : {why}", f"Decision  {word}, view {one.view}: {why}")
         return Text(f"{said} [{one.rule}]", style="magenta")

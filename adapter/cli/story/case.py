@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapter.clock import Clock
+from adapter.clock import Clock, instant
 from adapter.errors import SettingsError
 from adapter.intake import Intake
 from adapter.mapping import MapContext, RecordRefused, Terms
@@ -52,10 +53,10 @@ class Case:
     lot: int = 0
     own: bool = False
 
-    def again(self) -> dict[str, Any]:
-        """A second record about the same person."""
+    def again(self, at: datetime) -> dict[str, Any]:
+        """A second record about the same person, taken down at that time."""
         later = copy.deepcopy(self.record) | {"id": f"{str(self.record['id'])[:90]}-2"}
-        return later if self.own else later | {"besoins": ["isolement"], "urgence": "normale"}
+        return later if self.own else later | {"besoins": ["isolement"], "urgence": "normale", "appel": instant(at)}
 
 
 def default_case(documents: Mapping[str, Document], network: Network, terms: Terms, clock: Clock, *, run: str) -> Case:

@@ -7,7 +7,7 @@ from adapter.cli.story.case import PRACTICE
 from adapter.cli.story.stage import Stage
 
 SAAD_UNIT, SAAD_CLIENT, SAAD_VIEW = "saad-portage", "saad", "saad"
-GP_VIEW = "prescripteur"
+GP_VIEW, SECRETARY = "prescripteur", "secretaire-saint-eloi"
 DOCTOR = Actor(Words("Dr Camille Exemple, par le logiciel du cabinet", "Dr Camille Exemple, through the practice's software"), PRACTICE)
 STAFF = Actor(Words("le cabinet, dans son propre dossier patient", "the practice, in its own EHR"))
 LIAISON = Actor(Words("Liaison", "Liaison"))
@@ -27,7 +27,17 @@ def unit(stage: Stage) -> Actor:
     return Actor(Words(said, said), stage.case.client)
 
 
-def person(stage: Stage) -> Actor:
-    """The person whose referral it is, who speaks through whoever heard it."""
-    heard = next((each.name for each in stage.app.network.people if each.key == stage.case.witness), "")
-    return Actor(Words(f"la personne, entendue par {heard}", f"the person, heard by {heard}"), stage.case.sender)
+def agreeing(stage: Stage) -> Actor:
+    """The person whose referral it is, heard by whoever took it down."""
+    return _heard(stage, stage.case.witness, stage.case.sender)
+
+
+def withdrawing(stage: Stage) -> Actor:
+    """The same person, heard by the practice's secretary."""
+    return _heard(stage, SECRETARY, PRACTICE)
+
+
+def _heard(stage: Stage, witness: str, client: str) -> Actor:
+    found = stage.app.network.person(witness)
+    name = found.name if found else witness
+    return Actor(Words(f"la personne, entendue par {name}", f"the person, heard by {name}"), client)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from adapter.cli.story import following, friday, withdrawal
 from adapter.cli.story.account import Account, Actor, Words
-from adapter.cli.story.people import DOCTOR, LIAISON, SAAD, STAFF, person, sender, unit
+from adapter.cli.story.people import DOCTOR, LIAISON, SAAD, STAFF, agreeing, sender, unit, withdrawing
 from adapter.cli.story.stage import Stage
 from adapter.errors import LiaisonError, SettingsError
 
@@ -32,7 +32,7 @@ STEPS = (
     Step("patient-known", STAFF, _after(), Words("Le dossier patient connaît la personne", "The EHR knows the person"), friday.known),
     Step("call", sender, _after(), Words("La demande est notée", "The request is taken down"), friday.call),
     Step("doctor-agrees", DOCTOR, _after(minutes=2), Words("Le médecin est d'accord", "The doctor agrees"), friday.doctor_agrees),
-    Step("person-agrees", person, _after(minutes=3), Words("La personne aussi : la demande part", "So does the person: it leaves"), friday.person_agrees),
+    Step("person-agrees", agreeing, _after(minutes=3), Words("La personne aussi : la demande part", "So does the person: it leaves"), friday.person_agrees),
     Step("seen", unit, _after(days=2, hours=14, minutes=10), Words("Ce que voit le service", "What the unit sees"), following.seen),
     Step("accept", unit, _after(minutes=2), Words("Le service accepte", "The unit accepts"), following.accepts),
     Step("visit", unit, _after(hours=5), Words("La visite", "The visit"), following.visits),
@@ -42,7 +42,7 @@ STEPS = (
     Step("outcome", unit, _after(hours=18), Words("La suite donnée", "The outcome"), following.outcome),
     Step("answer", DOCTOR, _after(hours=1), Words("La réponse au médecin", "The answer to the doctor"), following.answered),
     Step("second-referral", sender, _after(days=1), Words("Une seconde demande", "A second referral"), withdrawal.second),
-    Step("withdrawal", person, _after(hours=2), Words("La personne retire son accord", "The person withdraws"), withdrawal.withdrawn),
+    Step("withdrawal", withdrawing, _after(hours=2), Words("La personne retire son accord", "The person withdraws"), withdrawal.withdrawn),
     Step("proof", LIAISON, _after(minutes=1), Words("Les preuves", "The proof"), withdrawal.proven),
 )  # fmt: skip
 

@@ -7,13 +7,13 @@ import json
 from adapter import audit
 from adapter.cli.story.case import PRACTICE
 from adapter.cli.story.following import act, listed
-from adapter.cli.story.people import GP_VIEW, unit
+from adapter.cli.story.people import GP_VIEW, SECRETARY, unit
 from adapter.cli.story.stage import Stage
 from adapter.cli.story.there import TYPES
 
 
 def second(stage: Stage) -> None:
-    told, case, record = stage.account, stage.case, stage.case.again()
+    told, case, record = stage.account, stage.case, stage.case.again(stage.clock.now())
     receipt = stage.doors.post(f"/intake/{case.mapping}", record, by=case.sender)
     for who in ("doctor", "patient"):
         heard = {"who": who, "agreed": True, "heard_by": case.witness, "how": "telephone"}
@@ -34,7 +34,7 @@ def second(stage: Stage) -> None:
 def withdrawn(stage: Stage) -> None:
     told, case = stage.account, stage.case
     card = listed(stage, PRACTICE, GP_VIEW, stage.second["reference"])
-    answer = act(stage, PRACTICE, GP_VIEW, card, "withdraw", {"heard_by": "secretaire-saint-eloi"})
+    answer = act(stage, PRACTICE, GP_VIEW, card, "withdraw", {"heard_by": SECRETARY})
     told.said("La personne appelle le cabinet : elle ne veut plus.", "The person calls the practice: she no longer wants it.")
     told.check("noté", "noted", answer.status == 204)
     closed = stage.doors.get(f"/views/{case.view}/referrals/{stage.card['id']}", by=case.client)
@@ -65,7 +65,8 @@ def proven(stage: Stage) -> None:
     pairs = len(requests) == len(tasks) and sorted(focus) == sorted(f"ServiceRequest/{each['id']}" for each in requests)
     told.check("une Task et un ServiceRequest par destinataire", "one Task and one ServiceRequest per recipient", pairs)
     more = {type: len(there.of_patient(type)) - stage.before[type] for type in TYPES}
-    told.said(f"Dans le dossier patient : {more}.", f"In the EHR: {more}.")
+    counted = ", ".join(f"{count} {type}" for type, count in more.items())
+    told.said(f"Venus de cette histoire dans le dossier patient : {counted}.", f"What this story put in the EHR: {counted}.")
     if not stage.case.own:
         told.check("trois demandes en tout", "three referrals in all", more["ServiceRequest"] == more["Task"] == 3)
     letters = stage.app.read_now(lambda _, uow: [each for each in uow.letters() if each.state not in ("done", "dropped")])
