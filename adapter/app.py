@@ -23,6 +23,7 @@ from adapter.ports import Change, EhrClient, Principal, Store, Uow, Version
 from adapter.settings import Settings, mappings_folder
 from adapter.showing import Window
 from adapter.store import open_store
+from adapter.sync import ownership
 from adapter.sync.jobs import Jobs
 from adapter.wiring import Wiring, link_directory, wire
 from adapter.writing import Writer
@@ -43,7 +44,7 @@ class App:
         self.terms = mapping.Terms.load(folder / "terms")
         self.documents = mapping.load(folder)
         self.views = views.load_views(folder / "views")
-        self._folder = folder
+        self.ownership = ownership.load(Path(str(folder / "ownership.yaml")))
         self._loaded: tuple[bytes, Flows] | None = None
 
     # ── the story, fresh in every unit of work ───────────────────────────────────────────────────
@@ -58,7 +59,7 @@ class App:
     def flows(self, network: Network) -> Flows:
         writer = Writer(network, self.systems, self.clock, self.settings.key())
         intake = Intake(self.documents, network, self.systems, self.clock)
-        return Flows(network, writer, intake, Window(network, self.views, self.terms, writer))
+        return Flows(network, writer, intake, Window(network, self.views, self.terms, writer), self.ownership)
 
     async def read(self, fn: Callable[[Flows, Uow], T]) -> T:
         return await self.store.read(lambda uow: fn(self.story(uow), uow))
@@ -114,7 +115,7 @@ class App:
         """The synchronisation engine of this process: `push`, `pulls`, `jobs`."""
         return wire(
             self.settings, self.store, self.clock, holder=self.holder, story=self.story, network=lambda: self.network,
-            clients=self.clients, owned=Path(str(self._folder / "ownership.yaml")), failed=failed,
+            clients=self.clients, rules=self.ownership, failed=failed,
         )  # fmt: skip
 
     @cached_property

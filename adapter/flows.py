@@ -22,6 +22,9 @@ from adapter.network import Network
 from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Uow, Version
 from adapter.referral import verbs
 from adapter.showing import Revealed, Window
+from adapter.sync.canonical import decode
+from adapter.sync.judge import as_theirs
+from adapter.sync.ownership import Ownership
 from adapter.sync.push import release
 from adapter.writing import Writer
 
@@ -36,6 +39,7 @@ class Flows:
     writer: Writer
     intake: Intake
     window: Window
+    ownership: Ownership
 
     # ── receive ──────────────────────────────────────────────────────────────────────────────────
     def receive(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
@@ -162,7 +166,7 @@ class Flows:
             raise Invalid("expected ours or theirs", code="value", expression="choice")
         current = uow.current(row.type, row.id)
         if choice == "theirs" and current:
-            wanted: Resource = orjson.loads(row.theirs) | {"id": row.id}
+            wanted = as_theirs(decode(row.base), content(current), decode(row.theirs), ownership=self.ownership)
             self.receive(uow, who, [Change("update", row.type, row.id, wanted, origin="portal")], request_id=request_id)
         elif current:
             for lane in dossier.lanes(uow, [content(current)]):

@@ -15,7 +15,7 @@ from adapter.mapping import Terms
 from adapter.names import ACT_REASON
 from adapter.network import PRESCRIBER, Network
 from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query, Resource, Uow
-from adapter.referral import codes, states, verbs
+from adapter.referral import codes, states
 from adapter.referral.scene import SOCIAL_ASSESSMENT
 from adapter.sight import Sight
 from adapter.views import View, card, etag, project
@@ -117,24 +117,29 @@ class Window:
         return Revealed(facts.pairwise("Task", dossier.task["id"]), etag(made), made, tuple(projected), decision)
 
     def letter(self, uow: Uow, letter: Letter, dossier: Dossier) -> Resource | None:
-        """What of the letter's resource may leave for the clinic's EHR now; None: nothing may. Reads only: what left is
-        recorded by the unit that settles the letter."""
+        """What of the letter's resource may leave for the clinic's EHR now; None: nothing may. Reads only: `leaving` records
+        the disclosure, before it happens."""
         stored = uow.current(letter.type, letter.id)
-        recipient = f"Organization/{self.network.organisation_of_unit(dossier.owner) or ''}"
-        if stored is None or not verbs.may_leave(dossier.request, dossier.task, dossier.named, recipient=recipient):
+        if stored is None or not self.writer.may_leave(dossier):
             return None
-        who = self.ehr_principal(letter.ehr, dossier.clinic)
-        decision = self._decision(uow, who, EHR_VIEW, dossier, linked=uow.link(letter.ehr, "Task", dossier.task["id"]) is not None)
+        who, decision = self._letter_decision(uow, letter, dossier)
         if not decision.permit:
             return None
         facts = self.sight.facts(uow, who, dossier, decision, holder="", stage=self._stage(EHR_VIEW, dossier), lang="fr")
         return project(content(stored), self.views[EHR_VIEW], facts=facts)
 
-    def left(self, uow: Uow, letter_ehr: str, dossier: Dossier, *, request_id: str) -> None:
-        """Records that something of this referral left for its clinic's EHR."""
-        who = self.ehr_principal(letter_ehr, dossier.clinic)
-        decision = self._decision(uow, who, EHR_VIEW, dossier, linked=True)
-        self._disclosed(uow, who, self.views[EHR_VIEW], dossier, decision, recipient=letter_ehr, request_id=request_id)
+    def leaving(self, uow: Uow, letter: Letter, dossier: Dossier) -> bool:
+        """Whether the letter's resource may leave at this moment; then the disclosure is recorded in this unit."""
+        who, decision = self._letter_decision(uow, letter, dossier)
+        if not decision.permit or not self.writer.may_leave(dossier):
+            return False
+        self._disclosed(uow, who, self.views[EHR_VIEW], dossier, decision, recipient=letter.ehr, request_id=letter.request_id)
+        return True
+
+    def _letter_decision(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Decision]:
+        who = self.ehr_principal(letter.ehr, dossier.clinic)
+        linked = uow.link(letter.ehr, "Task", dossier.task["id"]) is not None
+        return who, self._decision(uow, who, EHR_VIEW, dossier, linked=linked)
 
     def ehr_principal(self, ehr: str, clinic: str) -> Principal:
         return Principal(f"ehr-{ehr}", clinic, role="device")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from adapter import dossier
 from adapter.audit import events
 from adapter.clock import Clock
-from adapter.dossier import content, split
+from adapter.dossier import split
 from adapter.ehr import inward, match_identified, matching_patients, outward
 from adapter.ehr.match import Matched
 from adapter.errors import EhrRejected
@@ -21,20 +20,20 @@ from adapter.ports import Change, EhrClient, Letter, Link, Resource, Store, Uow
 from adapter.referral.codes import CLOSED
 from adapter.referral.states import NEEDS_REASON
 from adapter.settings import Settings
-from adapter.sync import ownership
 from adapter.sync.acts import Act
 from adapter.sync.delivery import Delivery
 from adapter.sync.inbound import Inbound, Pulled
 from adapter.sync.jobs import Jobs
 from adapter.sync.links import Unlinked
+from adapter.sync.ownership import Ownership
 from adapter.sync.patients import Patients
 from adapter.sync.pull import Pull, own_searches
 from adapter.sync.push import Push
 from adapter.sync.schedule import Schedule
 from adapter.views import pairwise
 
+KINDS = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}
 Story = Callable[[Uow], Flows]
-WRITTEN_THERE = frozenset({"created", "updated", "adopted"})
 
 
 @dataclass(frozen=True)
@@ -69,15 +68,16 @@ class Bridge:
         story.receive(uow, story.window.ehr_principal(pulled.ehr, clinic), [change])
 
     def audited(self, uow: Uow, act: Act) -> None:
-        """Every act of the engine; what left is a disclosure as well."""
+        """Every act of the engine."""
         story = self.story(uow)
         who = story.window.ehr_principal(act.ehr, self._entry(story, act.ehr).name)
         details = [("ehr", act.ehr), ("remote", act.remote), ("reason", act.reason)]
         uow.audit(events.act(who, f"sync-{act.what}", what=f"{act.type}/{act.id}", at=uow.at, request_id=act.request_id, details=details))
-        current = uow.current(act.type, act.id) if act.what in WRITTEN_THERE else None
-        for lane in dossier.lanes(uow, [content(current)])[:1] if current else ():
-            if found := dossier.of_request(uow, lane):
-                story.window.left(uow, act.ehr, found, request_id=act.request_id)
+
+    def leaving(self, uow: Uow, letter: Letter) -> bool:
+        """A disclosure, decided and recorded in one unit before it happens."""
+        found = dossier.of_request(uow, letter.lane)
+        return found is not None and self.story(uow).window.leaving(uow, letter, found)
 
     def outward(self, uow: Uow, ehr: str, resource: Resource) -> Resource:
         """Our references as the EHR's: linked, named in `remote:`, else by identifier."""
@@ -100,7 +100,8 @@ class Bridge:
         return outward(resource, lookup, logical, base_url=entry.url)
 
     def inward(self, uow: Uow, ehr: str, resource: Resource) -> Resource:
-        entry = self._entry(self.story(uow), ehr)
+        story = self.story(uow)
+        entry = self._entry(story, ehr)
         back = {reference: key for key, reference in entry.remote.items()}
 
         def lookup(type: str, remote: str) -> str | None:
@@ -109,7 +110,10 @@ class Bridge:
             link = uow.link_by_remote(ehr, type, remote)
             return link.id if link else None
 
-        return inward(resource, lookup, base_url=entry.url)[0]
+        def named(type: str, system: str, value: str) -> str | None:
+            return self._named(story, ehr, type, system, value)
+
+        return inward(resource, lookup, base_url=entry.url, named=named)[0]
 
     def works_here(self, uow: Uow, ehr: str, task: Resource) -> bool:
         """SDOHCC Direct Light: the owning unit does its work in this EHR."""
@@ -124,9 +128,7 @@ class Bridge:
 
     def _by_identifier(self, story: Flows, ehr: str, type: str, id: str) -> dict[str, Any] | None:
         """A party the EHR does not hold, by our identifier; a telling one by a pseudonym, so that its key tells nothing."""
-        kind = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}.get(
-            type
-        )
+        kind = KINDS.get(type)
         if kind is None:
             return None
         telling = f"{type}/{id}" in story.window.sight.telling
@@ -134,6 +136,14 @@ class Bridge:
         reference: dict[str, Any] = {"type": type, "identifier": {"system": story.writer.systems.sid(kind), "value": value}}
         name = story.intake.name(f"{type}/{id}")
         return reference | ({"display": name} if name and not telling else {})
+
+    def _named(self, story: Flows, ehr: str, type: str, system: str, value: str) -> str | None:
+        """The inverse of `_by_identifier`."""
+        if type not in KINDS or system != story.writer.systems.sid(KINDS[type]):
+            return None
+        telling = (each for each in story.window.sight.telling if each.startswith(f"{type}/"))
+        hidden = {pairwise(story.writer.key, ehr, type, split(each)[1]): each for each in telling}
+        return hidden.get(value) or (f"{type}/{value}" if story.intake.name(f"{type}/{value}") else None)
 
 
 def _reasoned(story: Flows, resource: Resource) -> Resource:
@@ -148,14 +158,15 @@ def _reasoned(story: Flows, resource: Resource) -> Resource:
 
 def wire(
     settings: Settings, store: Store, clock: Clock, *, holder: str, story: Story, network: Callable[[], Network],
-    clients: Mapping[str, EhrClient], owned: Path, failed: Callable[[str, Exception], None],
+    clients: Mapping[str, EhrClient], rules: Ownership, failed: Callable[[str, Exception], None],
 ) -> Wiring:  # fmt: skip
     """Everything the engine needs, from the parts of this process."""
-    bridge, rules, systems = Bridge(story, network), ownership.load(owned), Systems(settings.system_base)
+    bridge, systems = Bridge(story, network), Systems(settings.system_base)
     patients = Patients(
         store,
         match=matching_patients,
         outgoing=bridge.outgoing,
+        leaving=bridge.leaving,
         ownership=rules,
         systems=systems,
         audited=bridge.audited,
@@ -165,8 +176,9 @@ def wire(
         store, apply=bridge.apply, inward=bridge.inward, ownership=rules, audited=bridge.audited, works_here=bridge.works_here
     )
     delivery = Delivery(
-        store, clock, outgoing=bridge.outgoing, outward=bridge.outward, patients=patients, inbound=inbound, ownership=rules, systems=systems
-    )
+        store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, patients=patients, inbound=inbound,
+        ownership=rules, systems=systems,
+    )  # fmt: skip
     push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, failed=failed)
     searches = own_searches(systems, consents=settings.pull_interval)
     pulls = {name: Pull(store, client, inbound, clock, searches=searches, holder=holder) for name, client in clients.items()}

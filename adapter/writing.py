@@ -145,7 +145,8 @@ class Writer:
         if request is None or not all(verbs.agreements(content(request), consents)):
             raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status")
 
-    def _may_leave(self, dossier: Dossier) -> bool:
+    def may_leave(self, dossier: Dossier) -> bool:
+        """Whether both agreements stand, so that a letter about it may be sent at all."""
         recipient = self.network.organisation_of_unit(dossier.owner)
         return verbs.may_leave(dossier.request, dossier.task, dossier.named, recipient=f"Organization/{recipient}" if recipient else "")
 
@@ -155,7 +156,7 @@ class Writer:
         for lane in lanes(uow, resources):
             dossier = of_request(uow, lane)
             ehr = self.network.ehr_of(dossier.clinic) if dossier else None
-            if dossier is None or ehr is None or ehr.level != "task" or not self._may_leave(dossier):
+            if dossier is None or ehr is None or ehr.level != "task" or not self.may_leave(dossier):
                 continue
             for version in told(uow, dossier):
                 link = uow.link(ehr.name, version.type, version.id)

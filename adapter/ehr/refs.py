@@ -15,7 +15,12 @@ Lookup = Callable[[str, str], str | None]
 Logical = Callable[[str, str], dict[str, Any] | None]
 """(type, our id) -> a Reference by identifier (`{type, identifier, display?}`); None: there is none."""
 
+Named = Callable[[str, str, str], str | None]
+"""(type or "", identifier system, value) -> our "Type/id" that we refer to so at that EHR; None: not one of ours."""
+
 _LITERAL = re.compile(r"([A-Z][A-Za-z]{1,39})/([A-Za-z0-9\-._]{1,128})(?:/_history/[^/?#]+)?", re.ASCII)
+
+_LOGICAL = {"id", "extension", "type", "identifier", "display"}  # a Reference without `reference`; no resource is as small
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ def outward(resource: Resource, lookup: Lookup, logical: Logical, *, base_url: s
     for a target that is neither linked nor known by an identifier: our ids mean nothing there."""
 
     def rewrite(reference: dict[str, Any], path: str) -> dict[str, Any]:
-        text = reference["reference"]
+        text = reference.get("reference", "")
         found = _LITERAL.fullmatch(text)
         if not found:
             within = _LITERAL.fullmatch(text.removeprefix(f"{base_url}/")) if base_url and text.startswith(f"{base_url}/") else None
@@ -49,14 +54,20 @@ def outward(resource: Resource, lookup: Lookup, logical: Logical, *, base_url: s
     return rewritten
 
 
-def inward(resource: Resource, lookup_remote: Lookup, *, base_url: str) -> tuple[Resource, tuple[Unknown, ...]]:
+def inward(
+    resource: Resource, lookup_remote: Lookup, *, base_url: str, named: Named = lambda type, system, value: None
+) -> tuple[Resource, tuple[Unknown, ...]]:
     """A copy whose references are ours, and those that could not be: they become absolute, so that an id of the EHR's
-    is never taken for one of ours."""
+    is never taken for one of ours. One by an identifier that is ours (`named`) is what it was before it went out."""
     base = base_url.rstrip("/")
     unknown: list[Unknown] = []
 
     def rewrite(reference: dict[str, Any], path: str) -> dict[str, Any]:
-        text = reference["reference"]
+        text = reference.get("reference", "")
+        if not text:
+            by = reference.get("identifier")
+            ours = named(str(reference.get("type", "")), str(by.get("system")), str(by.get("value"))) if isinstance(by, dict) else None
+            return {"reference": ours} if ours else reference
         found = _LITERAL.fullmatch(text.removeprefix(f"{base}/"))
         if not found:
             if not text.startswith("#"):
@@ -78,4 +89,6 @@ def _rewritten(value: Any, path: str, rewrite: Callable[[dict[str, Any], str], d
     if not isinstance(value, dict):
         return value
     copied = {key: _rewritten(part, f"{path}.{key}", rewrite) for key, part in value.items()}
-    return rewrite(copied, path) if isinstance(copied.get("reference"), str) else copied
+    if isinstance(copied.get("reference"), str):
+        return rewrite(copied, path)
+    return rewrite(copied, path) if "identifier" in copied and copied.keys() <= _LOGICAL else copied

@@ -41,10 +41,10 @@ class Shelf:
 
     def kept(self, name: str) -> bytes | None:
         row = self._unit.session.row(_KEPT, name=name)
-        return row[0] if row else None
+        return self._unit.codec.decode(row[0], f"kept/{name}") if row else None
 
     def keep(self, name: str, value: bytes) -> None:
-        self._unit.session.run(_KEEP, name=name, value=value)
+        self._unit.session.run(_KEEP, name=name, value=self._unit.codec.encode(value, f"kept/{name}"))
 
     def save_token(self, digest: str, principal: bytes, expires: datetime) -> None:
         self._unit.session.run(_SAVE_TOKEN, digest=digest, principal=principal, expires=text(expires))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from adapter.ports import Resource, Uow
+from adapter.ports import Letter, Resource, Uow
 
 What = Literal[
     "created", "updated", "adopted", "unchanged", "linked",  # push
@@ -34,6 +34,10 @@ class Act:
 
 Audited = Callable[[Uow, Act], None]
 """Called inside the unit of work that writes what `Act` tells."""
+
+Leaving = Callable[[Uow, Letter], bool]
+"""(unit, letter) -> whether its resource may leave at this moment; True: the disclosure now stands in the audit.
+Called in a write unit that commits before a byte is sent (security.md 4.2)."""
 
 
 def cited(type: str, id: str, version: str) -> str:

@@ -12,7 +12,7 @@ from adapter.errors import EhrStale, EhrUnknown
 from adapter.names import Systems
 from adapter.ports import ConflictRow, EhrClient, Letter, LetterState, Link, Remote, Resource, Store, Uow
 from adapter.sync import links, retry
-from adapter.sync.acts import Act, What, cited
+from adapter.sync.acts import Act, Leaving, What, cited
 from adapter.sync.canonical import content_hash, encode, same, without_server_parts
 from adapter.sync.inbound import Arrival, Inbound
 from adapter.sync.links import Known, Rewrite, Unlinked
@@ -59,13 +59,14 @@ class Delivery:
         clock: Clock,
         *,
         outgoing: Outgoing,
+        leaving: Leaving,
         outward: Rewrite,
         patients: Patients,
         inbound: Inbound,
         ownership: Ownership,
         systems: Systems,
     ) -> None:
-        self._store, self._clock, self._outgoing, self._outward = store, clock, outgoing, outward
+        self._store, self._clock, self._outgoing, self._leaving, self._outward = store, clock, outgoing, leaving, outward
         self._patients, self._inbound, self._ownership, self._systems = patients, inbound, ownership, systems
 
     def deliver(self, client: EhrClient, letter: Letter, *, until: datetime) -> Outcome:
@@ -140,6 +141,8 @@ class Delivery:
         found = _find(client, letter.type, own) if look else []
         if len(found) > 1:
             return Outcome("parked", "parked", "doubled-there"), None
+        if not found and not self._may_leave(letter):
+            return None, None
         remote = found[0] if found else client.create(draft.sent, if_none_exist=own)
         if self._holds(draft.sent, remote, {}):
             return self._done(letter, draft, remote, "adopted" if found else "created"), None
@@ -157,11 +160,17 @@ class Delivery:
         standing = theirs or Remote(known.base, known.link.remote_version)
         if self._holds(draft.sent, standing, draft.put):
             return self._done(letter, draft, standing, "adopted" if letter.state == "unknown" else "unchanged"), None
+        if not self._may_leave(letter):
+            return None, theirs
         merged = put_over(draft.put, draft.sent, standing.resource, self._ownership)
         try:
             return self._done(letter, draft, client.update(merged, if_match=standing.version), "updated"), None
         except EhrStale:
             return None, _current(client, known.link)
+
+    def _may_leave(self, letter: Letter) -> bool:
+        """Decided again at the moment of sending, and in the audit before a byte leaves. False: the next round finds out why."""
+        return self._store.write_now(lambda uow: self._leaving(uow, letter))
 
     def _holds(self, sent: Resource, remote: Remote, put: Resource) -> bool:
         """Whether the EHR's copy says already what we would write."""

@@ -9,7 +9,7 @@ from adapter.dossier import content
 from adapter.names import Systems
 from adapter.ports import EhrClient, Letter, Remote, Resource, Store, Uow
 from adapter.sync import links
-from adapter.sync.acts import Act, Audited, cited
+from adapter.sync.acts import Act, Audited, Leaving, cited
 from adapter.sync.canonical import without_server_parts
 from adapter.sync.ownership import Ownership
 
@@ -17,7 +17,7 @@ Matching = Callable[[EhrClient, Resource], Sequence[Remote]]
 """(client, our Patient) -> the EHR's patients that match it; exactly one is a match."""
 Outgoing = Callable[[Uow, Letter], Resource | None]
 """(unit, letter) -> what of that resource may leave now, projected and with our references; None: nothing may.
-Called in a unit that only reads: what it discloses is recorded when it has left."""
+Called in a unit that only reads: `Leaving` records what it discloses, before it leaves."""
 
 
 class Patients:
@@ -29,12 +29,13 @@ class Patients:
         *,
         match: Matching,
         outgoing: Outgoing,
+        leaving: Leaving,
         ownership: Ownership,
         systems: Systems,
         audited: Audited,
         creates: Callable[[str], bool] = lambda ehr: False,
     ) -> None:
-        self._store, self._match, self._outgoing, self._ownership = store, match, outgoing, ownership
+        self._store, self._match, self._outgoing, self._leaving, self._ownership = store, match, outgoing, leaving, ownership
         self._systems, self._audited, self._creates = systems, audited, creates
 
     def link(self, client: EhrClient, letter: Letter, id: str) -> str:
@@ -55,6 +56,8 @@ class Patients:
         projected = self._store.read_now(lambda uow: self._outgoing(uow, letter))
         own = links.own_identifier(projected, self._systems) if projected else None
         if projected is None or own is None:
+            return None
+        if not self._store.write_now(lambda uow: self._leaving(uow, letter)):
             return None
         return client.create(without_server_parts(projected, self._ownership), if_none_exist=own)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapter import audit
 from adapter.errors import Conflict, NeedsMatch, NotFound, Stale
-from adapter.ports import Query
+from adapter.ports import Change, Query
 from tests.e2e.stage import CARSAT, CLINIC, COURSIER, GP, SAAD, Stage, staged
 
 COURSIER_VIEW, SAAD_VIEW = "coursier-dac-asso", "saad"
@@ -232,3 +232,26 @@ def test_cancelled_in_the_ehr_ends_the_referral_here_F10(stage: Stage) -> None:
     card = only(stage.cards(GP, "prescripteur"))
     assert card.card["state"] == "cancelled"
     assert stage.app.read_now(lambda _, uow: uow.conflicts()) == []
+
+
+def test_person_who_chooses_the_ehrs_side_takes_its_step_and_loses_nothing_that_it_never_had(stage: Stage) -> None:
+    stage.sent()
+    stage.push()
+    before = ours(stage, "ServiceRequest")
+    remote = only(stage.ehr.all("ServiceRequest"))
+    stage.ehr.edit("ServiceRequest", remote["id"], {"priority": "routine"})
+    stage.app.write_now(lambda story, uow: story.receive(uow, GP, [Change("update", "ServiceRequest", before["id"], {**before, "priority": "stat"})]))
+    stage.pull()
+    row = only(stage.app.read_now(lambda _, uow: uow.conflicts()))
+    assert (row.type, row.reason) == ("ServiceRequest", "both-changed")
+
+    stage.app.write_now(lambda story, uow: story.resolve(uow, GP, row.key, "theirs"))
+    after = ours(stage, "ServiceRequest")
+    assert after["priority"] == "routine"
+    kept = ("reasonCode", "note", "performer", "requester", "supportingInfo", "code")
+    assert {name: after[name] for name in kept if name in before} == {name: before[name] for name in kept if name in before}
+    assert not stage.app.read_now(lambda _, uow: uow.conflicts())
+
+
+def ours(stage: Stage, type: str) -> dict:
+    return json.loads(only(stage.app.read_now(lambda _, uow: uow.search(Query(type)))).served)

@@ -126,3 +126,15 @@ def test_outward_lets_no_id_of_ours_out_in_a_reference(elements: Resource) -> No
 def test_inward_never_raises_and_never_makes_an_unlinked_reference_look_like_ours(elements: Resource) -> None:
     ours, _ = inward({"resourceType": "Task", **elements}, lambda type, id: None, base_url=BASE)
     assert not any(part.get("reference", "").startswith(("Task/", "Patient/")) for part in ours.values() if isinstance(part, dict))
+
+
+def test_inward_gives_back_our_reference_where_the_ehr_knows_the_party_by_our_identifier() -> None:
+    def named(type: str, system: str, value: str) -> str | None:
+        return f"{type}/{value}" if system == "urn:ours" else None
+
+    by = {"type": "Organization", "identifier": {"system": "urn:ours", "value": "carsat"}, "display": "Carsat"}
+    foreign = {**by, "identifier": {"system": "urn:theirs", "value": "9"}}
+    read = {"resourceType": "Task", "owner": by, "requester": foreign, "identifier": [{"system": "urn:ours", "value": "carsat"}]}
+    ours, unknown = inward(read, lambda type, id: None, base_url=BASE, named=named)
+    assert ours == {**read, "owner": {"reference": "Organization/carsat"}}
+    assert unknown == ()

@@ -108,6 +108,7 @@ class House:
         self.clients: dict[str, EhrClient] = {"clinic": client or self.ehr}
         self.outward, self.inward = references or (outward, inward)
         self.acts: list[Act] = []
+        self.disclosed: list[str] = []
         self.faults: list[str] = []
         self.withheld: set[str] = set()
         self.hidden: dict[str, frozenset[str]] = {"Consent": frozenset({"code"})}  # of the provision: never in the EHR
@@ -131,6 +132,10 @@ class House:
             resource.get("provision", {}).pop(name, None)
         return resource
 
+    def leaving(self, uow: Uow, letter: Letter) -> bool:
+        self.disclosed.append(f"{letter.type}/{letter.id}")
+        return self.outgoing(uow, letter) is not None
+
     def apply(self, uow: Uow, pulled: Pulled) -> None:
         self.pulled.append(pulled)
         if self.refusing:
@@ -150,11 +155,11 @@ class House:
     # ── the engine ───────────────────────────────────────────────────────────────────────────────
     def push(self, holder: str = "a", **more: Any) -> Push:
         patients = Patients(
-            self.store, match=self.match, outgoing=self.outgoing, ownership=OWNERSHIP, systems=SYSTEMS, audited=self.audited,
+            self.store, match=self.match, outgoing=self.outgoing, leaving=self.leaving, ownership=OWNERSHIP, systems=SYSTEMS, audited=self.audited,
             creates=lambda ehr: self.creating,
         )  # fmt: skip
         delivery = Delivery(
-            self.store, self.clock, outgoing=self.outgoing, outward=self.outward, patients=patients, inbound=self.inbound,
+            self.store, self.clock, outgoing=self.outgoing, leaving=self.leaving, outward=self.outward, patients=patients, inbound=self.inbound,
             ownership=OWNERSHIP, systems=SYSTEMS,
         )  # fmt: skip
         return Push(

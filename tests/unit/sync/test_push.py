@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from adapter.ports import Remote
+from adapter.errors import Unavailable
+from adapter.ports import Letter, Remote, Uow
 from tests.unit.sync.house import PATIENT, REQUEST, SYSTEMS, TASK, House, code, link
 from tests.unit.sync.scripted import away
 
@@ -248,3 +249,30 @@ def test_push_waits_when_another_lane_will_bring_the_resource_it_names() -> None
 
     assert {state for _, state, _ in house.states()} == {"done"}
     assert len(house.ehr.all("ServiceRequest")) == 2
+
+
+def test_push_records_each_disclosure_before_it_happens_u09() -> None:
+    house = House().referral()
+    house.push().drain()
+    assert house.disclosed == ["Consent/c1", "ServiceRequest/s1", "Task/t1"]
+
+    house.set("Task", status="accepted")
+    house.leaving = lambda uow, letter: (_ for _ in ()).throw(Unavailable("the audit cannot be written"))  # type: ignore[method-assign]
+    before = list(house.ehr.calls)
+    with pytest.raises(Unavailable):
+        house.push().drain()
+    assert [call for call in house.ehr.calls[len(before):] if call[0] in ("create", "update", "patch")] == []
+    assert [task["status"] for task in house.ehr.all("Task")] == ["requested"]
+
+
+def test_push_sends_nothing_when_the_permission_goes_between_reading_and_sending_y_26() -> None:
+    house = House().referral()
+
+    def gone(uow: Uow, letter: Letter) -> bool:
+        house.withheld |= {"Consent/c1", "ServiceRequest/s1", "Task/t1"}
+        return False
+
+    house.leaving = gone  # type: ignore[method-assign]
+    house.push().drain()
+    assert [call for call in house.ehr.calls if call[0] == "create"] == []
+    assert {state for _, state, _ in house.states()} == {"dropped"}
