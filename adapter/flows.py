@@ -22,6 +22,7 @@ from adapter.network import Network
 from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Uow, Version
 from adapter.referral import verbs
 from adapter.showing import Revealed, Window
+from adapter.subset import Subset
 from adapter.sync.canonical import decode
 from adapter.sync.judge import as_theirs
 from adapter.sync.ownership import Ownership
@@ -40,6 +41,10 @@ class Flows:
     intake: Intake
     window: Window
     ownership: Ownership
+
+    @property
+    def subset(self) -> Subset:
+        return Subset(self.window)
 
     # ── receive ──────────────────────────────────────────────────────────────────────────────────
     def receive(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
@@ -177,13 +182,17 @@ class Flows:
 
     # ── the clinic's own software on /fhir ───────────────────────────────────────────────────────
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str = "") -> Version | None:
-        """What this organisation wrote itself, or the directory. None for everybody else: 404."""
+        """What this organisation wrote itself, or the directory; a social service: its view of it. None: 404."""
+        if who.role == "service":
+            return self.subset.read(uow, who, type, id, request_id=request_id)
         query = Query(type, (Clause("_id", "id", (id,)),))
         found = self.search(uow, who, query, request_id=request_id)
         return found[0] if found else None
 
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str = "") -> list[Version]:
         """The same for a search: the author's own rows only, so that no count or page depends on others."""
+        if who.role == "service":
+            return self.subset.search(uow, who, query, request_id=request_id)
         limited = self.window.limited(who, query)
         found = uow.search(limited) if limited else []
         uow.audit(events.searched(who, query.type, found=[version.cited for version in found], at=uow.at, request_id=request_id))

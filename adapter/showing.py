@@ -14,14 +14,15 @@ from adapter.dossier import Dossier, content, follow, load, split
 from adapter.mapping import Terms
 from adapter.names import ACT_REASON
 from adapter.network import PRESCRIBER, Network
-from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query, Resource, Uow
+from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query, Resource, Uow, Version
 from adapter.referral import codes, states
 from adapter.referral.scene import SOCIAL_ASSESSMENT
 from adapter.sight import Sight
-from adapter.views import View, card, etag, project
-from adapter.writing import AUTHOR, DIRECTORY, HOLDER, Writer, patient_of
+from adapter.views import Facts, View, card, etag, project
+from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, Writer, patient_of, withdrawn
 
 EHR_VIEW = "dossier-clinique"
+MOST = 1000  # referrals of one list
 FADES = timedelta(days=30)  # how long a recipient keeps reference, dates and outcome of a closed file (workflow.md 4)
 
 
@@ -35,6 +36,17 @@ class Revealed:
     card: dict[str, Any]
     resources: tuple[Resource, ...]
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one caller may see of one referral: the projected resources, with the caller's own ids; none when denied."""
+
+    view: str
+    dossier: Dossier
+    decision: Decision
+    facts: Facts | None = None
+    resources: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,13 +88,12 @@ class Window:
     # ── one referral, all referrals ──────────────────────────────────────────────────────────────
     def find(self, uow: Uow, who: Principal, view: str, id: str, *, lang: str, request_id: str) -> tuple[Dossier | None, Revealed | None]:
         """The referral behind a view's own id, and what of it may be shown. (None, None) or (dossier, None): 404."""
-        holder = self._holder(who, view)
-        tasks = uow.search(Query("Task", (Clause(HOLDER, "token", (f"{holder}|{id}",)),))) if holder else []
-        for unit in self._units(who) if holder and not tasks else ():
-            tasks = tasks or uow.search(Query("Task", (Clause(HOLDER, "token", (f"{unit}|{id}",)),)))
+        tasks = self._known_as(uow, who, view, HOLDER, f"|{id}")
         dossier = load(uow, tasks[0].id) if tasks else None
         if dossier is None:
-            uow.audit(events.denied(who, "Task", reason="absent", view=view, at=uow.at, request_id=request_id))
+            hidden = self._known_as(uow, who, view, HIDDEN, f"|{id}")
+            reason = "absent" if not hidden else "draft" if content(hidden[0])["status"] == "draft" else "withdrawn"
+            uow.audit(events.denied(who, "Task", reason=reason, view=view, at=uow.at, request_id=request_id))
             return None, None
         return dossier, self.show(uow, who, view, dossier, lang=lang, request_id=request_id)
 
@@ -90,31 +101,50 @@ class Window:
         if not self._holder(who, view):
             uow.audit(events.denied(who, "Task", reason="view-not-assigned", view=view, at=uow.at, request_id=request_id))
             return None
-        if view == PRESCRIBER:
-            clauses = [Clause(AUTHOR, "token", (who.organisation,))]
-        else:
-            clauses = [Clause("owner", "reference", tuple(f"HealthcareService/{unit}" for unit in self._units(who)))]
-        found = uow.search(Query("Task", tuple(clauses), sort="-_lastUpdated", count=1000))
-        dossiers = (load(uow, version.id) for version in found)
-        shown = (self.show(uow, who, view, each, lang=lang, request_id=request_id) for each in dossiers if each)
+        shown = (self.show(uow, who, view, each, lang=lang, request_id=request_id) for each in self.dossiers(uow, who, view))
         return [each for each in shown if each]
+
+    def dossiers(self, uow: Uow, who: Principal, view: str, id: str = "") -> Iterator[Dossier]:
+        """Every referral the caller holds in this view, newest first, or the one it knows under `id`; whether it may be
+        shown is still to be decided."""
+        for version in self._known_as(uow, who, view, HOLDER, f"|{id}", sort="-_lastUpdated"):
+            if found := load(uow, version.id):
+                yield found
+
+    def _known_as(self, uow: Uow, who: Principal, view: str, index: str, value: str, *, sort: str = "") -> list[Version]:
+        """The Tasks that the caller knows under one of its own ids. Always one statement, whatever there is."""
+        holders = [who.organisation] if view == PRESCRIBER else self._units(who)
+        if not self._holder(who, view):
+            return []
+        clause = Clause(index, "token", tuple(f"{holder}{value}" for holder in holders))
+        return uow.search(Query("Task", (clause,), sort=sort, count=MOST))
 
     def show(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, request_id: str) -> Revealed | None:
         """`reveal` for a person or a service behind a view."""
-        decision = self._decision(uow, who, view, dossier)
-        patient = patient_of(dossier.request)
-        uow.audit(
-            events.decided(who, decision, patient=patient, what=dossier.task_version.cited, view=view, at=uow.at, request_id=request_id)
-        )
-        if not decision.permit:
+        look = self.look(uow, who, view, dossier, lang=lang)
+        self.told(uow, who, look, request_id=request_id)
+        if not look.decision.permit or look.facts is None:
             return None
+        made = card(self.views[view], look.resources, facts=look.facts, lang=lang)
+        return Revealed(look.facts.pairwise("Task", dossier.task["id"]), etag(made), made, look.resources, look.decision)
+
+    def look(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str) -> Look:
+        """Decides and projects. Nothing of it may go out before `told` has put it in the audit."""
+        decision = self._decision(uow, who, view, dossier)
+        if not decision.permit:
+            return Look(view, dossier, decision)
         holder = who.organisation if view == PRESCRIBER else dossier.owner
         facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=self._stage(view, dossier), lang=lang)
-        shape = self.views[view]
-        projected = [part for each in self._parts(uow, dossier, decision) if (part := project(each, shape, facts=facts))]
-        made = card(shape, projected, facts=facts, lang=lang)
-        self._disclosed(uow, who, shape, dossier, decision, recipient=f"Organization/{who.organisation}", request_id=request_id)
-        return Revealed(facts.pairwise("Task", dossier.task["id"]), etag(made), made, tuple(projected), decision)
+        projected = [part for each in self._parts(uow, dossier, decision) if (part := project(each, self.views[view], facts=facts))]
+        return Look(view, dossier, decision, facts, tuple(projected))
+
+    def told(self, uow: Uow, who: Principal, look: Look, *, request_id: str) -> None:
+        """The decision and, where it is a permit, the disclosure."""
+        patient, what = patient_of(look.dossier.request), look.dossier.task_version.cited
+        uow.audit(events.decided(who, look.decision, patient=patient, what=what, view=look.view, at=uow.at, request_id=request_id))
+        if look.decision.permit:
+            recipient = f"Organization/{who.organisation}"
+            self._disclosed(uow, who, self.views[look.view], look.dossier, look.decision, recipient=recipient, request_id=request_id)
 
     def letter(self, uow: Uow, letter: Letter, dossier: Dossier) -> Resource | None:
         """What of the letter's resource may leave for the clinic's EHR now; None: nothing may. Reads only: `leaving` records
@@ -208,7 +238,7 @@ class Window:
             yield dossier.request_version.cited
         elif view == EHR_VIEW and linked and ended:
             yield dossier.task_version.cited  # what was sent there is told its end
-        elif view not in (PRESCRIBER, EHR_VIEW) and ended and not _withdrawn(dossier) and uow.at - _modified(dossier) <= FADES:
+        elif view not in (PRESCRIBER, EHR_VIEW) and ended and not withdrawn(dossier.task) and uow.at - _modified(dossier) <= FADES:
             yield dossier.task_version.cited  # its own answer: reference, dates, outcome
 
     def _stage(self, view: str, dossier: Dossier) -> Any:
@@ -250,11 +280,6 @@ class Window:
                 custodian=dossier.clinic, at=uow.at, request_id=request_id,
             )
         )  # fmt: skip
-
-
-def _withdrawn(dossier: Dossier) -> bool:
-    coded = dossier.task.get("statusReason", {}).get("coding", ())
-    return any(each.get("code") == codes.CLOSED for each in coded)
 
 
 def _modified(dossier: Dossier) -> datetime:

@@ -13,13 +13,14 @@ from adapter.errors import Forbidden, Invalid, NotFound, Stale
 from adapter.names import Systems
 from adapter.network import Network
 from adapter.ports import Change, IndexRow, Letter, Principal, Resource, Uow, Version
-from adapter.referral import states, verbs
+from adapter.referral import codes, states, verbs
 from adapter.views import pairwise
 
 EHR_TYPES = ("Consent", "ServiceRequest", "Procedure", "Task")  # what a clinic's EHR is told, in this order
 DIRECTORY = frozenset({"Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Location", "Endpoint"})
 AUTHOR = "_author"  # search row: key of the organisation that wrote it
 HOLDER = "_holder"  # search row of a Task: "unit or organisation|the id under which it knows the Task"
+HIDDEN = "_hidden"  # the same where its recipient is to find nothing: a draft, a referral withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,11 @@ class Writer:
         """Under which id the requester and the owning unit know a Task (workflow.md 6, pairwise ids)."""
         if task["resourceType"] != "Task":
             return []
-        holders = {author, split(task.get("owner", {}).get("reference", ""))[1]} - {""}
+        owner = split(task.get("owner", {}).get("reference", ""))[1]
+        known = {author: HOLDER} | ({owner: HIDDEN if task["status"] == "draft" or withdrawn(task) else HOLDER} if owner else {})
         return [
-            IndexRow(HOLDER, "token", system=holder, value=pairwise(self.key, holder, "Task", task["id"])) for holder in sorted(holders)
+            IndexRow(index, "token", system=holder, value=pairwise(self.key, holder, "Task", task["id"]))
+            for holder, index in sorted(known.items())
         ]
 
     def _existing(self, uow: Uow, change: Change, resource: Resource) -> Version | None:
@@ -180,6 +183,11 @@ def _server_kept(resource: Resource) -> Callable[[Resource], None]:
                 tree[element] = resource[element]
 
     return edit
+
+
+def withdrawn(task: Resource) -> bool:
+    """Ended because the person took the agreement back: for its recipient it never existed (workflow.md 4)."""
+    return any(each.get("code") == codes.CLOSED for each in task.get("statusReason", {}).get("coding", ()))
 
 
 def told(uow: Uow, dossier: Dossier) -> list[Version]:

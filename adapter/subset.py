@@ -1,0 +1,70 @@
+"""What a social service's own software gets on `/fhir`: the projection of its view, never the whole resource.
+
+Ids are the caller's own, searches and versions are evaluated on what it may see and on nothing else (workflow.md 6): the
+answer is the same whatever is hidden.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from adapter.audit import events
+from adapter.errors import Malformed
+from adapter.fhir import dumps
+from adapter.fhir.matching import matches
+from adapter.ports import Clause, Principal, Query, Resource, Uow, Version
+from adapter.showing import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """The caller's own small server, made anew for every request from the referrals it holds."""
+
+    window: Window
+
+    def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str) -> Version | None:
+        """The resource under the caller's own id; None: 404. Recorded as a disclosure."""
+        found = self.search(uow, who, Query(type, (Clause("_id", "id", (id,)),)), request_id=request_id)
+        return found[0] if found else None
+
+    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> list[Version]:
+        """Everything visible that meets the query, by id. Raises Malformed (400) for a parameter or an order that the
+        caller's view does not offer, whatever there is to find."""
+        view = self.window.network.view_of(who.organisation)
+        if view is None or not (who.may(query.type, "r") or who.may(query.type, "s")):
+            return []
+        self._offered(view, query)
+        found: dict[str, Version] = {}
+        for dossier in self.window.dossiers(uow, who, view, _task(query)):
+            look = self.window.look(uow, who, view, dossier, lang="fr")
+            met = [_version(uow, each) for each in look.resources if matches(each, query)]
+            if met or not look.decision.permit:
+                self.window.told(uow, who, look, request_id=request_id)
+            for version in met:  # the same person in two referrals: what the fuller look shows
+                if len(version.served) > len(found[version.id].served if version.id in found else b""):
+                    found[version.id] = version
+        uow.audit(events.searched(who, query.type, at=uow.at, request_id=request_id))
+        after = query.after[1] if query.after else ""
+        return [found[id] for id in sorted(found) if id > after][: query.count]
+
+    def _offered(self, view: str, query: Query) -> None:
+        offered = self.window.views[view].search.get(query.type, ()) if view in self.window.views else ()
+        for clause in query.clauses:
+            if clause.param not in offered and clause.param != "_id":
+                raise Malformed(f"offered to this client are {', '.join(sorted({'_id', *offered}))}", code="not-supported")
+        if query.sort:
+            raise Malformed("this client's answers come in the order of their ids", expression="_sort", code="not-supported")
+
+
+def _task(query: Query) -> str:
+    """The id, where the query is about one Task: that one is found without looking at the others."""
+    ids = [clause.values for clause in query.clauses if clause.kind == "id" and not clause.modifier]
+    return ids[0][0] if query.type == "Task" and len(ids) == 1 and len(ids[0]) == 1 else ""
+
+
+def _version(uow: Uow, resource: Resource) -> Version:
+    """The resource as a version whose number follows from what is visible: a hidden edit does not show (M-12)."""
+    number = int.from_bytes(hashlib.sha256(dumps(resource)).digest()[:6])
+    type, id, meta = resource["resourceType"], resource["id"], {"versionId": str(number), **resource.get("meta", {})}
+    return Version(type, id, number, uow.at, "", dumps({"resourceType": type, "id": id} | resource | {"meta": meta}))

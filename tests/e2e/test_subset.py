@@ -1,0 +1,137 @@
+"""A social service's own software on /fhir: its view's projection, its own ids, nothing of what is hidden."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adapter.errors import Malformed
+from adapter.fhir import query
+from adapter.ports import Change, Principal, Version
+from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD, Stage, staged
+
+READS = frozenset({"system/*.rs"})
+TEAM, OTHER = (replace(who, scopes=READS) for who in (COURSIER, SAAD))
+TYPES = ("Task", "ServiceRequest", "Patient", "Consent", "Procedure", "Communication", "Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Provenance")
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with staged() as found:
+        yield found
+
+
+def found(stage: Stage, who: Principal, type: str, **params: str) -> list[dict[str, Any]]:
+    return [json.loads(each.served) for each in versions(stage, who, type, **params)]
+
+
+def versions(stage: Stage, who: Principal, type: str, **params: str) -> list[Version]:
+    asked = query(type, [(name.replace("_is_", ":"), value) for name, value in params.items()])
+    return stage.app.write_now(lambda story, uow: story.search(uow, who, asked))
+
+
+def everything(stage: Stage, who: Principal) -> dict[str, list[dict[str, Any]]]:
+    return {type: found(stage, who, type) for type in TYPES}
+
+
+def test_service_reads_its_view_and_never_the_whole_resource(stage: Stage) -> None:
+    stage.sent()
+    seen = everything(stage, TEAM)
+    text = json.dumps(seen, ensure_ascii=False)
+    assert "Zyxdurand" in text
+    for hidden in ("Zyxmots", "enutrition", "requisition", "groupIdentifier"):
+        assert hidden not in text
+    for resources in seen.values():
+        assert all(each["meta"]["tag"] == [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}] for each in resources)
+        assert all("lastUpdated" not in each["meta"] and "profile" not in each["meta"] for each in resources)
+    task, request = seen["Task"][0], seen["ServiceRequest"][0]
+    assert task["focus"]["reference"] == f"ServiceRequest/{request['id']}"
+    assert request["subject"]["reference"] == f"Patient/{seen['Patient'][0]['id']}"
+
+
+def test_ids_are_the_services_own_and_the_houses_ids_find_nothing_M_06_M_13(stage: Stage) -> None:
+    stage.sent()
+    for type in ("Task", "ServiceRequest", "Patient", "Consent"):
+        own = stage.app.read_now(lambda _, uow, type=type: uow.search(query(type, [])))
+        assert own
+        assert own[0].id not in json.dumps(everything(stage, TEAM))
+        read = stage.app.write_now(lambda story, uow, type=type, own=own: story.read(uow, TEAM, type, own[0].id))
+        assert read is None
+    mine = found(stage, TEAM, "Task")[0]["id"]
+    assert stage.app.write_now(lambda story, uow: story.read(uow, TEAM, "Task", mine)) is not None
+    assert stage.app.write_now(lambda story, uow: story.read(uow, OTHER, "Task", mine)) is None
+
+
+@pytest.mark.parametrize("who", [OTHER, replace(CARSAT, scopes=READS), COURSIER])
+def test_nothing_is_there_for_another_service_or_without_scope_M_24(stage: Stage, who: Principal) -> None:
+    stage.sent()
+    assert {type: len(each) for type, each in everything(stage, who).items() if each} == {}
+
+
+def test_search_is_evaluated_on_what_is_visible_M_10(stage: Stage) -> None:
+    stage.sent()
+    assert len(found(stage, TEAM, "Task", status="requested")) == 1
+    assert len(found(stage, TEAM, "Task", status="completed")) == 0
+    assert len(found(stage, TEAM, "Task", status_is_not="completed")) == 1
+    for type, params in {"Task": {"owner": "HealthcareService/coursier-rouen"}, "ServiceRequest": {"code": "x"}, "Patient": {"family": "Zyxdurand"}}.items():
+        with pytest.raises(Malformed):
+            found(stage, TEAM, type, **params)
+        with pytest.raises(Malformed):
+            found(stage, OTHER, type, **params)
+    with pytest.raises(Malformed):
+        found(stage, TEAM, "Task", _sort="-_lastUpdated")
+
+
+def test_version_follows_from_what_is_visible_M_12(stage: Stage) -> None:
+    stage.sent()
+    before = versions(stage, TEAM, "ServiceRequest")[0]
+    own = stage.app.read_now(lambda _, uow: uow.search(query("ServiceRequest", [])))[0]
+    hidden = json.loads(own.served) | {"note": [{"text": "Zyxnote"}]}
+    stage.app.write_now(lambda story, uow: story.receive(uow, GP, [Change("update", "ServiceRequest", own.id, hidden, origin="portal")]))
+    after = versions(stage, TEAM, "ServiceRequest")[0]
+    assert (before.number, before.served) == (after.number, after.served)
+    card = stage.cards(COURSIER, "coursier-dac-asso")[0]
+    task = versions(stage, TEAM, "Task")[0]
+    stage.act(COURSIER, "coursier-dac-asso", card, "accept")
+    assert versions(stage, TEAM, "Task")[0].number != task.number
+
+
+def test_withdrawal_closes_every_type_at_once_C_E6(stage: Stage) -> None:
+    stage.sent()
+    assert found(stage, TEAM, "Task")
+    card = stage.cards(COURSIER, "coursier-dac-asso")[0]
+    stage.act(COURSIER, "coursier-dac-asso", card, "withdraw", heard_by="coursier-lea")
+    assert {type: len(each) for type, each in everything(stage, TEAM).items() if each} == {}
+
+
+def test_page_begun_before_a_withdrawal_ends_empty_C_E2(stage: Stage) -> None:
+    for number in range(3):
+        stage.sent(id=f"appel-{number}")
+    asked = query("Task", [("_count", "1")])
+    first = stage.app.write_now(lambda story, uow: story.search(uow, TEAM, asked))
+    assert len(first) == 1
+    for card in stage.cards(COURSIER, "coursier-dac-asso"):
+        stage.act(COURSIER, "coursier-dac-asso", card, "withdraw", heard_by="coursier-lea")
+    rest = replace(asked, after=("", first[0].id))
+    assert stage.app.write_now(lambda story, uow: story.search(uow, TEAM, rest)) == []
+
+
+def test_disclosure_is_recorded_for_what_was_given_and_for_nothing_else(stage: Stage) -> None:
+    stage.sent()
+    stage.sent(id="appel-2")
+
+    def disclosures() -> int:
+        rows = stage.app.read_now(lambda _, uow: uow.audit_rows(limit=10_000))
+        return sum(json.loads(row.event)["subtype"][0].get("code") == "disclose" or "Disclose" in json.dumps(json.loads(row.event)["subtype"]) for row in rows)
+
+    before = disclosures()
+    one = found(stage, TEAM, "Task")[0]["id"]
+    assert disclosures() == before + 2
+    stage.app.write_now(lambda story, uow: story.read(uow, TEAM, "Task", one))
+    assert disclosures() == before + 3
+    found(stage, TEAM, "Task", status="completed")
+    assert disclosures() == before + 3
