@@ -132,9 +132,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """A basis other than consent (workflow.md 5). `evidence` is the reference that proves it."""
+    """A basis other than consent (workflow.md 5; `urgency`: the recorded act of workflow.md 4, for professionals bound by
+    secrecy). `evidence` is the reference that proves it."""
 
-    kind: Literal["self", "author", "team"]
+    kind: Literal["self", "author", "team", "urgency"]
     evidence: str
 
 

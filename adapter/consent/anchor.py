@@ -18,9 +18,10 @@ def anchored(consents: Sequence[Resource], service_request: Resource) -> list[Re
     that its permits do not count. (Cutting the permits out would turn "no one but X" into "no one".)
     """
     wanted = service_request.get("supportingInfo") if isinstance(service_request, dict) else None
-    named = {reference_of(entry) for entry in listed(wanted)}
-    return [
-        consent if f"Consent/{consent.get('id')}" in named else {**consent, "modifierExtension": [DENIES_ONLY]}
-        for consent in consents
-        if isinstance(consent, dict)
-    ]
+    named = {text for entry in listed(wanted) if (text := reference_of(entry)) is not None}
+    return [consent if _name(consent) in named else {**consent, "modifierExtension": [DENIES_ONLY]} for consent in consents if isinstance(consent, dict)]
+
+
+def _name(consent: Resource) -> str:
+    own = consent.get("id")
+    return f"Consent/{own}" if isinstance(own, str) else ""

@@ -17,9 +17,10 @@ from adapter.ports import Ask, Basis, Decision, Resource
 
 DEEPEST = 5  # levels of nested rules below the root that are read (S16)
 LIMITED = "limit-to-codes"  # obligation: show only the needs in `codes`
-_BASES = ("self", "author", "team")
 _AT_ROOT = frozenset(MATCHERS) - {"period"}  # the root period is a gate before the rule, not a constraint of it
 _RULE = frozenset({"id", "extension", "type", "provision", *MATCHERS})
+_BARE = frozenset({"id", "extension", "type", "period", "provision"})  # what a root may have without being constrained
+_NO_PATIENTS = frozenset("Device Group HealthcareService Location Medication Organization Practitioner PractitionerRole RelatedPerson Substance".split())
 _SUBJECTS = ("subject", "patient", "for")
 
 
@@ -65,29 +66,33 @@ def _decide(
     if not complete or not isinstance(resource, dict) or at.tzinfo is None or zone_of(zone) is None:
         return Decision(False, "indeterminate", "S14")
     question = Question(ask, at, resource, groups, zone)
-    if _of_another(question):
+    if _about(question) != YES:
         return Decision(False, "other-patient", "S2")
     permits: list[tuple[str, Verdict]] = []
     denies: list[tuple[str, Verdict]] = []
     for consent in consents:
-        verdict = _weigh_consent(consent, question)
+        verdict = weigh_consent(consent, question)
         if verdict.says:
-            (permits if verdict.says == "permit" else denies).append((_cite(consent), verdict))
+            (permits if verdict.says == "permit" else denies).append((cite(consent), verdict))
     if denies:
-        return _decision(False, "nesting" if any(one.rule == "S16" for _, one in denies) else "deny", denies)
-    for kind in _BASES:
-        if any(basis.kind == kind for basis in bases):
+        return _decision(False, "deny", denies)
+    grounds = {basis.kind for basis in bases}
+    for kind in ("self", "author", "team"):
+        if kind in grounds:
             return Decision(True, "basis", f"basis:{kind}")
     if permits:
         return _decision(True, "permit", permits)
+    if "urgency" in grounds:  # the last resort, never in place of an agreement
+        return Decision(True, "basis", "basis:urgency")
     return Decision(False, "no-permit", "S1")
 
 
 def _decision(permit: bool, reason: str, verdicts: list[tuple[str, Verdict]]) -> Decision:
-    rule = min(verdict.rule for _, verdict in verdicts)
+    rules = {verdict.rule for _, verdict in verdicts}
+    rule = "S16" if "S16" in rules else min(rules)
     versions = tuple(sorted({cited for cited, _ in verdicts if cited}))
     codes = _union(verdict.codes for _, verdict in verdicts) if permit else frozenset()
-    return Decision(permit, reason, rule, versions, (LIMITED,) if codes else (), codes or frozenset())
+    return Decision(permit, "nesting" if rule == "S16" else reason, rule, versions, (LIMITED,) if codes else (), codes or frozenset())
 
 
 def _union(several: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
@@ -100,14 +105,24 @@ def _union(several: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
     return together
 
 
-def _of_another(question: Question) -> bool:
-    """Does the resource name another patient than the one asked about?"""
-    named = [question.itself] if question.type == "Patient" else []
-    named += [reference_of(question.resource.get(element)) for element in _SUBJECTS]
-    return any(text and "Patient/" in text and same(text, question.patient) == NO for text in named)
+def _about(question: Question) -> int:
+    """S2: is every patient whom the resource names the one asked about? A person not named by reference is unknown."""
+    subjects = [{"reference": question.itself}] if question.type == "Patient" else []
+    for element in _SUBJECTS:
+        if element in question.resource:
+            value = question.resource[element]
+            subjects += value if isinstance(value, list) else [value]
+    return min((_is_patient(reference_of(subject), question) for subject in subjects), default=YES)
 
 
-def _cite(consent: Resource) -> str:
+def _is_patient(text: str | None, question: Question) -> int:
+    if text is None:
+        return UNKNOWN
+    return YES if text.rpartition("/")[0].rpartition("/")[2] in _NO_PATIENTS else same(text, question.patient)
+
+
+def cite(consent: Resource) -> str:
+    """ "Consent/x/_history/2", without the version where there is none; "" for a Consent without id."""
     own, meta = consent.get("id"), consent.get("meta")
     version = meta.get("versionId") if isinstance(meta, dict) else None
     if not isinstance(own, str) or not own:
@@ -115,8 +130,9 @@ def _cite(consent: Resource) -> str:
     return f"Consent/{own}/_history/{version}" if isinstance(version, str) and version else f"Consent/{own}"
 
 
-def _weigh_consent(consent: Any, question: Question) -> Verdict:
-    patient = _concerns(consent, question)
+def weigh_consent(consent: Any, question: Question) -> Verdict:
+    """What one Consent says to the question: a permit, a deny, or nothing."""
+    patient = concerns(consent, question)
     if patient == NO:
         return SILENT
     provision = consent.get("provision")
@@ -126,15 +142,15 @@ def _weigh_consent(consent: Any, question: Question) -> Verdict:
     now = period(root["period"], question, True) if "period" in root else YES
     if now == NO:
         return SILENT  # the root period gates the whole Consent (S5)
-    readable, depth = _survey(root)
+    readable, depth = survey(root)
     if depth > DEEPEST:
         return Verdict("deny", "S16")
-    sound = readable and now == YES and patient == YES and root is provision and _unmodified(consent)
+    sound = readable and now == YES and patient == YES and root is provision and unmodified(consent)
     verdict = _weigh(root, {}, question, sound, 0)
     return SILENT if verdict.says == "default" else verdict
 
 
-def _concerns(consent: Any, question: Question) -> int:
+def concerns(consent: Any, question: Question) -> int:
     """S2: active, about privacy, of this patient."""
     if not isinstance(consent, dict) or consent.get("resourceType") != "Consent" or consent.get("status") != "active":
         return NO
@@ -146,14 +162,18 @@ def _concerns(consent: Any, question: Question) -> int:
     return NO if patient is None else same(canonical(patient), question.patient)
 
 
-def _unmodified(consent: Resource) -> bool:
+def unmodified(consent: Resource) -> bool:
     """S15: nothing on the Consent that may change its meaning in a way we do not know."""
-    checks = consent.get("verification")
-    verified = not checks or any(isinstance(one, dict) and one.get("verified") is True for one in listed(checks))
-    return verified and not consent.get("modifierExtension") and not consent.get("implicitRules")
+    if "modifierExtension" in consent or "implicitRules" in consent:
+        return False
+    parts = [*listed(consent.get("policy")), *listed(consent.get("verification"))]
+    if any(isinstance(part, dict) and "modifierExtension" in part for part in parts):
+        return False
+    checks = listed(consent.get("verification"))
+    return "verification" not in consent or any(isinstance(one, dict) and one.get("verified") is True for one in checks)
 
 
-def _survey(root: dict[str, Any]) -> tuple[bool, int]:
+def survey(root: dict[str, Any]) -> tuple[bool, int]:
     """Reads the shape of all rules once: (every element known, deepest nesting). Stops below what is read at all."""
     readable, deepest, rest = True, 0, [(root, 0)]
     while rest:
@@ -162,22 +182,22 @@ def _survey(root: dict[str, Any]) -> tuple[bool, int]:
         readable = readable and not rule.keys() - _RULE
         if "provision" not in rule or depth > DEEPEST:
             continue
-        nested = rule["provision"]
-        readable = readable and isinstance(nested, list) and all(isinstance(one, dict) for one in nested)
-        rest.extend((one, depth + 1) for one in _nested(rule))
+        below = rule["provision"]
+        readable = readable and isinstance(below, list) and all(isinstance(one, dict) for one in below)
+        rest.extend((one, depth + 1) for one in rules_below(rule))
     return readable, deepest
 
 
-def _nested(rule: dict[str, Any]) -> list[dict[str, Any]]:
-    nested = rule.get("provision")
-    return [one for one in (nested if isinstance(nested, list) else [nested]) if isinstance(one, dict)]
+def rules_below(rule: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rules nested in a rule, whatever shape they came in."""
+    below = rule.get("provision")
+    return [one for one in (below if isinstance(below, list) else [below]) if isinstance(one, dict)]
 
 
 def _weigh(rule: dict[str, Any], inherited: dict[str, Any], question: Question, sound: bool, depth: int) -> Verdict:
     """What this rule and those below it say: a match below wins over this one, and below a deny wins (S12)."""
-    own = {element: value for element, value in rule.items() if element in (MATCHERS if depth else _AT_ROOT)}
-    constraints = {**inherited, **own} if inherited else own
-    below = [_weigh(nested, constraints, question, sound, depth + 1) for nested in _nested(rule)]
+    constraints = inherit(rule, inherited, depth)
+    below = [_weigh(nested, constraints, question, sound, depth + 1) for nested in rules_below(rule)]
     for verdict in below:
         if verdict.says == "deny":
             return Verdict("deny", "S12")
@@ -187,22 +207,28 @@ def _weigh(rule: dict[str, Any], inherited: dict[str, Any], question: Question, 
         if sound and _holds(constraints, question, True) == YES:
             permits.append(Verdict("permit", "S12" if depth else "S1", _codes(constraints)))
     elif not permits and (stated == "deny" or depth) and _holds(constraints, question, False) != NO:
-        return _denial(rule, own, depth)
+        return _denial(rule, depth)
     if permits:
         return Verdict("permit", min(one.rule for one in permits), _union(one.codes for one in permits))
     return SILENT
 
 
-def _denial(rule: dict[str, Any], own: dict[str, Any], depth: int) -> Verdict:
+def inherit(rule: dict[str, Any], inherited: dict[str, Any], depth: int) -> dict[str, Any]:
+    """The constraints of a rule: its own, and those of the rule above that it does not restate (S12)."""
+    own = {element: value for element, value in rule.items() if element in (MATCHERS if depth else _AT_ROOT)}
+    return {**inherited, **own} if inherited else own
+
+
+def _denial(rule: dict[str, Any], depth: int) -> Verdict:
     """S13: a bare deny at the root with permits below is that Consent's default, not a wish of its own. With only
-    denies below it stays explicit: adding a deny must never show more (P1)."""
-    if depth or own:
+    denies below it stays explicit: adding a deny must never show more (P1). An element we do not know is no bareness."""
+    if depth or rule.keys() - _BARE:
         return Verdict("deny", "S12" if depth else "S1")
     return Verdict("default", "S13") if _permits_below(rule) else Verdict("deny", "S13")
 
 
 def _permits_below(rule: dict[str, Any]) -> bool:
-    return any(nested.get("type") == "permit" or _permits_below(nested) for nested in _nested(rule))
+    return any(nested.get("type") == "permit" or _permits_below(nested) for nested in rules_below(rule))
 
 
 def _holds(constraints: dict[str, Any], question: Question, permit: bool) -> int:

@@ -15,6 +15,7 @@ from adapter.consent.times import bounds
 from adapter.names import ACT_CODE, CONSENT_ACTION, RESOURCE_TYPES
 
 Matcher = Callable[[Any, Question, bool], int]
+ACTIONS = frozenset(f"{CONSENT_ACTION}|{code}" for code in ("collect", "access", "use", "disclose", "correct"))
 
 
 def any_of(value: Any, match: Callable[[Any], int]) -> int:
@@ -70,8 +71,15 @@ def _named(text: str, question: Question) -> int:
     if text in question.actors:
         return YES
     if _is_group(text):
-        return _member(text, question)
-    if "://" in text or question.remote:
+        if text not in question.members:
+            question.members[text] = _member(text, question)
+        return question.members[text]
+    return _anyone(text, question)
+
+
+def _anyone(text: str, question: Question) -> int:
+    """Is it one of the requester's identities under another server's name?"""
+    if ":" in text or question.remote:
         return max((same(text, actor) for actor in question.actors), default=NO)
     return NO
 
@@ -94,22 +102,21 @@ def _member(group: str, question: Question) -> int:
                 return YES
             if not name:
                 best = UNKNOWN
-            elif _is_group(name) and name not in seen:
+            elif not _is_group(name):
+                best = max(best, _anyone(name, question))
+            elif name not in seen:
                 seen.add(name)
                 rest.append(name)
     return best
 
 
 def action(value: Any, question: Question, permit: bool) -> int:
-    """S9: the listed action, no other."""
+    """S9: the listed action, no other; a code that is none of ours may mean anything."""
 
     def one(concept: Any) -> int:
-        codes = {
-            coding.get("code")
-            for coding in listed(concept.get("coding") if isinstance(concept, dict) else None)
-            if isinstance(coding, dict) and coding.get("system") == CONSENT_ACTION and isinstance(coding.get("code"), str)
-        }
-        return UNKNOWN if not codes or not question.action else YES if question.action in codes else NO
+        named = {coding_of(coding) for coding in listed(concept.get("coding") if isinstance(concept, dict) else None)}
+        known = named & ACTIONS
+        return UNKNOWN if not known or not question.action else YES if f"{CONSENT_ACTION}|{question.action}" in known else NO
 
     return any_of(value, one)
 

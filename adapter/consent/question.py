@@ -21,6 +21,7 @@ _DATED = (
     "dateAsserted", "sent", "dateTime", "date", "created", "issued", "recorded",
 )  # fmt: skip
 _AUTHORS = ("performer", "author", "recorder", "asserter", "requester", "sender", "informationSource", "agent")
+_ASKED_TO_DO = "Request"  # a performer of a ServiceRequest, MedicationRequest… shall do it, and wrote nothing
 _NESTED = (dict, list)
 _BEHIND = ("actor", "who", "individual", "member")  # where a backbone element keeps its reference
 
@@ -54,9 +55,12 @@ def canonical(reference: str) -> str:
 
 
 def same(one: str, other: str) -> int:
-    """Do two canonical references name the same thing? An id on another server may or may not be ours: unknown."""
+    """Do two canonical references name the same thing? An id on another server may or may not be ours, and what a urn
+    names cannot be looked up: unknown."""
     if one == other:
         return YES
+    if one.startswith("urn:") or other.startswith("urn:"):
+        return UNKNOWN
     longer, shorter = (one, other) if "://" in one else (other, one)
     return UNKNOWN if "://" in longer and "://" not in shorter and longer.endswith("/" + shorter) else NO
 
@@ -89,7 +93,8 @@ class Question:
         self.patient = canonical(ask.patient)
         self.actors = frozenset(canonical(actor) for actor in ask.actors)
         self.purpose, self.action = ask.purpose, ask.action
-        self.remote = any("://" in actor for actor in self.actors)
+        self.remote = any("://" in actor or actor.startswith("urn:") for actor in self.actors)
+        self.members: dict[str, int] = {}  # group -> whether the requester is in it, found once for all rules
         name, own = resource.get("resourceType"), resource.get("id")
         self.type = name if isinstance(name, str) else ""
         self.itself = f"{self.type}/{own}" if self.type and isinstance(own, str) and own else None
@@ -121,7 +126,7 @@ class Question:
     @lazy
     def authors(self) -> frozenset[str]:
         found: set[str] = set()
-        for element in _AUTHORS:
+        for element in _AUTHORS[self.type.endswith(_ASKED_TO_DO) :]:
             value = self.resource.get(element)
             for entry in value if isinstance(value, list) else [value]:
                 behind = [entry.get(key) for key in _BEHIND] if isinstance(entry, dict) else []

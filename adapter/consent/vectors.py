@@ -28,6 +28,11 @@ class Failure:
     why: tuple[str, ...]
 
 
+def are_vectors(document: Any) -> bool:
+    """Whether a JSON document is a list of vectors as far as its shape goes: objects, each with a list `expect_visible`."""
+    return isinstance(document, list) and all(isinstance(one, dict) and isinstance(one.get("expect_visible"), list) for one in document)
+
+
 def run_vectors(vectors: Any, *, zone: str = "UTC") -> tuple[int, list[Failure]]:
     """(how many passed, the failures in order). Any JSON will do: what is no vector fails with a reason.
 
@@ -46,32 +51,39 @@ def run_vectors(vectors: Any, *, zone: str = "UTC") -> tuple[int, list[Failure]]
 
 
 def _run(vector: Any, number: str, zone: str) -> Failure | None:
-    if not isinstance(vector, dict) or not isinstance(vector.get("expect_visible"), list):
+    if not are_vectors([vector]):
         return Failure(number, (), (), ("Expected an object with a list expect_visible",))
-    name = vector.get("id") if isinstance(vector.get("id"), str) else number
-    expected = tuple(sorted(str(one) for one in vector["expect_visible"]))
-    consents, now, groups = listed(vector.get("consents")), span(vector.get("now"), zone), vector.get("groups")
+    name = _text(vector.get("id")) or number
+    if not all(isinstance(one, str) for one in vector["expect_visible"]):
+        return Failure(name, (), (), ("Expected ids, as text, in expect_visible",))
+    expected = tuple(sorted(vector["expect_visible"]))
+    now = span(vector.get("now"), zone)
     if now is None:
-        return Failure(str(name), expected, (), ("Expected now as a FHIR dateTime",))
-    ask, members = _ask(vector.get("request"), consents), _groups(groups)
+        return Failure(name, expected, (), ("Expected now as a FHIR dateTime",))
+    consents, groups = listed(vector.get("consents")), _groups(vector.get("groups"))
+    ask, complete = _ask(vector.get("request"), consents), vector.get("complete", True) is True
     visible, why = [], []
     for resource in listed(vector.get("resources")):
-        complete = vector.get("complete", True) is True
-        decision = decide(consents, (), ask, now[0], resource=resource, groups=members, zone=zone, complete=complete)
-        own = str(resource.get("id")) if isinstance(resource, dict) else "?"
+        decision = decide(consents, (), ask, now[0], resource=resource, groups=groups, zone=zone, complete=complete)
+        own = _text(resource.get("id")) if isinstance(resource, dict) else ""
         visible += [own] * decision.permit
-        why.append(f"{own}: {'permit' if decision.permit else 'deny'} by {decision.rule} ({decision.reason})")
-    return None if tuple(sorted(visible)) == expected else Failure(str(name), expected, tuple(sorted(visible)), tuple(why))
+        by = f", by {', '.join(decision.versions)}" if decision.versions else ""
+        why.append(f"{own or '(no id)'}: {'permit' if decision.permit else 'deny'}, {decision.rule} ({decision.reason}){by}")
+    return None if tuple(sorted(visible)) == expected else Failure(name, expected, tuple(sorted(visible)), tuple(why))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _ask(request: Any, consents: list[Any]) -> Ask:
+    """What cannot be read of an ask is kept as "": no patient, no action, and a purpose that nothing covers."""
     asked = request if isinstance(request, dict) else {}
-    patient, action = asked.get("patient"), asked.get("action")
     return Ask(
-        patient=patient if isinstance(patient, str) else "",
+        patient=_text(asked.get("patient")),
         actors=frozenset(one for one in listed(asked.get("actors")) if isinstance(one, str)),
-        purpose=tuple(_qualified(one, consents) for one in listed(asked.get("purpose")) if isinstance(one, str)),
-        action=action if isinstance(action, str) else "",  # type: ignore[arg-type]
+        purpose=tuple(_qualified(_text(one), consents) for one in listed(asked.get("purpose"))),
+        action=_text(asked.get("action")),  # type: ignore[arg-type]
     )
 
 
@@ -80,11 +92,12 @@ def _groups(value: Any) -> dict[str, list[Any]]:
 
 
 def _qualified(purpose: str, consents: list[Any]) -> str:
-    """Vectors name purposes by code alone: v3-ActReason's where it has it, else the system that a Consent gives it."""
-    if "|" in purpose or f"{ACT_REASON}|{purpose}" in PURPOSES_ABOVE:
-        return purpose if "|" in purpose else f"{ACT_REASON}|{purpose}"
-    systems = sorted(system for system, code in _purposes(consents) if code == purpose)
-    return f"{systems[0]}|{purpose}" if systems else purpose
+    """Vectors name purposes by code alone: v3-ActReason's, unless only a Consent's own system has it."""
+    if not purpose or "|" in purpose:
+        return purpose
+    usual = f"{ACT_REASON}|{purpose}"
+    systems = () if usual in PURPOSES_ABOVE else sorted(system for system, code in _purposes(consents) if code == purpose)
+    return f"{systems[0]}|{purpose}" if systems else usual
 
 
 def _purposes(consents: list[Any]) -> Iterable[tuple[str, str]]:
