@@ -49,6 +49,15 @@ class Look:
     resources: tuple[Resource, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one decision is made of: the Consents as anchored by the request, the other bases, the ask."""
+
+    consents: tuple[Resource, ...]
+    bases: tuple[Basis, ...]
+    ask: Ask
+
+
 @dataclass(frozen=True)
 class Window:
     """Decides and projects. Whatever it answers None to is a 404 for the caller; the audit holds the difference."""
@@ -214,11 +223,20 @@ class Window:
         return [who.unit] if who.unit in every else [] if who.unit else every
 
     def _decision(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, linked: bool = False) -> Decision:
+        asked = self.asked(uow, who, view, dossier, linked=linked)
+        if asked is None:
+            return Decision(False, "not this unit's", "scope")
+        return decide(
+            asked.consents, asked.bases, asked.ask, uow.at, resource=dossier.request, groups={}, zone=self.network.zone, complete=True
+        )
+
+    def asked(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, linked: bool = False) -> Asked | None:
+        """What the decision on this referral is made of; None: it is not sent yet, or not to a unit of the caller's."""
         draft = dossier.task["status"] == "draft"
         author = self.writer.author(uow, dossier.request, who) == who.organisation
         ours = view in (PRESCRIBER, EHR_VIEW)
         if not ours and (draft or dossier.owner not in self._units(who)):
-            return Decision(False, "not this unit's", "scope")
+            return None
         actors = {f"Organization/{who.organisation}", *(f"HealthcareService/{unit}" for unit in self._units(who))}
         if who.person:
             actors |= {f"PractitionerRole/{who.person}", f"Practitioner/{who.person}"}
@@ -228,9 +246,8 @@ class Window:
             purpose=tuple(f"{ACT_REASON}|{purpose}" for purpose in sorted(who.purposes)),
             action="disclose" if view == EHR_VIEW else "access",
         )
-        bases = [Basis("author", evidence) for evidence in self._bases(uow, view, dossier, author=author and ours, linked=linked)]
-        consents = anchored(dossier.consents, dossier.request)
-        return decide(consents, bases, ask, uow.at, resource=dossier.request, groups={}, zone=self.network.zone, complete=True)
+        bases = tuple(Basis("author", evidence) for evidence in self._bases(uow, view, dossier, author=author and ours, linked=linked))
+        return Asked(tuple(anchored(dossier.consents, dossier.request)), bases, ask)
 
     def _bases(self, uow: Uow, view: str, dossier: Dossier, *, author: bool, linked: bool) -> Iterator[str]:
         ended = dossier.task["status"] in states.TERMINAL

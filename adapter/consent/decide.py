@@ -20,7 +20,9 @@ LIMITED = "limit-to-codes"  # obligation: show only the needs in `codes`
 _AT_ROOT = frozenset(MATCHERS) - {"period"}  # the root period is a gate before the rule, not a constraint of it
 _RULE = frozenset({"id", "extension", "type", "provision", *MATCHERS})
 _BARE = frozenset({"id", "extension", "type", "period", "provision"})  # what a root may have without being constrained
-_NO_PATIENTS = frozenset("Device Group HealthcareService Location Medication Organization Practitioner PractitionerRole RelatedPerson Substance".split())
+_NO_PATIENTS = frozenset(
+    {"Device", "Group", "HealthcareService", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Substance"}
+)
 _SUBJECTS = ("subject", "patient", "for")
 
 
