@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli import db, demo, fake_ehr, init, mappings, network, sandbox, serve, sync, validate, worker
+from adapter.cli import consent, db, demo, fake_ehr, init, mappings, network, sandbox, serve, sync, validate, worker
 
 
 def _version(wanted: bool) -> None:
@@ -35,7 +35,7 @@ def program() -> typer.Typer:
         ("fake-ehr", fake_ehr.fake_ehr),
     ):  # fmt: skip
         app.command(name)(verb)
-    groups = (("db", db.app), ("network", network.app), ("map", mappings.app), ("sync", sync.app), ("sandbox", sandbox.app))
+    groups = (("consent", consent.app), ("db", db.app), ("network", network.app), ("map", mappings.app), ("sync", sync.app), ("sandbox", sandbox.app))
     for name, group in groups:
         app.add_typer(group, name=name)
     return app

@@ -1,0 +1,93 @@
+"""One decision on one referral as it stands, or stood, in the store: made by the same code that reveals, and told in full."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
+
+from adapter import dossier
+from adapter.audit import events
+from adapter.clock import instant
+from adapter.consent import considered, decide, in_words
+from adapter.errors import NotFound, SettingsError
+from adapter.ports import Decision, Principal, Query, Uow, Version
+from adapter.showing import Asked
+from adapter.writing import patient_of
+
+if TYPE_CHECKING:
+    from adapter.flows import Flows
+
+OPERATOR = Principal("liaison", "liaison", role="operator")
+
+
+class AsOf:
+    """A unit of work that sees each resource as it was at a time (consent.md P4). Searches find by what is indexed now, so
+    only by what never changes: patient, focus, request."""
+
+    def __init__(self, uow: Uow, at: datetime) -> None:
+        self._uow, self.at = uow, at
+
+    def current(self, type: str, id: str) -> Version | None:
+        return next((version for version in self._uow.history(type, id) if version.updated <= self.at), None)
+
+    def search(self, query: Query) -> list[Version]:
+        found = (self.current(version.type, version.id) for version in self._uow.search(query))
+        return [version for version in found if version and not version.deleted]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._uow, name)
+
+
+def explained(story: Flows, uow: Uow, *, who: str, what: str, at: str) -> dict[str, Any]:
+    """The decision, what it was made of and what each Consent said. Writes one audit event, nothing else. Raises
+    SettingsError (a key or a time that is none), NotFound (no such referral at that time)."""
+    principal = _principal(story, who)
+    moment = _moment(at, story.network.zone) if at else uow.at
+    past = cast(Uow, AsOf(uow, moment))
+    kind, id = dossier.split(what)
+    if kind not in ("Task", "ServiceRequest"):
+        raise SettingsError("expected Task/ID or ServiceRequest/ID", variable="--what", fix="give the house's own id of the referral")
+    found = dossier.load(past, id) if kind == "Task" else dossier.of_request(past, id)
+    uow.audit(events.act(OPERATOR, "consent-explain", what=what, patient=patient_of(found.request) if found else "", at=uow.at))
+    if found is None:
+        raise NotFound("no such referral at that time", expression="--what")
+    view = story.network.view_of(principal.organisation)
+    if view is None:
+        raise SettingsError("it has no view: it may see nothing", variable="--who", fix="give its organisation a category in the network file")
+    asked = story.window.asked(past, principal, view, found)
+    zone, decision = story.network.zone, Decision(False, "not sent yet, or not to a unit of theirs", "scope")
+    if asked is not None:
+        decision = decide(asked.consents, asked.bases, asked.ask, moment, resource=found.request, zone=zone)
+    return {
+        "permit": decision.permit, "reason": decision.reason, "rule": decision.rule, "why": in_words(decision),
+        "versions": decision.versions, "codes": sorted(decision.codes),
+        "who": who, "what": what, "view": view, "at": instant(moment),
+        "actors": sorted(asked.ask.actors) if asked else [],
+        "bases": [asdict(basis) for basis in asked.bases] if asked else [],
+        "consents": _weighed(asked, found, moment, zone) if asked else [],
+    }  # fmt: skip
+
+
+def _weighed(asked: Asked, found: dossier.Dossier, at: datetime, zone: str) -> list[dict[str, Any]]:
+    return [asdict(one) for one in considered(asked.consents, asked.ask, at, resource=found.request, zone=zone)]
+
+
+def _principal(story: Flows, who: str) -> Principal:
+    """An organisation, or one of its units, as it would ask. Raises SettingsError naming what there is."""
+    key = who.rpartition("/")[2]
+    unit = story.network.unit(key)
+    organisation = story.network.organisation(story.network.organisation_of_unit(key) or "" if unit else key)
+    if organisation is None:
+        there = ", ".join(each.key for each in story.network.organisations)
+        raise SettingsError("no organisation or unit of that key", variable="--who", fix=f"there are: {there or 'none; liaison network apply FILE'}")
+    return Principal("consent-explain", organisation.key, key if unit else None, role=organisation.kind)
+
+
+def _moment(text: str, zone: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError("expected a time", variable="--at", fix="write it as 2026-03-06T18:50:00+01:00") from None
+    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
