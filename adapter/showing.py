@@ -113,20 +113,19 @@ class Window:
         shown = (self.show(uow, who, view, each, lang=lang, request_id=request_id) for each in self.dossiers(uow, who, view))
         return [each for each in shown if each]
 
-    def dossiers(self, uow: Uow, who: Principal, view: str, id: str = "") -> Iterator[Dossier]:
-        """Every referral the caller holds in this view, newest first, or the one it knows under `id`; whether it may be
-        shown is still to be decided."""
-        for version in self._known_as(uow, who, view, HOLDER, f"|{id}", sort="-_lastUpdated"):
-            if found := load(uow, version.id):
-                yield found
+    def dossiers(self, uow: Uow, who: Principal, view: str, id: str = "") -> list[Dossier]:
+        """Every referral the caller holds in this view, newest call first, or the one it knows under `id`; whether it may
+        be shown is still to be decided. No edit of what is hidden moves one in this order."""
+        loaded = [found for version in self._known_as(uow, who, view, HOLDER, f"|{id}") if (found := load(uow, version.id))]
+        return sorted(loaded, key=lambda each: (_authored(each), each.task["id"]), reverse=True)
 
-    def _known_as(self, uow: Uow, who: Principal, view: str, index: str, value: str, *, sort: str = "") -> list[Version]:
+    def _known_as(self, uow: Uow, who: Principal, view: str, index: str, value: str) -> list[Version]:
         """The Tasks that the caller knows under one of its own ids. Always one statement, whatever there is."""
         holders = [who.organisation] if view == PRESCRIBER else self._units(who)
         if not self._holder(who, view):
             return []
         clause = Clause(index, "token", tuple(f"{holder}{value}" for holder in holders))
-        return uow.search(Query("Task", (clause,), sort=sort, count=MOST))
+        return uow.search(Query("Task", (clause,), count=MOST))
 
     def show(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, request_id: str) -> Revealed | None:
         """`reveal` for a person or a service behind a view."""
@@ -297,6 +296,10 @@ class Window:
                 custodian=dossier.clinic, at=uow.at, request_id=request_id,
             )
         )  # fmt: skip
+
+
+def _authored(dossier: Dossier) -> datetime:
+    return datetime.fromisoformat(dossier.task["authoredOn"])
 
 
 def _modified(dossier: Dossier) -> datetime:

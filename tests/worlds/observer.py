@@ -1,0 +1,108 @@
+"""Everything one recipient's software can ask of the doors, and the bytes that come back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from adapter import web
+from adapter.web.auth import digest
+from tests.e2e.stage import FRIDAY
+from tests.worlds.world import CLIENTS, VIEWS, World
+
+TOKEN = "a-token-of-the-test"
+TYPES = (
+    "Task", "ServiceRequest", "Patient", "Consent", "Procedure", "Communication", "Organization", "HealthcareService", "Practitioner",
+    "PractitionerRole", "Provenance", "AuditEvent", "RelatedPerson", "Appointment", "Condition",
+)  # fmt: skip
+SEARCHES = (
+    "?status=requested", "?status:not=completed", "?_id=absent", "?_count=1", "?_sort=-_lastUpdated", "?_lastUpdated=gt2020-01-01",
+    "?reason-code=denutrition", "?_include=Task:focus", "?_revinclude=Task:focus", "?_has:Task:focus:status=requested",
+    "?patient.family=Zyxdurand", "?_elements=note", "?_summary=count", "?_total=accurate", "?_filter=status eq requested",
+)  # fmt: skip
+NONCES = frozenset({"date", "x-request-id", "last-modified"})
+Answer = tuple[str, int, tuple[tuple[str, str], ...], bytes]
+
+
+class Observer:
+    """The software of one unit. `answers` is what it saw, in order; requests after the first ones follow from what
+    earlier answers said, as those of a curious client would."""
+
+    def __init__(self, world: World, unit: str) -> None:
+        self.asgi, self.unit, self.view = web.create(world.app), unit, VIEWS[unit]
+        self.answers: list[Answer] = []
+        world.act("observer", 60 * 24)
+        expires = FRIDAY + timedelta(days=9)
+        world.app.write_now(lambda _, uow: uow.save_token(digest(TOKEN), CLIENTS[unit].encode(), expires))
+
+    def look(self, guesses: Iterable[str], *, thorough: bool = True) -> list[Answer]:
+        """`guesses`: references of the house that it should not know, tried as ids."""
+        asyncio.run(self._all(list(guesses), *((TYPES, SEARCHES) if thorough else (TYPES[:4], SEARCHES[:3]))))
+        return self.answers
+
+    async def _all(self, guesses: list[str], types: Sequence[str], searches: Sequence[str]) -> None:
+        base = f"/views/{self.view}/referrals"
+        cards = json.loads((await self._ask("GET", base))[3]).get("referrals", [])
+        await self._ask("GET", base, language="en")
+        await self._ask("GET", f"/views/{self.view}/notices")
+        for view in ("prescripteur", "dossier-clinique", *VIEWS.values(), "absent"):
+            await self._ask("GET", f"/views/{view}/referrals/absent")
+            if view != self.view:
+                await self._ask("GET", f"/views/{view}/referrals")
+        for type in types:
+            bundle = json.loads((await self._ask("GET", f"/fhir/{type}"))[3])
+            for entry in bundle.get("entry", ()):
+                await self._ask("GET", f"/fhir/{type}/{entry['resource'].get('id', '')}")
+            for tail in searches:
+                await self._ask("GET", f"/fhir/{type}{quote(tail, safe='?=&:')}")
+            for tail in ("absent", "absent/_history", "absent/_history/1", "_history"):
+                await self._ask("GET", f"/fhir/{type}/{tail}")
+        for guess in guesses:
+            type, _, id = guess.partition("/")
+            for path in (f"/fhir/{type}/{id}", f"/fhir/{type}/{id}/_history", f"{base}/{id}"):
+                await self._ask("GET", path)
+        for card in cards:
+            await self._card(base, card)
+        await self._ask("GET", base)
+
+    async def _card(self, base: str, card: dict[str, Any]) -> None:
+        path = f"{base}/{card['id']}"
+        await self._ask("GET", path)
+        for verb in ("accept", "absent", "refer"):
+            await self._ask("POST", f"{path}/{verb}")
+            await self._ask("POST", f"{path}/{verb}", match="old")
+        await self._ask("POST", f"{path}/decline", match=card["etag"], body={"reason": "no such code"})
+        await self._ask("POST", f"{path}/accept", match=card["etag"])
+        await self._ask("GET", path)
+
+    async def _ask(self, method: str, path: str, *, language: str = "fr", match: str = "", body: Any = None) -> Answer:
+        target, _, query = path.partition("?")
+        headers = {"authorization": f"Bearer {TOKEN}", "accept-language": language, "x-request-id": "0" * 32}
+        headers |= {"if-match": f'W/"{match}"'} if match else {}
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": target,
+            "raw_path": target.encode(), "query_string": query.encode(), "root_path": "", "server": ("liaison.example", 80), "client": ("127.0.0.1", 1),
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }  # fmt: skip
+        sent = json.dumps(body).encode() if body is not None else b""
+        status, given, content = 0, [], b""
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": sent, "more_body": False}
+
+        async def send(message: Any) -> None:
+            nonlocal status, given, content
+            if message["type"] == "http.response.start":
+                status, given = message["status"], message["headers"]
+            else:
+                content += message.get("body", b"")
+
+        await self.asgi(scope, receive, send)
+        kept = sorted((name.decode().lower(), value.decode()) for name, value in given)
+        answer = (f"{method} {path}", status, tuple(pair for pair in kept if pair[0] not in NONCES), content)
+        self.answers.append(answer)
+        return answer
