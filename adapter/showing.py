@@ -158,7 +158,7 @@ class Window:
         """What of the letter's resource may leave for the clinic's EHR now; None: nothing may. Reads only: `leaving` records
         the disclosure, before it happens."""
         stored = uow.current(letter.type, letter.id)
-        if stored is None or not self.writer.may_leave(dossier):
+        if stored is None or not self._may_leave(uow, letter, dossier, tried=letter.attempts > 0 or letter.fence > 1):
             return None
         who, decision = self._letter_decision(uow, letter, dossier)
         if not decision.permit:
@@ -169,10 +169,16 @@ class Window:
     def leaving(self, uow: Uow, letter: Letter, dossier: Dossier) -> bool:
         """Whether the letter's resource may leave at this moment; then the disclosure is recorded in this unit."""
         who, decision = self._letter_decision(uow, letter, dossier)
-        if not decision.permit or not self.writer.may_leave(dossier):
+        if not decision.permit or not self._may_leave(uow, letter, dossier):
             return False
         self._disclosed(uow, who, self.views[EHR_VIEW], dossier, decision, recipient=letter.ehr, request_id=letter.request_id)
         return True
+
+    def _may_leave(self, uow: Uow, letter: Letter, dossier: Dossier, *, tried: bool = False) -> bool:
+        """What was withdrawn is told where it was sent before, or may have been (`tried`: then it is looked for); nothing
+        of it arrives anywhere for the first time."""
+        first = uow.link(letter.ehr, letter.type, letter.id) is None
+        return self.writer.may_leave(dossier) and (tried or not first or not withdrawn(dossier.task))
 
     def _letter_decision(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Decision]:
         who = self.ehr_principal(letter.ehr, dossier.clinic)
@@ -222,6 +228,8 @@ class Window:
         return [who.unit] if who.unit in every else [] if who.unit else every
 
     def _decision(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, linked: bool = False) -> Decision:
+        if who.role == "service" and "BTG" in who.purposes:
+            return Decision(False, "break-glass is not offered to a social service", "break-glass")
         asked = self.asked(uow, who, view, dossier, linked=linked)
         if asked is None:
             return Decision(False, "not this unit's", "scope")

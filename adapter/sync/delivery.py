@@ -142,7 +142,7 @@ class Delivery:
         if len(found) > 1:
             return Outcome("parked", "parked", "doubled-there"), None
         if not found and not self._may_leave(letter):
-            return None, None
+            return Outcome("dropped", "withheld", "withheld"), None
         remote = found[0] if found else client.create(draft.sent, if_none_exist=own)
         if self._holds(draft.sent, remote, {}):
             return self._done(letter, draft, remote, "adopted" if found else "created"), None
@@ -161,7 +161,7 @@ class Delivery:
         if self._holds(draft.sent, standing, draft.put):
             return self._done(letter, draft, standing, "adopted" if letter.state == "unknown" else "unchanged"), None
         if not self._may_leave(letter):
-            return None, theirs
+            return Outcome("dropped", "withheld", "withheld"), None
         merged = put_over(draft.put, draft.sent, standing.resource, self._ownership)
         try:
             return self._done(letter, draft, client.update(merged, if_match=standing.version), "updated"), None
@@ -169,7 +169,7 @@ class Delivery:
             return None, _current(client, known.link)
 
     def _may_leave(self, letter: Letter) -> bool:
-        """Decided again at the moment of sending, and in the audit before a byte leaves. False: the next round finds out why."""
+        """Decided again at the moment of sending, and in the audit before a byte leaves."""
         return self._store.write_now(lambda uow: self._leaving(uow, letter))
 
     def _holds(self, sent: Resource, remote: Remote, put: Resource) -> bool:

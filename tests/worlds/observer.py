@@ -44,6 +44,10 @@ class Observer:
         asyncio.run(self._all(list(guesses), *((TYPES, SEARCHES) if thorough else (TYPES[:4], SEARCHES[:3]))))
         return self.answers
 
+    def ask(self, method: str, path: str, **more: Any) -> Answer:
+        """One request; `more`: language, match (an ETag), body (JSON)."""
+        return asyncio.run(self._ask(method, path, **more))
+
     async def _all(self, guesses: list[str], types: Sequence[str], searches: Sequence[str]) -> None:
         base = f"/views/{self.view}/referrals"
         cards = json.loads((await self._ask("GET", base))[3]).get("referrals", [])

@@ -1,0 +1,360 @@
+"""Minimality (M) and enforcement (C-E) at the doors there are, by the names of views.md 2.5 and consent.md 1.5."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from adapter.app import build
+from adapter.clock import FrozenClock
+from adapter.ehr.fake import Fault
+from adapter.fhir import query
+from adapter.ports import Principal, Query
+from adapter.settings import load_settings
+from adapter.store.schema import upgrade
+from adapter.store.session import Session
+from tests.e2e.stage import CARSAT, COURSIER, FRIDAY, GP, SAAD, Stage, staged
+from tests.worlds.hidden import HIDDEN, Hidden, played
+from tests.worlds.observer import Observer
+from tests.worlds.world import World, world
+
+READS = frozenset({"system/*.rs"})
+UNITS = {"coursier-rouen": ("coursier-dac-asso", COURSIER), "saad-portage": ("saad", SAAD), "permanence-saint-eloi": ("as-carsat", CARSAT)}
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with staged() as found:
+        yield found
+
+
+@pytest.fixture
+def made() -> Iterator[World]:
+    with world() as found:
+        yield found
+
+
+def asked(made: World, unit: str, *calls: tuple[str, str, dict[str, Any]]) -> list[tuple[int, dict[str, str], bytes]]:
+    """Answers to (method, path, {match, body}) of the unit's own software: status, headers, body."""
+    observer = Observer(made, unit)
+    found = []
+    for method, path, more in calls:
+        answer = observer.ask(method, path, **more)
+        found.append((answer[1], dict(answer[2]), answer[3]))
+    return found
+
+
+def get(made: World, unit: str, path: str) -> tuple[int, dict[str, str], bytes]:
+    return asked(made, unit, ("GET", path, {}))[0]
+
+
+def card(made: World, unit: str) -> Any:
+    view, who = UNITS[unit]
+    return made.cards(who, view)[0]
+
+
+# ── minimality ───────────────────────────────────────────────────────────────────────────────────
+def test_one_person_has_three_ids_that_nobody_can_join_M_08(made: World) -> None:
+    ids, elements = set(), {}
+    for number, unit in enumerate(UNITS):
+        made.act(f"call-{number}", number)
+        made.refer(unit, 0)
+        bundle = json.loads(get(made, unit, "/fhir/Patient")[2])
+        patient = bundle["entry"][0]["resource"]
+        ids.add(patient["id"])
+        elements[unit] = set(patient) - {"meta", "id", "resourceType"}
+    assert len(ids) == 3 and len(made.stored("Patient")) == 8
+    assert elements["saad-portage"] == set()  # a pool: nobody before acceptance
+    assert "birthDate" not in elements["coursier-rouen"] and {"name", "telecom"} <= elements["coursier-rouen"]
+    assert {"name", "birthDate"} <= elements["permanence-saint-eloi"]
+
+
+@pytest.mark.parametrize("tail", ["?_elements=note", "?_elements=note,requisition&_id=x", "?_summary=false"])
+def test_elements_asked_for_stay_under_the_views_ceiling_M_09(made: World, tail: str) -> None:
+    made.act("call", 0)
+    made.refer("coursier-rouen", 0)
+    status, _, body = get(made, "coursier-rouen", f"/fhir/ServiceRequest{tail}")
+    assert status in (200, 400)
+    assert b"Zyxmots" not in body and b"appel" not in body
+
+
+def test_totals_and_pages_do_not_depend_on_what_is_hidden_M_11_C_E4(made: World) -> None:
+    """Three of five are others': the answer is that of a server which has two."""
+    plain = _two(())
+    full = _two((Hidden("somebody-else-elsewhere", 9), Hidden("same-person-elsewhere", 9), Hidden("draft", 9)))
+    for tail in ("", "?_count=1", "?_count=50", "?_summary=count", "?_total=accurate", "?status=requested"):
+        one, other = (get(each, "coursier-rouen", f"/fhir/Task{tail}") for each in (plain[0], full[0]))
+        assert one == other
+    assert b'"total":5' not in get(full[0], "coursier-rouen", "/fhir/Task")[2]
+    for _, close in (plain, full):
+        close()
+
+
+def _two(hidden: tuple[Hidden, ...]) -> tuple[World, Callable[[], object]]:
+    context = world()
+    found = context.__enter__()
+    played(found, "coursier-rouen", "two", hidden)
+    return found, lambda: context.__exit__(None, None, None)
+
+
+def test_search_that_matches_only_what_is_hidden_answers_as_one_that_matches_nothing_C_E5(made: World) -> None:
+    made.act("call", 0)
+    made.refer("saad-portage", 0)
+    hidden = made.stored("Task")[0]["id"]
+    ours = [get(made, "coursier-rouen", f"/fhir/Task?{tail}") for tail in (f"_id={hidden}", "_id=absent", "status=requested", "status=failed")]
+    bodies = [json.loads(body) | {"link": []} for _, _, body in ours]
+    assert all(each == bodies[0] for each in bodies)
+    assert len({status for status, _, _ in ours}) == 1
+
+
+@pytest.mark.parametrize("body", [
+    {"status": "completed"}, {"owner": {"reference": "HealthcareService/saad-portage"}}, {"note": [{"text": "Zyxpatched"}]},
+    {"resourceType": "Task", "description": "Zyxpatched", "for": {"reference": "Patient/other"}, "needs": {"isolement": "autre"}},
+])  # fmt: skip
+def test_what_an_act_does_not_take_is_ignored_M_14(made: World, body: dict[str, Any]) -> None:
+    made.act("call", 0)
+    made.refer("coursier-rouen", 0)
+    before = {type: made.stored(type)[0] for type in ("Task", "ServiceRequest", "Patient")}
+    shown = card(made, "coursier-rouen")
+    path = f"/views/coursier-dac-asso/referrals/{shown.id}/accept"
+    assert asked(made, "coursier-rouen", ("POST", path, {"match": shown.etag, "body": body}))[0][0] == 200
+    after = {type: made.stored(type)[0] for type in before}
+    moved = {"status", "lastModified", "meta"}
+    assert {name for name in after["Task"] if after["Task"][name] != before["Task"].get(name)} <= moved
+    assert after["Task"]["status"] == "accepted"
+    assert after["ServiceRequest"] == before["ServiceRequest"] and after["Patient"] == before["Patient"]
+
+
+def test_act_through_a_view_keeps_what_the_ehr_alone_knows_M_15(stage: Stage) -> None:
+    stage.sent()
+    stage.push()
+    remote = stage.ehr.all("Task")[0]
+    known = {"note": [{"text": "vu"}], "extension": [{"url": "https://ehr.example/x", "valueString": "kept"}], "_status": {"extension": [{"url": "https://ehr.example/s", "valueCode": "k"}]}}
+    stage.ehr.edit("Task", remote["id"], known)
+    stage.pull()
+    shown = stage.cards(COURSIER, "coursier-dac-asso")[0]
+    stage.act(COURSIER, "coursier-dac-asso", shown, "accept")
+    stage.push()
+    after = stage.ehr.all("Task")[0]
+    assert after["status"] == "accepted" and {name: after[name] for name in known} == known
+
+
+def test_error_texts_and_logs_hold_no_word_of_the_person_M_16(made: World, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+    caplog.set_level(logging.DEBUG)
+    made.act("call", 0)
+    person = {"nom": "Zyxcanary", "prenom": 7, "naissance": "Zyxcanary", "telephone": "Zyxcanary", "sexe": "Zyxcanary"}
+    record = {"id": "Zyx canary", "appel": "Zyxcanary", "personne": person, "besoins": ["Zyxcanary"], "destinataire": "Zyxcanary", "urgence": "Zyxcanary"}
+    answers = asked(
+        made, "coursier-rouen",
+        ("POST", "/intake/appel-coursier", {"body": record}), ("POST", "/intake/appel-coursier", {"body": ["Zyxcanary"]}),
+        ("POST", "/fhir/Task", {"body": {"resourceType": "Task", "status": "Zyxcanary", "id": "Zyx canary", "for": {"reference": "Zyxcanary"}}}),
+        ("GET", "/fhir/Patient?family=Zyxcanary", {}), ("GET", "/views/coursier-dac-asso/referrals/Zyxcanary", {}),
+        ("POST", "/views/coursier-dac-asso/referrals/Zyxcanary/Zyxcanary", {"match": "Zyxcanary", "body": {"reason": "Zyxcanary"}}),
+    )  # fmt: skip
+    assert all(400 <= status < 500 for status, _, _ in answers)
+    said = b"".join(body for _, _, body in answers) + json.dumps([headers for _, headers, _ in answers]).encode()
+    out = capsys.readouterr()
+    assert b"Zyx" not in said and "Zyx" not in caplog.text + out.out + out.err
+
+
+def test_hidden_change_gives_no_notice_M_17(made: World) -> None:
+    made.act("call", 0)
+    made.refer("coursier-rouen", 0)
+    before = get(made, "coursier-rouen", "/views/coursier-dac-asso/notices")
+    for name in ("words-of-the-doctor", "more-of-the-person", "more-of-the-task", "another-answers", "consent-of-others"):
+        made.act(name, 5)
+        HIDDEN[name](made, "coursier-rouen")
+    assert get(made, "coursier-rouen", "/views/coursier-dac-asso/notices") == before
+
+
+@pytest.mark.parametrize("param", ["family=Zyxdurand", "given=J", "birthdate=1940-02-03", "identifier=x|1", "phone=1", "name=Zyx"])
+def test_service_cannot_search_people_by_what_identifies_them_M_18(made: World, param: str) -> None:
+    made.act("call", 0)
+    made.refer("coursier-rouen", 0)
+    status, _, body = get(made, "coursier-rouen", f"/fhir/Patient?{param}")
+    assert status == 400 and b"Zyxdurand" not in body
+
+
+def test_no_answer_is_kept_in_a_cache_M_19(made: World) -> None:
+    played(made, "coursier-rouen", "two", ())
+    for name, _, headers, _ in Observer(made, "coursier-rouen").look(["Task/x"]):
+        assert dict(headers).get("cache-control") == "no-store", name
+
+
+@pytest.mark.parametrize("missing", ["scope", "view", "consent"])
+def test_scope_view_and_consent_must_all_say_yes_M_24(made: World, missing: str) -> None:
+    made.act("call", 0)
+    made.refer("coursier-rouen", 0)
+    who = replace(COURSIER, scopes=READS)
+    if missing == "scope":
+        who = replace(who, scopes=frozenset({"system/Patient.rs"}))
+    elif missing == "view":
+        who = replace(who, organisation="saad-seine", unit="saad-portage")
+    else:
+        for consent in made.stored("Consent"):
+            made.edit(consent, status="inactive")
+    found = made.app.write_now(lambda story, uow: story.search(uow, who, query("Task", [])))
+    assert found == []
+
+
+@contextmanager
+def counted() -> Iterator[list[tuple[str, int]]]:
+    """(statement, rows it gave) of everything asked of the database meanwhile."""
+    seen: list[tuple[str, int]] = []
+    row, rows = Session.row, Session.rows
+
+    def one(self: Session, statement: Any, /, **params: Any) -> Any:
+        found = row(self, statement, **params)
+        seen.append((statement.text("sqlite"), int(found is not None)))
+        return found
+
+    def many(self: Session, statement: Any, params: Any, /) -> Any:
+        found = rows(self, statement, params)
+        seen.append((statement.text("sqlite"), len(found)))
+        return found
+
+    with mock.patch.object(Session, "row", one), mock.patch.object(Session, "rows", many):
+        yield seen
+
+
+def test_as_many_statements_and_rows_whatever_is_hidden_M_25(made: World) -> None:
+    made.act("call", 0)
+    made.refer("coursier-rouen", 0)
+    paths = ("/fhir/Task", "/fhir/Patient", "/fhir/Task/absent", "/views/coursier-dac-asso/referrals", "/views/coursier-dac-asso/referrals/absent")
+    calls = [("GET", path, {}) for path in paths]
+    asked(made, "coursier-rouen", *calls)  # warm
+    with counted() as before:
+        asked(made, "coursier-rouen", *calls)
+    for number in range(30):
+        made.act(f"more-{number}", 5)
+        made.refer("saad-portage", 1 + number % 5)
+        made.refer("coursier-rouen", 1 + number % 5, agreed=False)
+    with counted() as after:
+        asked(made, "coursier-rouen", *calls)
+    assert [each for each in before if "audit" not in each[0]] == [each for each in after if "audit" not in each[0]]
+    assert len(before) > 20
+
+
+def test_hidden_and_absent_id_take_the_same_statements_M_13(made: World) -> None:
+    made.act("call", 0)
+    made.refer("coursier-rouen", 0)
+    shown = card(made, "coursier-rouen")
+    path = "/views/coursier-dac-asso/referrals"
+    asked(made, "coursier-rouen", ("GET", f"{path}/absent", {}))
+    withdrawn = ("POST", f"{path}/{shown.id}/withdraw", {"match": shown.etag, "body": {"heard_by": "coursier-lea"}})
+    assert asked(made, "coursier-rouen", withdrawn)[0][0] == 204
+    taken = []
+    for id in (shown.id, "absent-" + shown.id[7:]):
+        with counted() as seen:
+            answer = get(made, "coursier-rouen", f"{path}/{id}")
+        taken.append((answer, [statement for statement, _ in seen]))
+    assert taken[0] == taken[1]
+
+
+# ── enforcement ──────────────────────────────────────────────────────────────────────────────────
+def test_each_person_of_a_list_is_decided_for_itself_C_E1(made: World) -> None:
+    for person in range(3):
+        made.act(f"call-{person}", person)
+        made.refer("coursier-rouen", person)
+    first = made.stored("Consent")[0]
+    deny = {name: value for name, value in first.items() if name not in ("id", "meta", "identifier")}
+    deny["provision"] = {"type": "deny", "actor": first["provision"]["actor"]}
+    made.act("deny", 9)
+    made.create(deny | {"id": made.clock.new_id()})
+    shown = json.loads(get(made, "coursier-rouen", "/views/coursier-dac-asso/referrals")[2])["referrals"]
+    refused = next(each["name"][0]["family"] for each in made.stored("Patient") if first["patient"]["reference"] == f"Patient/{each['id']}")
+    assert len(shown) == 2 and refused not in json.dumps(shown)
+
+
+def test_withdrawal_holds_at_once_in_every_process_C_E3(tmp_path: Path) -> None:
+    """Two processes on one file, each with its own connections and its own memory of the network."""
+    clock = FrozenClock(FRIDAY)
+    url = f"sqlite:///{tmp_path / 'liaison.db'}"
+    upgrade(url)
+    settings = load_settings({"LIAISON_SECRET_KEY": "k" * 40, "LIAISON_DATABASE_URL": url})
+    with staged(url) as stage:
+        stage.sent()
+        other = build(settings, clock=clock)
+        try:
+            looks = [lambda app=app: app.write_now(lambda story, uow: story.worklist(uow, COURSIER, "coursier-dac-asso")) for app in (stage.app, other)]
+            assert [len(look() or []) for look in looks] == [1, 1]
+            shown = stage.cards(COURSIER, "coursier-dac-asso")[0]
+            stage.act(COURSIER, "coursier-dac-asso", shown, "withdraw", heard_by="coursier-lea")
+            assert [look() for look in reversed(looks)] == [[], []]
+        finally:
+            other.close()
+
+
+def test_letter_already_queued_does_not_leave_after_a_withdrawal_C_E3(stage: Stage) -> None:
+    stage.sent()
+    shown = stage.cards(COURSIER, "coursier-dac-asso")[0]
+    stage.act(COURSIER, "coursier-dac-asso", shown, "withdraw", heard_by="coursier-lea")
+    stage.push()
+    assert {type: stage.ehr.all(type) for type in ("ServiceRequest", "Task", "Consent")} == {"ServiceRequest": [], "Task": [], "Consent": []}
+
+
+def test_copy_whose_answer_was_lost_is_told_the_withdrawal_C_E3(stage: Stage) -> None:
+    stage.ehr.inject(Fault("cut-after", on="POST Task"))
+    stage.sent()
+    stage.push()
+    assert [each["status"] for each in stage.ehr.all("Task")] == ["requested"]
+    shown = stage.cards(COURSIER, "coursier-dac-asso")[0]
+    stage.act(COURSIER, "coursier-dac-asso", shown, "withdraw", heard_by="coursier-lea")
+    for _ in range(4):
+        stage.clock.tick(timedelta(minutes=10))
+        stage.push()
+    assert [each["status"] for each in stage.ehr.all("Task")] == ["cancelled"]
+    assert [each["status"] for each in stage.ehr.all("Consent")] == ["inactive"]
+
+
+def test_hundreds_of_consents_of_one_person_are_decided_in_a_bounded_number_of_statements_C_E9(made: World) -> None:
+    made.act("call", 0)
+    made.refer("coursier-rouen", 0)
+    consent = next(each for each in made.stored("Consent"))
+    fresh = {name: value for name, value in consent.items() if name not in ("id", "meta", "identifier")}
+
+    def statements() -> int:
+        with counted() as seen:
+            assert len(made.cards(COURSIER, "coursier-dac-asso")) == 1
+        return len([each for each in seen if "audit" not in each[0]])
+
+    before = statements()
+    for number in range(100):
+        made.act(f"more-{number}", 5)
+        other = fresh["provision"] | {"actor": [{**fresh["provision"]["actor"][0], "reference": {"reference": f"Organization/nobody-{number}"}}]}
+        made.create(fresh | {"id": made.clock.new_id(), "provision": other})
+    assert statements() == before
+
+
+def test_nobody_breaks_the_glass_C_E11(made: World) -> None:
+    made.act("call", 0)
+    made.refer("saad-portage", 0)
+    eager: Principal = replace(COURSIER, scopes=READS, purposes=frozenset({"BTG", "ETREAT"}))
+    assert made.app.write_now(lambda story, uow: story.search(uow, eager, query("Task", []))) == []
+    mine = replace(SAAD, scopes=READS, purposes=frozenset({"BTG"}))
+    assert made.app.write_now(lambda story, uow: story.search(uow, mine, query("Task", []))) == []
+    rows = made.app.read_now(lambda _, uow: uow.audit_rows(limit=10_000))
+    refused = [each for each in map(_event, rows) if each.get("outcome") == "8" or each.get("outcome") == "4"]
+    assert any("saad" in json.dumps(each["agent"]) for each in refused)
+
+
+def _event(row: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(row.event)
+    return found
+
+
+def test_a_clinic_sees_no_other_clinics_rows_C_E6(made: World) -> None:
+    made.act("call", 0)
+    made.refer("coursier-rouen", 0)
+    other = replace(GP, organisation="autre-cabinet", scopes=frozenset({"system/*.cruds"}))
+    for type in ("Task", "ServiceRequest", "Patient", "Consent", "Provenance", "Communication"):
+        assert made.app.write_now(lambda story, uow, type=type: story.search(uow, other, Query(type))) == []
