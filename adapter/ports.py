@@ -210,11 +210,16 @@ class ConflictRow:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One link of the audit chain, as stored."""
+    """One link of the audit chain, as stored. Where there is `sealed`, the link covers that and not the event itself, so
+    that event and salt may be destroyed: `erased` is then the number of the act that did it."""
 
     seq: int
-    event: bytes  # canonical JSON
-    digest: str  # hex, over the previous digest and the event
+    event: bytes  # canonical JSON; b"" when erased
+    digest: str  # hex, over the previous digest and what the link covers
+    salt: bytes = b""
+    sealed: str = ""  # hex, over salt and event
+    person: str = ""  # keyed digest of the patient it is about
+    erased: int = 0
 
 
 # ── memory ───────────────────────────────────────────────────────────────────────────────────────
@@ -287,11 +292,45 @@ class Uow(Protocol):
     def settle_conflict(self, key: int, *, choice: str) -> None: ...
 
     # audit
-    def audit(self, event: Resource) -> None:
-        """Adds one event to the chain; sealed at commit, once for all units of that commit."""
+    def audit(self, event: Resource, *, erasing: Sequence[int] = ()) -> None:
+        """Adds one event to the chain; sealed at commit, once for all units of that commit. `erasing`: earlier links whose
+        content is destroyed with it."""
         ...
 
     def audit_rows(self, *, after: int = 0, limit: int = 1000) -> list[AuditRow]: ...
+    def audit_of(self, patient: str, *, after: int = 0, limit: int = 1000) -> list[AuditRow]:
+        """The links about one patient ("Patient/x"); also those of before links were filed by patient."""
+        ...
+
+    def audit_person(self, patient: str) -> str:
+        """What `AuditRow.person` is for that patient."""
+        ...
+
+    def audit_head(self) -> tuple[int, str]:
+        """(links, digest of the last) as the head row says."""
+        ...
+
+    # erasure, and the register that outlives it (workflow.md 8)
+    def erase(self, type: str, id: str) -> int:
+        """Destroys the content of all versions of one resource, its search rows, links and conflicts."""
+        ...
+
+    def copies(self, type: str, id: str) -> list[str]:
+        """The EHRs that hold a copy."""
+        ...
+
+    def letters_waiting(self, type: str, id: str) -> int: ...
+    def file(self, seq: int, patient: str, at: str, line: bytes) -> None:
+        """Keeps one register line (sealed for the officer) of the disclosure of link `seq`, made `at` (UTC text)."""
+        ...
+
+    def filed(self, patient: str = "", *, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
+        """(link, sealed line) of the register; "" for every patient."""
+        ...
+
+    def shred(self, before: datetime) -> None:
+        """Ends the register lines of disclosures made before that time."""
+        ...
 
 
 class Store(Protocol):

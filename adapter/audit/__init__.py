@@ -1,5 +1,5 @@
 """The audit trail: BALP events and the hash chain that seals them."""
 
-from adapter.audit.chain import Checkpoint, Verdict, canonical, pages, seal, verify
+from adapter.audit.chain import REASONS, Checkpoint, Verdict, canonical, pages, seal, verify
 
-__all__ = ["Checkpoint", "Verdict", "canonical", "pages", "seal", "verify"]
+__all__ = ["REASONS", "Checkpoint", "Verdict", "canonical", "pages", "seal", "verify"]

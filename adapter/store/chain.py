@@ -1,37 +1,60 @@
 """The audit chain. A unit collects its events; they are sealed when the group commits, under the one head row,
-which is locked last: two processes never add to the same link (security.md 4.2)."""
+which is locked last: two processes never add to the same link (security.md 4.2).
+
+A link covers the salted digest of its event, not the event: content and salt may be destroyed later, by an act that is
+itself a link and names what it destroyed, and the chain still verifies.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy import bindparam, literal_column, select, update
+from sqlalchemy import LargeBinary, bindparam, literal, literal_column, select, update
 
 from adapter.ports import AuditRow, Resource
 from adapter.store.session import Session
 from adapter.store.statement import Statement, given, limited
 from adapter.store.tables import Key, audit, audit_head
-from adapter.store.unit import Unit
+from adapter.store.unit import Happened, Unit
 
 Seal = Callable[[str, bytes], str]
-"""seal(previous digest, event) -> digest of this link; the digest before the first link is ""."""
+"""seal(previous digest, bytes) -> digest of this link; the digest before the first link is "". The same function makes
+the salted digest of an event: seal(salt, event)."""
 Canonical = Callable[[Resource], bytes]
+SALTED = b"salted "  # what a link covers begins with it; an event, being JSON, cannot
+OLD = "?"  # `person` of a row written before there was one: it may be about anybody
 
 _ONLY = audit_head.c.one == literal_column("1")
 _HEAD = Statement(select(audit_head.c.seq, audit_head.c.digest).where(_ONLY).with_for_update())
+_LOOK = Statement(select(audit_head.c.seq, audit_head.c.digest).where(_ONLY))
 _MOVE = Statement(update(audit_head).where(_ONLY).values(seq=bindparam("seq", type_=Key), digest=given("digest")))
 _AFTER = audit.c.seq > bindparam("after", type_=Key)
-_ROWS = Statement(limited(select(audit.c.seq, audit.c.event, audit.c.digest).where(_AFTER).order_by(audit.c.seq), "limit"))
+_COLUMNS = [audit.c[name] for name in ("seq", "event", "digest", "salt", "sealed", "person", "erased")]
+_ROWS = Statement(limited(select(*_COLUMNS).where(_AFTER).order_by(audit.c.seq), "limit"))
+_OF = Statement(
+    limited(select(*_COLUMNS).where(audit.c.person.in_([given("person"), literal(OLD)]), _AFTER).order_by(audit.c.seq), "limit")
+)
+_BLANK = Statement(
+    update(audit)
+    .where(audit.c.seq == bindparam("at_seq", type_=Key))
+    .values(event=bindparam("nothing", type_=LargeBinary()), salt=bindparam("nothing", type_=LargeBinary()), person="", erased=bindparam("by", type_=Key))
+)
 
 
-def seal_events(session: Session, seal: Seal, events: Iterable[bytes]) -> None:
-    """Adds the events to the chain, in their order."""
+def seal_events(session: Session, seal: Seal, salt: Callable[[], str], events: Iterable[Happened]) -> None:
+    """Adds the events to the chain, in their order, and destroys what they say they destroy."""
     seq, digest = session.row(_HEAD) or (0, "")
-    rows = []
-    for event in events:
-        seq, digest = seq + 1, seal(digest, event)
-        rows.append({"seq": seq, "event": event, "digest": digest})
+    rows, erasing = [], []
+    for happened in events:
+        grain = salt()
+        sealed = seal(grain, happened.event)
+        seq, digest = seq + 1, seal(digest, SALTED + sealed.encode())
+        row = {"seq": seq, "event": happened.event, "digest": digest, "salt": grain.encode(), "sealed": sealed}
+        rows.append(row | {"person": happened.person, "erased": 0})
+        erasing += [(each, seq) for each in happened.erasing]
     session.insert(audit, rows)
+    for each, by in erasing:
+        session.run(_BLANK, at_seq=each, nothing=b"", by=by)
     session.run(_MOVE, seq=seq, digest=digest)
 
 
@@ -41,11 +64,35 @@ class Chain:
     _unit: Unit
     _canonical: Canonical
 
-    def audit(self, event: Resource) -> None:
-        """Raises RuntimeError in a unit given to read(): what is seen and must be audited is read in a unit that writes."""
+    def audit(self, event: Resource, *, erasing: Sequence[int] = ()) -> None:
+        """`erasing`: links, committed before, whose content is destroyed with this commit. Raises RuntimeError in a unit
+        given to read(): what is seen and must be audited is read in a unit that writes."""
         if not self._unit.session.writing:
             raise RuntimeError("a unit given to read() must not audit")
-        self._unit.events.append(self._canonical(event))
+        patient = _patient(event)
+        self._unit.events.append(Happened(self._canonical(event), self.audit_person(patient) if patient else "", tuple(erasing)))
 
     def audit_rows(self, *, after: int = 0, limit: int = 1000) -> list[AuditRow]:
         return [AuditRow(*row) for row in self._unit.session.rows(_ROWS, {"after": after, "limit": limit})]
+
+    def audit_person(self, patient: str) -> str:
+        """The keyed digest under which events about a patient ("Patient/x") are filed."""
+        return self._unit.blind("AuditEvent", "patient", patient)
+
+    def audit_of(self, patient: str, *, after: int = 0, limit: int = 1000) -> list[AuditRow]:
+        """The links about a patient, and those written before links were filed by patient (the caller looks into them)."""
+        wanted = {"person": self.audit_person(patient), "after": after, "limit": limit}
+        return [AuditRow(*row) for row in self._unit.session.rows(_OF, wanted)]
+
+    def audit_head(self) -> tuple[int, str]:
+        """(number of links, digest of the last) as the head row says; (-1, "") where there is none."""
+        seq, digest = self._unit.session.row(_LOOK) or (-1, "")
+        return seq, digest
+
+
+def _patient(event: Resource) -> str:
+    """The patient an event is about, "" for none: its entity of the kind person."""
+    for entity in event.get("entity", ()):
+        if isinstance(entity, dict) and entity.get("type", {}).get("code") == "1":
+            return str(entity.get("what", {}).get("reference", ""))
+    return ""

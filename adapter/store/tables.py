@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0001"  # the newest revision in migrations/
+SCHEMA = "0002"  # the newest revision in migrations/
 
 metadata = MetaData()
 # Keys are compared byte by byte on both engines, whatever the cluster's language: paging depends on it.
@@ -98,8 +98,17 @@ conflict = Table(
 UNSETTLED = text("state = 'open'")
 Index("conflict_open", conflict.c.ehr, conflict.c.type, conflict.c.id, unique=True, sqlite_where=UNSETTLED, postgresql_where=UNSETTLED)
 
+# `sealed` is the salted digest of the event, which the chain covers: event and salt may be destroyed ("erased" names the
+# act that did it) and the chain still holds. `person`: keyed digest of the patient it is about; "?" in rows older than that.
 audit = Table(
     "audit", metadata, Column("seq", Key, primary_key=True, autoincrement=False), *_bytes("event"), *_text("digest"),
+    *_bytes("salt"), *_text("sealed", "person"), Column("erased", Key, nullable=False),
+    Index("audit_person", "person", "seq"),
+)
+# What stays of the disclosures of an erased person: each line under the data protection officer's key (workflow.md 8).
+register = Table(
+    "register", metadata, Column("seq", Key, primary_key=True, autoincrement=False), *_text("person", "at"), *_bytes("line"),
+    Index("register_person", "person", "seq"),
 )
 # One row, `one` = 1: the last link of the chain. Locked by whoever adds to it.
 audit_head = Table(

@@ -11,6 +11,16 @@ from adapter.store.session import Session
 from adapter.store.terms import Blind
 
 
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One audit event to be sealed: canonical bytes, the keyed digest of its patient ("" for none), and the links whose
+    content this act destroys."""
+
+    event: bytes
+    person: str = ""
+    erasing: tuple[int, ...] = ()
+
+
 @dataclass(slots=True)
 class Unit:
     """One unit of work in the transaction of `session`; `events` are the audit events it wants sealed."""
@@ -19,7 +29,7 @@ class Unit:
     at: datetime
     blind: Blind
     codec: Codec
-    events: list[bytes] = field(default_factory=list)
+    events: list[Happened] = field(default_factory=list)
 
     @property
     def now(self) -> str:

@@ -9,12 +9,13 @@ from adapter.clock import Clock
 from adapter.store.bridge import Bridge
 from adapter.store.chain import Canonical, Chain, Seal
 from adapter.store.codec import Codec
+from adapter.store.erasure import Erasure
 from adapter.store.outbox import Outbox
 from adapter.store.search import Search
 from adapter.store.session import Session
 from adapter.store.shelf import Shelf
 from adapter.store.terms import Blind
-from adapter.store.unit import Unit
+from adapter.store.unit import Happened, Unit
 from adapter.store.versions import Versions
 
 
@@ -32,7 +33,7 @@ class Making:
         return SqlUow(Unit(session, self.clock.now(), self.blind, self.codec), self.canonical)
 
 
-class SqlUow(Versions, Search, Outbox, Bridge, Shelf, Chain):
+class SqlUow(Versions, Search, Outbox, Bridge, Shelf, Chain, Erasure):
     """`ports.Uow` on SQLAlchemy's two engines."""
 
     def __init__(self, unit: Unit, canonical: Canonical) -> None:
@@ -40,6 +41,6 @@ class SqlUow(Versions, Search, Outbox, Bridge, Shelf, Chain):
         self.at: datetime = unit.at
 
     @property
-    def events(self) -> list[bytes]:
-        """The audit events collected so far, canonical."""
+    def events(self) -> list[Happened]:
+        """The audit events collected so far."""
         return self._unit.events

@@ -18,6 +18,7 @@ from adapter.store.database import Database
 from adapter.store.faults import again, lost
 from adapter.store.session import Connection, Session
 from adapter.store.tickets import Ticket
+from adapter.store.unit import Happened
 from adapter.store.uow import Making
 
 MOST = 64  # units in one commit; PostgreSQL keeps 64 savepoints of a transaction at hand
@@ -105,7 +106,7 @@ class Writer:
                     connection.execute(self._database.begin)
                     events = [event for ticket in batch for event in self._unit(ticket, connection, session)]
                     if events:
-                        seal_events(session, self._making.seal, events)
+                        seal_events(session, self._making.seal, self._making.clock.secret, events)
                     committing = session.wrote
                     ended: Any = connection.execute("COMMIT" if committing else "ROLLBACK")
             except self._database.errors:
@@ -116,7 +117,7 @@ class Writer:
                 raise Unavailable("The database did not commit")
             return committing
 
-    def _unit(self, ticket: Ticket, connection: Connection, session: Session) -> list[bytes]:
+    def _unit(self, ticket: Ticket, connection: Connection, session: Session) -> list[Happened]:
         """One unit in its savepoint; what it raised undoes it alone. Returns its audit events."""
         before, session.wrote = session.wrote, False
         connection.execute("SAVEPOINT unit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,10 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.audit import Checkpoint, canonical, events, pages, seal, verify
+from adapter.audit import REASONS, Checkpoint, canonical, events, pages, seal, verify
+from adapter.audit.erasures import ERASE, erases, ranges
 from adapter.ports import AuditRow, Principal
+from adapter.store.chain import SALTED
 
 json = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -22,15 +25,17 @@ json = st.recursive(
 )
 
 
-def chained(*texts: bytes) -> list[AuditRow]:
+def chained(*texts: bytes, salted: bool = False) -> list[AuditRow]:
     rows, head = [], ""
     for seq, event in enumerate(texts, 1):
-        head = seal(head, event)
-        rows.append(AuditRow(seq, event, head))
+        sealed = seal(f"salt{seq}", event) if salted else ""
+        head = seal(head, SALTED + sealed.encode() if salted else event)
+        rows.append(AuditRow(seq, event, head, f"salt{seq}".encode() if salted else b"", sealed))
     return rows
 
 
-ROWS = chained(b'{"n":"1"}', b'{"n":"2"}', b'{"n":"3"}', b'{"n":"4"}', b'{"n":"5"}')
+TEXTS = [b'{"n":"%d"}' % n for n in range(1, 6)]
+ROWS, SALTY = chained(*TEXTS), chained(*TEXTS, salted=True)
 WHOLE = Checkpoint(5, ROWS[-1].digest)
 
 
@@ -92,26 +97,102 @@ def test_verify_accepts_a_chain_that_grew_after_the_checkpoint() -> None:
     assert verify(ROWS, kept=Checkpoint(2, ROWS[1].digest)).ok
 
 
-TAMPERED = {
-    "edited": ([ROWS[0], AuditRow(2, b'{"n":"x"}', ROWS[1].digest), *ROWS[2:]], 2, "digest"),
-    "edited and sealed again": ([ROWS[0], AuditRow(2, b"x", seal(ROWS[0].digest, b"x")), *ROWS[2:]], 3, "digest"),
-    "digest edited": ([ROWS[0], AuditRow(2, ROWS[1].event, "0" * 64), *ROWS[2:]], 2, "digest"),
-    "deleted": ([*ROWS[:2], *ROWS[3:]], 3, "order"),
-    "deleted and renumbered": ([*ROWS[:2], *(AuditRow(r.seq - 1, r.event, r.digest) for r in ROWS[3:])], 3, "digest"),
-    "first deleted": (ROWS[1:], 1, "order"),
-    "inserted": ([*ROWS[:2], AuditRow(3, b"new", "0" * 64), *(AuditRow(r.seq + 1, r.event, r.digest) for r in ROWS[2:])], 3, "digest"),
-    "repeated": ([*ROWS[:2], ROWS[1], *ROWS[2:]], 3, "order"),
-    "exchanged": ([ROWS[0], AuditRow(2, ROWS[2].event, ROWS[2].digest), AuditRow(3, ROWS[1].event, ROWS[1].digest)], 2, "digest"),
-    "events exchanged": ([ROWS[0], AuditRow(2, ROWS[2].event, ROWS[1].digest), AuditRow(3, ROWS[1].event, ROWS[2].digest)], 2, "digest"),
-}  # fmt: skip
+def moved(row: AuditRow, by: int) -> AuditRow:
+    return replace(row, seq=row.seq + by)
 
 
-@pytest.mark.parametrize("how", TAMPERED)
-def test_verify_finds_the_first_bad_link_without_a_checkpoint_U_10(how: str) -> None:
-    rows, first_bad, reason = TAMPERED[how]
-    verdict = verify(rows)
+def swapped(rows: list[AuditRow], at: int) -> list[AuditRow]:
+    return [*rows[:at], moved(rows[at + 1], -1), moved(rows[at], 1), *rows[at + 2 :]]
+
+
+def other(row: AuditRow, event: bytes = b'{"n":"x"}') -> AuditRow:
+    """The row with another event, and a salted digest to suit."""
+    return replace(row, event=event, sealed=row.sealed and seal(row.salt.decode(), event))
+
+
+def tampered(rows: list[AuditRow]) -> dict[str, tuple[list[AuditRow], int, str]]:
+    """Each attack of U-10 that needs no checkpoint to be seen: rows, first bad link, why."""
+    resealed = replace(other(rows[1]), digest=seal(rows[0].digest, SALTED + other(rows[1]).sealed.encode() if rows[1].sealed else b'{"n":"x"}'))
+    fork = chained(b'{"n":"1"}', b'{"n":"9"}', salted=bool(rows[0].sealed))[1]
+    return {
+        "edited": ([rows[0], replace(rows[1], event=b'{"n":"x"}'), *rows[2:]], 2, "changed"),
+        "edited, its own digest too": ([rows[0], other(rows[1]), *rows[2:]], 2, "changed"),
+        "edited and sealed again": ([rows[0], resealed, *rows[2:]], 3, "changed"),
+        "digest edited": ([rows[0], replace(rows[1], digest="0" * 64), *rows[2:]], 2, "changed"),
+        "deleted": ([*rows[:2], *rows[3:]], 3, "removed"),
+        "deleted and renumbered": ([*rows[:2], *(moved(row, -1) for row in rows[3:])], 3, "changed"),
+        "first deleted": (rows[1:], 1, "removed"),
+        "inserted": ([*rows[:2], AuditRow(3, b"new", "0" * 64), *(moved(row, 1) for row in rows[2:])], 3, "inserted"),
+        "repeated": ([*rows[:2], rows[1], *rows[2:]], 2, "inserted"),
+        "exchanged": (swapped(rows, 1), 2, "swapped"),
+        "last two exchanged": (swapped(rows, 3), 4, "swapped"),
+        "events exchanged": ([rows[0], replace(rows[1], event=rows[2].event), replace(rows[2], event=rows[1].event), *rows[3:]], 2, "changed"),
+        "forked": ([*rows[:2], moved(fork, 1), *rows[3:]], 3, "forked"),
+    }  # fmt: skip
+
+
+KINDS = sorted(tampered(ROWS))
+
+
+@pytest.mark.parametrize("how", KINDS)
+@pytest.mark.parametrize("rows", [ROWS, SALTY], ids=["plain", "salted"])
+def test_verify_names_the_first_bad_link_without_a_checkpoint_U_10(how: str, rows: list[AuditRow]) -> None:
+    changed, first_bad, reason = tampered(rows)[how]
+    verdict = verify(changed)
     assert (verdict.ok, verdict.first_bad, verdict.reason) == (False, first_bad, reason)
-    assert verdict.count == first_bad - 1
+    assert verdict.reason in REASONS
+
+
+@pytest.mark.parametrize("blank", [replace(SALTY[2], event=b""), replace(SALTY[2], event=b"", salt=b""), replace(SALTY[2], event=b"", salt=b"", erased=5)])
+def test_verify_finds_content_that_went_without_an_act_of_erasure_U_10(blank: AuditRow) -> None:
+    verdict = verify([*SALTY[:2], blank, *SALTY[3:]], acts=lambda seq: SALTY[seq - 1])
+    assert (verdict.first_bad, verdict.reason) == (3, "erased" if not blank.salt else "changed")
+
+
+def test_verify_accepts_content_that_an_act_of_erasure_names_U_14() -> None:
+    act = events.act(Principal("liaison", "liaison"), ERASE, at=datetime(2026, 3, 2, tzinfo=UTC), details=[("links", "2-3")])
+    rows = chained(b'{"n":"1"}', b'{"n":"2"}', b'{"n":"3"}', b'{"n":"4"}', canonical(act), salted=True)
+    blank = [replace(row, event=b"", salt=b"", erased=5) if row.seq in (2, 3) else row for row in rows]
+    verdict = verify(blank, acts=lambda seq: rows[seq - 1])
+    assert (verdict.ok, verdict.erased) == (True, 2)
+    more = [replace(row, event=b"", salt=b"", erased=5) if row.seq == 4 else row for row in blank]
+    assert verify(more, acts=lambda seq: rows[seq - 1]).first_bad == 4
+
+
+def test_verify_refuses_a_salted_link_written_as_a_plain_one() -> None:
+    """So that content cannot be hidden behind its own digest."""
+    hidden = replace(SALTY[1], event=SALTED + SALTY[1].sealed.encode(), salt=b"", sealed="")
+    assert verify([SALTY[0], hidden, *SALTY[2:]]).first_bad == 2
+
+
+def test_verify_finds_a_row_filed_under_another_patient() -> None:
+    rows = [replace(row, person="p") for row in SALTY]
+    assert verify(rows, filed=lambda event: "p").ok
+    verdict = verify([*rows[:2], replace(rows[2], person=""), *rows[3:]], filed=lambda event: "p")
+    assert (verdict.first_bad, verdict.reason) == (3, "misfiled")
+
+
+def test_verify_goes_on_from_what_was_verified_before() -> None:
+    assert verify(SALTY[2:], start=Checkpoint(2, SALTY[1].digest)).count == 5
+    assert verify(SALTY[3:], start=Checkpoint(2, SALTY[1].digest)).reason == "removed"
+
+
+def test_verify_holds_the_chain_against_every_checkpoint() -> None:
+    kept = [Checkpoint(1, SALTY[0].digest), Checkpoint(3, "f" * 64), Checkpoint(5, SALTY[4].digest)]
+    assert (verify(SALTY, kept=kept).first_bad, verify(SALTY, kept=kept).reason) == (3, "rewritten")
+    assert verify(SALTY, kept=[kept[0], kept[2]]).ok
+    assert verify(SALTY[:4], kept=[kept[0], kept[2]]).reason == "truncated"
+
+
+@given(st.sets(st.integers(1, 40)))
+def test_ranges_name_exactly_the_links_of_an_act(links: set[int]) -> None:
+    act = canonical(events.act(Principal("l", "l"), ERASE, at=datetime(2026, 3, 2, tzinfo=UTC), details=[("links", ranges(links))]))
+    assert {link for link in range(50) if erases(act, link)} == links
+
+
+@pytest.mark.parametrize("event", [b"", b"[]", b"{}", b'{"subtype":[{"code":"audit-erase"}]}', b'{"subtype":[{"code":"audit-erase"}],"entity":[3]}'])
+def test_erases_nothing_when_the_event_is_no_act_of_erasure(event: bytes) -> None:
+    assert not erases(event, 1)
 
 
 def test_verify_finds_a_cut_tail_and_a_deleted_chain_only_by_the_checkpoint_U_10() -> None:
