@@ -30,6 +30,22 @@ REASONS = {
     "indeterminate": "it is not proven that every Consent was seen, so all is refused",
 }
 
+WORDS = {
+    "not-a-consent": "it is no Consent",
+    "status": "its status is not active",
+    "scope": "its scope is not patient-privacy",
+    "person": "it is about another person",
+    "no-provision": "it has no provision",
+    "not-in-force": "it is not in force at that time",
+    "no-type": "no rule of it is of the type permit or deny",
+    "anchor": "it permits, but not this request: only its denies count here",
+    "modified": "it carries a modifier that is not known, or no verification of it succeeded: only its denies count",
+    "unread": "a rule has an element that is not known: only its denies count",
+    "period": "its period cannot be read, or ends before it starts: only its denies count",
+    "uncertain": "it is not certain that it is about this person: only its denies count",
+    "deep": "its rules are nested deeper than is read",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Considered:
@@ -67,7 +83,7 @@ def considered(
 def _considered(consent: Any, question: Question) -> Considered:
     verdict, cited = weigh_consent(consent, question), cite(consent) if isinstance(consent, dict) else ""
     if verdict.rule == "S16":
-        return Considered(cited, "deny", "S16", ("its rules are nested deeper than is read",))
+        return Considered(cited, "deny", "S16", (WORDS["deep"],))
     if verdict.says:
         return Considered(cited, verdict.says, verdict.rule, tuple(_holding(consent["provision"], question, verdict.says)))
     rule, why = _silence(consent, question)
@@ -77,23 +93,23 @@ def _considered(consent: Any, question: Question) -> Considered:
 def _silence(consent: Any, question: Question) -> tuple[str, tuple[str, ...]]:
     """Why a Consent says nothing, the first reason first."""
     if not isinstance(consent, dict) or consent.get("resourceType") != "Consent":
-        return "S2", ("it is no Consent",)
+        return "S2", (WORDS["not-a-consent"],)
     if consent.get("status") != "active":
-        return "S2", ("its status is not active",)
+        return "S2", (WORDS["status"],)
     if not _privacy(consent):
-        return "S2", (f"its scope is not {CONSENT_SCOPE}|patient-privacy",)
+        return "S2", (WORDS["scope"],)
     if concerns(consent, question) == NO:
-        return "S2", ("it is about another person",)
+        return "S2", (WORDS["person"],)
     root = consent.get("provision")
     if not isinstance(root, dict):
-        return "S3", ("it has no provision",)
+        return "S3", (WORDS["no-provision"],)
     if "period" in root and period(root["period"], question, True) == NO:
-        return "S5", ("it is not in force at that time",)
+        return "S5", (WORDS["not-in-force"],)
     if void := _void(consent, root, question):
         return void
     lines = [line for _, _, line in _missing(root, question)]
     first = next((rule for wants, rule, _ in _missing(root, question) if wants == "permit"), "S13" if root.get("type") == "deny" else "S3")
-    return first, tuple(lines) or ("no rule of it is of the type permit or deny",)
+    return first, tuple(lines) or (WORDS["no-type"],)
 
 
 def _privacy(consent: Resource) -> bool:
@@ -107,15 +123,15 @@ def _void(consent: Resource, root: Resource, question: Question) -> tuple[str, t
     if not any(wants == "permit" and holds == YES for _, wants, holds, _ in _rules(root, question)):
         return None
     if DENIES_ONLY in listed(consent.get("modifierExtension")):
-        return "anchor", ("it permits, but not this request: only its denies count here",)
+        return "anchor", (WORDS["anchor"],)
     if not unmodified(consent):
-        return "S15", ("it carries a modifier that is not known, or no verification of it succeeded: only its denies count",)
+        return "S15", (WORDS["modified"],)
     if not survey(root)[0]:
-        return "S15", ("a rule has an element that is not known: only its denies count",)
+        return "S15", (WORDS["unread"],)
     if "period" in root and period(root["period"], question, True) == UNKNOWN:
-        return "S5", ("its period cannot be read, or ends before it starts: only its denies count",)
+        return "S5", (WORDS["period"],)
     if concerns(consent, question) == UNKNOWN:
-        return "S6", ("it is not certain that it is about this person: only its denies count",)
+        return "S6", (WORDS["uncertain"],)
     return None
 
 

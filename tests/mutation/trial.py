@@ -1,0 +1,106 @@
+"""Tries mutants: each in a forked process whose imports and reads see the faulty file, against stages of tests."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from typing import Any
+
+from tests.mutation.mutants import Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+SURVIVED, KILLED = 0, 1
+QUIET = ["-x", "-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    mutant: Mutant
+    killed: bool
+    by: str  # the stage that found it, or how the process ended
+
+
+def tried(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int) -> Iterator[Outcome]:
+    """Every mutant's outcome, as they come in. `stages`: arguments of pytest, the quickest first; `seconds` for one mutant."""
+    _warm()
+    running: dict[int, Mutant] = {}
+    rest = list(reversed(mutants))
+    while rest or running:
+        while rest and len(running) < jobs:
+            mutant = rest.pop()
+            running[_started(mutant, stages, seconds)] = mutant
+        done, status = os.wait()
+        if (ended := running.pop(done, None)) is None:
+            continue
+        code = os.waitstatus_to_exitcode(status)
+        yield Outcome(ended, code != SURVIVED, f"stage {code}" if code > 0 else "time" if code == -signal.SIGALRM else f"signal {-code}")
+
+
+def sound(stages: Sequence[Sequence[str]], *, seconds: int) -> bool:
+    """Whether the tests pass on the code as it is: without that nothing is proven."""
+    nothing = Mutant("", "", "", "", "")
+    return all(not one.killed for one in tried([nothing], stages, jobs=1, seconds=seconds))
+
+
+def _warm() -> None:
+    """Imports once, before the forks, what no mutant is in."""
+    for name in ("pytest", "hypothesis.strategies", "hypothesis.internal.conjecture.engine", "orjson", "typer.testing", "rich.console", "yaml"):
+        importlib.import_module(name)
+
+
+def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int) -> int:
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return child
+    code = KILLED
+    try:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(seconds)
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        if mutant.file:
+            _replaced(ROOT / mutant.file, mutant.text)
+        code = _first_failing(stages)
+    finally:
+        os._exit(code)
+
+
+def _first_failing(stages: Sequence[Sequence[str]]) -> int:
+    """The number of the first stage that fails, from 1; 0: none does."""
+    import pytest
+
+    for number, arguments in enumerate(stages, 1):
+        if pytest.main([*QUIET, *arguments]) != 0:
+            return number
+    return SURVIVED
+
+
+def _replaced(path: Path, text: str) -> None:
+    """From here on the file at `path` reads as `text`, whether it is imported or opened."""
+    assert not any(getattr(module, "__file__", None) == str(path) for module in sys.modules.values()), f"{path} was imported before its mutant"
+    if path.suffix == ".py":
+        plain = SourceFileLoader.get_code
+
+        def get_code(self: SourceFileLoader, fullname: str) -> Any:
+            return compile(text, str(path), "exec", dont_inherit=True) if self.path == str(path) else plain(self, fullname)
+
+        SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+        return
+    opening = io.open
+
+    def opened(file: Any, mode: str = "r", *arguments: Any, **named: Any) -> Any:
+        if isinstance(file, str | os.PathLike) and os.path.realpath(file) == str(path) and not set(mode) & set("wax+"):
+            return io.BytesIO(text.encode()) if "b" in mode else io.StringIO(text)
+        return opening(file, mode, *arguments, **named)
+
+    io.open = builtins.open = opened  # type: ignore[assignment]
