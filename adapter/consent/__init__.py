@@ -5,6 +5,16 @@ from __future__ import annotations
 from adapter.consent.anchor import anchored
 from adapter.consent.decide import decide
 from adapter.consent.explain import Considered, considered, in_words
+from adapter.consent.groups import members, team
+from adapter.consent.life import confirmation_stands, confirmed, fresh, information_owed, may_become, opposition
+from adapter.consent.narrowing import wider
+from adapter.consent.parties import given_by, missing_agreement, standing
+from adapter.consent.proof import Wording, attested, intact
+from adapter.consent.urgency import urgencies, urgent
 from adapter.consent.vectors import Failure, are_vectors, run_vectors
 
-__all__ = ["Considered", "Failure", "anchored", "are_vectors", "considered", "decide", "in_words", "run_vectors"]
+__all__ = [
+    "Considered", "Failure", "Wording", "anchored", "are_vectors", "attested", "confirmation_stands", "confirmed", "considered", "decide",
+    "fresh", "given_by", "in_words", "information_owed", "intact", "may_become", "members", "missing_agreement", "opposition",
+    "run_vectors", "standing", "team", "urgencies", "urgent", "wider",
+]  # fmt: skip
