@@ -19,9 +19,10 @@ def anchored(consents: Sequence[Resource], service_request: Resource) -> list[Re
     """
     wanted = service_request.get("supportingInfo") if isinstance(service_request, dict) else None
     named = {text for entry in listed(wanted) if (text := reference_of(entry)) is not None}
-    return [consent if _name(consent) in named else {**consent, "modifierExtension": [DENIES_ONLY]} for consent in consents if isinstance(consent, dict)]
+    those = (consent for consent in consents if isinstance(consent, dict))
+    return [consent if _is_named(consent, named) else {**consent, "modifierExtension": [DENIES_ONLY]} for consent in those]
 
 
-def _name(consent: Resource) -> str:
+def _is_named(consent: Resource, named: set[str]) -> bool:
     own = consent.get("id")
-    return f"Consent/{own}" if isinstance(own, str) else ""
+    return isinstance(own, str) and f"Consent/{own}" in named

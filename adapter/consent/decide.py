@@ -141,14 +141,14 @@ def weigh_consent(consent: Any, question: Question) -> Verdict:
     root = {"provision": provision} if isinstance(provision, list) else provision
     if not isinstance(root, dict):
         return SILENT
-    now = period(root["period"], question, True) if "period" in root else YES
+    now = period(root["period"], question) if "period" in root else YES
     if now == NO:
         return SILENT  # the root period gates the whole Consent (S5)
     readable, depth = survey(root)
     if depth > DEEPEST:
         return Verdict("deny", "S16")
     sound = readable and now == YES and patient == YES and root is provision and unmodified(consent)
-    verdict = _weigh(root, {}, question, sound, 0)
+    verdict = _weigh(root, {}, question, sound, nested=False)
     return SILENT if verdict.says == "default" else verdict
 
 
@@ -196,41 +196,40 @@ def rules_below(rule: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in (below if isinstance(below, list) else [below]) if isinstance(one, dict)]
 
 
-def _weigh(rule: dict[str, Any], inherited: dict[str, Any], question: Question, sound: bool, depth: int) -> Verdict:
+def _weigh(rule: dict[str, Any], inherited: dict[str, Any], question: Question, sound: bool, *, nested: bool) -> Verdict:
     """What this rule and those below it say: a match below wins over this one, and below a deny wins (S12)."""
-    constraints = inherit(rule, inherited, depth)
-    below = [_weigh(nested, constraints, question, sound, depth + 1) for nested in rules_below(rule)]
-    for verdict in below:
-        if verdict.says == "deny":
-            return Verdict("deny", "S12")
+    constraints = inherit(rule, inherited, nested=nested)
+    below = [_weigh(one, constraints, question, sound, nested=True) for one in rules_below(rule)]
+    if any(verdict.says == "deny" for verdict in below):
+        return Verdict("deny", "S12")
     permits = [verdict for verdict in below if verdict.says == "permit"]
     stated = rule.get("type")
     if stated == "permit":
         if sound and _holds(constraints, question, True) == YES:
-            permits.append(Verdict("permit", "S12" if depth else "S1", _codes(constraints)))
-    elif not permits and (stated == "deny" or depth) and _holds(constraints, question, False) != NO:
-        return _denial(rule, depth)
+            permits.append(Verdict("permit", "S12" if nested else "S1", _codes(constraints)))
+    elif not permits and (stated == "deny" or nested) and _holds(constraints, question, False) != NO:
+        return _denial(rule, nested=nested)
     if permits:
         return Verdict("permit", min(one.rule for one in permits), _union(one.codes for one in permits))
     return SILENT
 
 
-def inherit(rule: dict[str, Any], inherited: dict[str, Any], depth: int) -> dict[str, Any]:
+def inherit(rule: dict[str, Any], inherited: dict[str, Any], *, nested: bool) -> dict[str, Any]:
     """The constraints of a rule: its own, and those of the rule above that it does not restate (S12)."""
-    own = {element: value for element, value in rule.items() if element in (MATCHERS if depth else _AT_ROOT)}
+    own = {element: value for element, value in rule.items() if element in (MATCHERS if nested else _AT_ROOT)}
     return {**inherited, **own} if inherited else own
 
 
-def _denial(rule: dict[str, Any], depth: int) -> Verdict:
+def _denial(rule: dict[str, Any], *, nested: bool) -> Verdict:
     """S13: a bare deny at the root with permits below is that Consent's default, not a wish of its own. With only
     denies below it stays explicit: adding a deny must never show more (P1). An element we do not know is no bareness."""
-    if depth or rule.keys() - _BARE:
-        return Verdict("deny", "S12" if depth else "S1")
+    if nested or rule.keys() - _BARE:
+        return Verdict("deny", "S12" if nested else "S1")
     return Verdict("default", "S13") if _permits_below(rule) else Verdict("deny", "S13")
 
 
 def _permits_below(rule: dict[str, Any]) -> bool:
-    return any(nested.get("type") == "permit" or _permits_below(nested) for nested in rules_below(rule))
+    return any(one.get("type") == "permit" or _permits_below(one) for one in rules_below(rule))
 
 
 def _holds(constraints: dict[str, Any], question: Question, permit: bool) -> int:
@@ -239,7 +238,7 @@ def _holds(constraints: dict[str, Any], question: Question, permit: bool) -> int
     for element, match in MATCHERS.items():
         if element in constraints:
             worst = min(worst, match(constraints[element], question, permit))
-            if worst == NO or (permit and worst == UNKNOWN):
+            if worst == NO:
                 break
     return worst
 

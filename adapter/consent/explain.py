@@ -83,7 +83,7 @@ def considered(
 def _considered(consent: Any, question: Question) -> Considered:
     verdict, cited = weigh_consent(consent, question), cite(consent) if isinstance(consent, dict) else ""
     if verdict.rule == "S16":
-        return Considered(cited, "deny", "S16", (WORDS["deep"],))
+        return Considered(cited, verdict.says, verdict.rule, (WORDS["deep"],))
     if verdict.says:
         return Considered(cited, verdict.says, verdict.rule, tuple(_holding(consent["provision"], question, verdict.says)))
     rule, why = _silence(consent, question)
@@ -103,13 +103,15 @@ def _silence(consent: Any, question: Question) -> tuple[str, tuple[str, ...]]:
     root = consent.get("provision")
     if not isinstance(root, dict):
         return "S3", (WORDS["no-provision"],)
-    if "period" in root and period(root["period"], question, True) == NO:
+    if "period" in root and period(root["period"], question) == NO:
         return "S5", (WORDS["not-in-force"],)
     if void := _void(consent, root, question):
         return void
-    lines = [line for _, _, line in _missing(root, question)]
-    first = next((rule for wants, rule, _ in _missing(root, question) if wants == "permit"), "S13" if root.get("type") == "deny" else "S3")
-    return first, tuple(lines) or (WORDS["no-type"],)
+    missing = list(_missing(root, question))
+    if not missing:
+        return "S3", (WORDS["no-type"],)
+    first = next((rule for wants, rule, _ in missing if wants == "permit"), missing[0][1])  # what stops a permit is told first
+    return first, tuple(line for _, _, line in missing)
 
 
 def _privacy(consent: Resource) -> bool:
@@ -128,7 +130,7 @@ def _void(consent: Resource, root: Resource, question: Question) -> tuple[str, t
         return "S15", (WORDS["modified"],)
     if not survey(root)[0]:
         return "S15", (WORDS["unread"],)
-    if "period" in root and period(root["period"], question, True) == UNKNOWN:
+    if "period" in root and period(root["period"], question) == UNKNOWN:
         return "S5", (WORDS["period"],)
     if concerns(consent, question) == UNKNOWN:
         return "S6", (WORDS["uncertain"],)
@@ -137,15 +139,15 @@ def _void(consent: Resource, root: Resource, question: Question) -> tuple[str, t
 
 def _rules(root: Resource, question: Question) -> Iterator[tuple[str, str, int, list[tuple[str, int]]]]:
     """(path, type, does it hold, the elements that do not hold for sure) of every rule, the root first."""
-    rest: list[tuple[str, Resource, dict[str, Any], int]] = [("provision", root, {}, 0)]
+    rest: list[tuple[str, Resource, dict[str, Any], bool]] = [("provision", root, {}, False)]
     while rest:
-        path, rule, inherited, depth = rest.pop(0)
-        wants = rule["type"] if rule.get("type") in ("permit", "deny") else "deny" if depth else ""
-        constraints = inherit(rule, inherited, depth)
+        path, rule, inherited, nested = rest.pop(0)
+        wants = rule["type"] if rule.get("type") in ("permit", "deny") else "deny" if nested else ""
+        constraints = inherit(rule, inherited, nested=nested)
         found = [(name, match(constraints[name], question, wants == "permit")) for name, match in MATCHERS.items() if name in constraints]
         holds = min((value for _, value in found), default=YES)
         yield path, wants, holds, [(name, value) for name, value in found if value != YES]
-        rest += [(f"{path}.provision[{number}]", one, constraints, depth + 1) for number, one in enumerate(rules_below(rule))]
+        rest += [(f"{path}.provision[{number}]", one, constraints, True) for number, one in enumerate(rules_below(rule))]
 
 
 def _holding(root: Any, question: Question, says: str) -> Iterator[str]:

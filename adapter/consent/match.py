@@ -31,7 +31,7 @@ def any_of(value: Any, match: Callable[[Any], int]) -> int:
     return best
 
 
-def period(value: Any, question: Question, permit: bool) -> int:
+def period(value: Any, question: Question, permit: bool = True) -> int:
     """S5: is the moment inside, both ends included at their precision?"""
     limits = bounds(value, question.zone)
     if limits is None:

@@ -12,7 +12,7 @@ import pytest
 from adapter.consent import anchored, considered, decide, in_words
 from adapter.consent.explain import REASONS, RULE_OF
 from adapter.consent.match import MATCHERS
-from adapter.names import ACT_REASON
+from adapter.names import ACT_REASON, CONSENT_SCOPE
 from adapter.ports import Ask, Decision
 
 RULES: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "vectors" / "consent" / "rules.json").read_text("utf-8"))
@@ -33,6 +33,7 @@ def consent_of(id: str, number: int = 0) -> dict[str, Any]:
         ("S1-permit-for-another-denies", "nothing", "S7", "provision (permit) does not apply: actor does not match (S7)"),
         ("S2-status-draft-is-not-active", "nothing", "S2", "its status is not active"),
         ("S2-scope-research-is-not-privacy", "nothing", "S2", "its scope is not"),
+        ("S1-deny-for-another-leaves-permit", "nothing", "S7", "provision (deny) does not apply: actor does not match (S7)"),
         ("S2-another-patient", "nothing", "S2", "it is about another person"),
         ("S2-same-id-on-another-server-cannot-permit", "nothing", "S6", "it is not certain that it is about this person"),
         ("S3-root-without-type-cannot-permit", "nothing", "S3", "no rule of it is of the type permit or deny"),
@@ -47,7 +48,7 @@ def consent_of(id: str, number: int = 0) -> dict[str, Any]:
     ],
 )
 def test_considered_names_the_rule_in_words(id: str, says: str, rule: str, why: str) -> None:
-    [one] = considered([consent_of(id)], ASK, AT, resource=REQUEST)
+    [one] = considered([consent_of(id, 1 if id == "S1-deny-for-another-leaves-permit" else 0)], ASK, AT, resource=REQUEST)
     assert (one.says, one.rule) == (says, rule)
     assert one.consent.startswith("Consent/c")
     assert any(why in line for line in one.why), one.why
@@ -71,6 +72,7 @@ def test_considered_says_what_is_over_and_what_is_no_consent() -> None:
     assert [(one.says, one.rule, one.why[0]) for one in found[:3]] == [
         ("nothing", "S5", "it is not in force at that time"), ("nothing", "S2", "it is no Consent"), ("nothing", "S2", "it is no Consent"),
     ]  # fmt: skip
+    assert [one.consent for one in found] == ["Consent/c1", "", "", "Consent/c1"]
     assert (found[3].says, found[3].why) == ("deny", ("provision.provision[0] (deny) applies",))
 
 
@@ -110,3 +112,12 @@ def test_in_words_has_a_sentence_for_every_reason() -> None:
     for reason in ("permit", "deny", "basis", "no-permit", "nesting", "other-patient", "indeterminate"):
         assert in_words(Decision(False, reason, "S1")) == REASONS[reason] != reason
     assert in_words(Decision(False, "not this unit's", "scope")) == "not this unit's"
+
+
+def test_considered_tells_a_scope_of_two_codings_from_another_person() -> None:
+    scope = {"coding": [{"system": "urn:x", "code": "y"}, *consent_of("S1-permit-permits")["scope"]["coding"]]}
+    [one] = considered([{**consent_of("S2-another-patient"), "scope": scope}], ASK, AT, resource=REQUEST)
+    assert (one.rule, one.why) == ("S2", ("it is about another person",))
+    for unread in ("x", {"coding": "x"}, {"coding": ["x"]}, {"coding": [{"system": CONSENT_SCOPE}]}, {"coding": [{"code": "patient-privacy"}]}):
+        [one] = considered([{**consent_of("S1-permit-permits"), "scope": unread}], ASK, AT, resource=REQUEST)
+        assert (one.rule, one.why) == ("S2", ("its scope is not patient-privacy",))

@@ -82,7 +82,7 @@ BROKEN: dict[str, list[tuple[Any, str, Any]]] = {
     ],
     "S2 another patient's resource": [(decide_module, "_about", lambda question: YES)],
     "S3 an untyped rule permits": [
-        (decide_module, "_weigh", lambda rule, *rest, _real=decide_module._weigh: _real({"type": "permit", **rule}, *rest)),
+        (decide_module, "_weigh", lambda rule, *rest, _real=decide_module._weigh, **more: _real({"type": "permit", **rule}, *rest, **more)),
     ],
     "S4 elements are alternatives": [
         (
@@ -107,7 +107,7 @@ BROKEN: dict[str, list[tuple[Any, str, Any]]] = {
     "S11 overlap is enough": [(match_module, "data_period", lambda value, question, permit: real["data_period"](value, question, False))],
     "S11 data does not matter": [(match_module, "data", lambda *_: YES)],
     "S12 nothing is inherited": [
-        (decide_module, "_weigh", lambda rule, inherited, *rest, _real=decide_module._weigh: _real(rule, {}, *rest)),
+        (decide_module, "_weigh", lambda rule, inherited, *rest, _real=decide_module._weigh, **more: _real(rule, {}, *rest, **more)),
     ],
     "S13 a default is explicit": [(decide_module, "_permits_below", lambda rule: False)],
     "S13 a bare deny is always a default": [(decide_module, "_permits_below", lambda rule: True)],

@@ -1,0 +1,166 @@
+"""The edges of a decision that a list of visible ids does not show: what is cited, which rule is named, what is bounded."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adapter.consent import anchored, decide
+from adapter.names import ACT_REASON, CONSENT_SCOPE
+from adapter.ports import Ask, Decision
+
+AT = datetime(2026, 3, 3, 9, tzinfo=UTC)
+ASK = Ask("Patient/p1", frozenset({"Organization/cbo"}), (f"{ACT_REASON}|TREAT",), "access")
+REQUEST = {"resourceType": "ServiceRequest", "id": "sr1", "subject": {"reference": "Patient/p1"}}
+DEEP: dict[str, Any] = {"type": "permit"}
+for _ in range(6):
+    DEEP = {"type": "permit", "provision": [DEEP]}
+
+
+def consent(provision: Any, id: Any = "c1", **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Consent", "id": id, "status": "active", "patient": {"reference": "Patient/p1"},
+        "scope": {"coding": [{"system": CONSENT_SCOPE, "code": "patient-privacy"}]}, "provision": provision, **more,
+    }  # fmt: skip
+
+
+def decided(*consents: dict[str, Any], **more: Any) -> Decision:
+    return decide(consents, (), ASK, AT, **{"resource": REQUEST, "zone": "UTC", **more})
+
+
+def test_decide_p7_answers_indeterminate_when_a_fault_remains() -> None:
+    assert decide(None, (), ASK, AT, resource=REQUEST) == Decision(False, "indeterminate", "P7")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("id", [None, "", 3, ["x"]])
+def test_decide_cites_no_consent_without_an_id(id: Any) -> None:
+    assert decided(consent({"type": "permit"}, id)) == Decision(True, "permit", "S1")
+
+
+@pytest.mark.parametrize(
+    ("meta", "cited"),
+    [({"versionId": "4"}, "Consent/c1/_history/4"), ({"versionId": 4}, "Consent/c1"), ({"versionId": ""}, "Consent/c1"), ({}, "Consent/c1"),
+     ("x", "Consent/c1"), (None, "Consent/c1")],
+)  # fmt: skip
+def test_decide_s16_cites_the_version_where_there_is_one(meta: Any, cited: str) -> None:
+    assert decided(consent({"type": "permit"}, meta=meta)).versions == (cited,)
+
+
+def test_decide_s16_cites_every_consent_that_decided_once_in_order() -> None:
+    deny = {"type": "deny"}
+    assert decided(consent(deny, "b"), consent({"type": "permit"}, "c"), consent(deny, "a"), consent(deny, "a")).versions == ("Consent/a", "Consent/b")
+
+
+def test_decide_names_the_first_rule_and_nesting_before_all() -> None:
+    plain, nested = consent({"type": "deny"}), consent({"type": "permit", "provision": [{"type": "deny"}]}, "c2")
+    assert decided(nested, consent({"type": "deny", "purpose": [{"system": ACT_REASON, "code": "TREAT"}]}, "c3")).rule == "S1"
+    assert decided(plain, nested).rule == "S12"
+    refused = decided(plain, consent(DEEP, "c4"))
+    assert (refused.rule, refused.reason, refused.versions) == ("S16", "nesting", ("Consent/c1", "Consent/c4"))
+
+
+@pytest.mark.parametrize(
+    ("provision", "rule"),
+    [({"type": "permit"}, "S1"), ({"type": "deny", "provision": [{"type": "permit"}]}, "S12"), ({"provision": [{"type": "permit"}]}, "S12"),
+     ({"type": "permit", "provision": [{"type": "permit"}]}, "S1"), ({"type": "deny"}, "S13"), ({"type": "deny", "class": []}, "S1"),
+     ({"type": "permit", "provision": [{}]}, "S12"), ({"type": "deny", "provision": [{"type": "deny", "actor": []}]}, "S12")],
+)  # fmt: skip
+def test_decide_names_the_rule_that_decided(provision: dict[str, Any], rule: str) -> None:
+    assert decided(consent(provision)).rule == rule
+
+
+@pytest.mark.parametrize("subject", [{"display": "x"}, [{"reference": "Patient/p1"}, {"display": "x"}], [{"display": "x"}, {"reference": "Patient/p1"}]])
+def test_decide_s2_says_that_it_is_not_known_whose_it_is(subject: Any) -> None:
+    decision = decided(consent({"type": "permit"}), resource={**REQUEST, "subject": subject})
+    assert decision == Decision(False, "other-patient", "S2")
+
+
+@pytest.mark.parametrize("more", [{"zone": "Nowhere/Else"}, {"complete": False}, {"resource": None}, {"resource": [REQUEST]}])
+def test_decide_s14_is_indeterminate_when_the_question_is_not_whole(more: dict[str, Any]) -> None:
+    assert decided(consent({"type": "permit"}), **more) == Decision(False, "indeterminate", "S14")
+
+
+def test_decide_s14_is_indeterminate_when_the_time_has_no_zone() -> None:
+    decision = decide([consent({"type": "permit"})], (), ASK, AT.replace(tzinfo=None), resource=REQUEST)
+    assert decision == Decision(False, "indeterminate", "S14")
+
+
+NEED = "https://liaison.example/CodeSystem/need"
+
+
+def need(*codes: str) -> list[dict[str, Any]]:
+    return [{"coding": [{"system": NEED, "code": code}]} for code in codes]
+
+
+ASKED = {**REQUEST, "reasonCode": need("isolement", "budget")}
+
+
+def test_decide_names_the_needs_that_the_permits_name() -> None:
+    permits = [consent({"type": "permit", "code": need("isolement")}), consent({"type": "permit", "code": [*need("budget", "sante"), {"text": "x"}]}, "c2")]
+    decision = decided(*permits, resource=ASKED)
+    assert decision.codes == {f"{NEED}|{code}" for code in ("isolement", "budget", "sante")}
+    assert decision.obligations == ("limit-to-codes",)
+    assert decided(permits[0], resource=ASKED).codes == {f"{NEED}|isolement"}
+
+
+def test_decide_limits_nothing_when_one_permit_names_no_need() -> None:
+    decision = decided(consent({"type": "permit", "code": need("isolement")}), consent({"type": "permit"}, "c2"), resource=ASKED)
+    assert (decision.permit, decision.codes, decision.obligations) == (True, frozenset(), ())
+    nested = consent({"type": "permit", "provision": [{"type": "permit", "code": need("isolement")}]})
+    assert decided(nested, resource=ASKED).codes == frozenset()
+
+
+def test_decide_inherits_the_needs_of_the_rule_above() -> None:
+    nested = consent({"code": need("isolement"), "provision": [{"type": "permit"}, {"type": "permit", "code": need("budget")}]})
+    assert decided(nested, resource=ASKED).codes == {f"{NEED}|isolement", f"{NEED}|budget"}
+
+
+def test_decide_names_no_needs_when_it_denies() -> None:
+    decision = decided(consent({"type": "deny", "code": need("isolement")}), resource=ASKED)
+    assert (decision.permit, decision.codes, decision.obligations) == (False, frozenset(), ())
+
+
+def test_anchored_marks_a_copy_as_denying_only() -> None:
+    permit = consent({"type": "permit"})
+    [marked] = anchored([permit], REQUEST)
+    assert marked == {**permit, "modifierExtension": [{"url": "urn:liaison:denies-only", "valueBoolean": True}]}
+    assert "modifierExtension" not in permit
+    assert anchored([permit, 3, None], {**REQUEST, "supportingInfo": [{"reference": "Consent/c1/_history/2"}]}) == [permit]  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("id", [None, 3, ""])
+def test_anchored_never_takes_a_consent_without_id_as_named(id: Any) -> None:
+    request = {**REQUEST, "supportingInfo": [{"reference": f"Consent/{id}"}, {"reference": "Consent/None"}, {"display": "x"}, 3]}
+    assert id == "" or "modifierExtension" in anchored([consent({"type": "permit"}, id)], request)[0]
+    assert "modifierExtension" in anchored([consent({"type": "permit"})], 3)[0]  # type: ignore[arg-type]
+
+
+def test_decide_c_e9_opens_each_rule_and_each_group_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 Consents with three rules each, every actor in a ring of groups: the work is counted, not timed."""
+    module, match = sys.modules["adapter.consent.decide"], sys.modules["adapter.consent.match"]
+    counted = {"rules": 0, "groups": 0}
+
+    def counting(name: str, real: Any) -> Any:
+        def count(*arguments: Any, **named: Any) -> Any:
+            counted[name] += 1
+            return real(*arguments, **named)
+
+        return count
+
+    monkeypatch.setattr(module, "_holds", counting("rules", module._holds))
+    monkeypatch.setattr(match, "_member", counting("groups", match._member))
+    ring = {f"Group/{number}": [f"Group/{(number + 1) % 50}", f"Organization/o{number}"] for number in range(50)}
+
+    def actor(number: int) -> list[dict[str, Any]]:
+        return [{"reference": {"reference": f"Group/{number % 50}"}}]
+
+    many = [
+        consent({"type": "permit", "actor": actor(number), "provision": [{"type": "deny", "actor": actor(number + 1)}, {"type": "permit", "class": []}]}, f"c{number}")
+        for number in range(500)
+    ]
+    assert decided(*many, groups=ring) == Decision(False, "no-permit", "S1")
+    assert counted["rules"] == 500 * 3
+    assert counted["groups"] == 50
