@@ -164,7 +164,7 @@ def _missing(root: Resource, question: Question) -> Iterator[tuple[str, str, str
         if not wants:
             continue
         if holds == YES:
-            yield wants, "S13", f"{path} ({wants}) is only what this Consent takes as usual"
+            yield wants, "S13", f"{path} ({wants}) is only what this Consent takes as usual (S13)"
             continue
         names = [f"{name} {'does not match' if value == NO else 'is not known'} ({RULE_OF[name] if value == NO else 'S6'})" for name, value in unsure]
         rule = next((RULE_OF[name] for name, value in unsure if value == NO), "S6")

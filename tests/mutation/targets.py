@@ -30,7 +30,7 @@ TARGETS = {
             (f"{UNIT}/test_consent_vectors.py", "-k", "not broken"),
             (UNIT, "-k", "not broken and not whatever_the_json", f"--ignore={UNIT}/test_consent_explain_store.py"),
             (f"{UNIT}/test_consent_check.py", "-k", "whatever_the_json"),
-            ("tests/property/test_consent_decide.py",),
+            ("tests/property/test_consent_decide.py", "tests/property/test_consent_life.py"),
         ),
         leave=("WORDS", "REASONS", "Matcher", "Span"),
     ),

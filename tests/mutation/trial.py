@@ -41,7 +41,14 @@ def tried(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: i
         if (ended := running.pop(done, None)) is None:
             continue
         code = os.waitstatus_to_exitcode(status)
-        yield Outcome(ended, code != SURVIVED, f"stage {code}" if code > 0 else "time" if code == -signal.SIGALRM else f"signal {-code}")
+        yield Outcome(ended, code != SURVIVED, _by(code))
+
+
+def _by(code: int) -> str:
+    """The stage that failed; negative is the signal that ended the process."""
+    if code >= 0:
+        return f"stage {code}" if code else ""
+    return "time" if code == -signal.SIGALRM else f"signal {-code}"
 
 
 def sound(stages: Sequence[Sequence[str]], *, seconds: int) -> bool:

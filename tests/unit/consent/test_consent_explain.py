@@ -121,3 +121,38 @@ def test_considered_tells_a_scope_of_two_codings_from_another_person() -> None:
     for unread in ("x", {"coding": "x"}, {"coding": ["x"]}, {"coding": [{"system": CONSENT_SCOPE}]}, {"coding": [{"code": "patient-privacy"}]}):
         [one] = considered([{**consent_of("S1-permit-permits"), "scope": unread}], ASK, AT, resource=REQUEST)
         assert (one.rule, one.why) == ("S2", ("its scope is not patient-privacy",))
+
+
+def actor(key: str) -> list[dict[str, Any]]:
+    return [{"reference": {"reference": key}}]
+
+
+@pytest.mark.parametrize(
+    ("provision", "more", "rule", "why"),
+    [
+        ({"type": "permit", "provision": [{"type": "permit", "actor": actor("Organization/x")}]}, {"implicitRules": "urn:x"}, "S15",
+         ["it carries a modifier that is not known, or no verification of it succeeded: only its denies count"]),
+        ({"type": "deny", "provision": [{"type": "permit", "actor": actor("Organization/x")}]}, {"implicitRules": "urn:x"}, "S7",
+         ["provision (deny) is only what this Consent takes as usual (S13)", "provision.provision[0] (permit) does not apply: actor does not match (S7)"]),
+        ({"type": "permit", "actor": actor("Organization/cbo"), "class": [{"system": "s", "code": "x"}], "action": [{"coding": []}]}, {}, "S6",
+         ["provision (permit) does not apply: action is not known (S6), class is not known (S6)"]),
+        ({"type": "permit", "actor": actor("Organization/cbo"), "purpose": [{"system": ACT_REASON, "code": "HRESCH"}], "class": [{}]}, {}, "S8",
+         ["provision (permit) does not apply: purpose does not match (S8), class is not known (S6)"]),
+        ({"actor": actor("Organization/x"), "provision": [{"type": "permit"}, {"actor": actor("Organization/y")}]}, {}, "S7",
+         ["provision.provision[0] (permit) does not apply: actor does not match (S7)",
+          "provision.provision[1] (deny) does not apply: actor does not match (S7)"]),
+        ({"type": "maybe", "provision": []}, {}, "S3", ["no rule of it is of the type permit or deny"]),
+    ],
+)  # fmt: skip
+def test_considered_tells_of_each_rule_why_it_does_not_apply(provision: dict[str, Any], more: dict[str, Any], rule: str, why: list[str]) -> None:
+    [one] = considered([{**consent_of("S1-permit-permits"), **more, "provision": provision}], ASK, AT, resource=REQUEST)
+    assert (one.says, one.rule, list(one.why)) == ("nothing", rule, why)
+
+
+def test_considered_tells_of_the_rules_that_apply_only() -> None:
+    nested = {"type": "permit", "provision": [{"type": "permit", "actor": actor("Group/g")}, {"type": "deny", "actor": actor("Organization/x")}, {"type": "permit"}]}
+    [one] = considered([{**consent_of("S1-permit-permits"), "provision": nested}], ASK, AT, resource=REQUEST)
+    assert (one.says, one.why) == ("permit", ("provision (permit) applies", "provision.provision[2] (permit) applies"))
+    deep = {"provision": [{"type": "permit", "provision": [{"type": "permit", "provision": [{"actor": actor("Organization/cbo")}]}]}]}
+    [one] = considered([{**consent_of("S1-permit-permits"), "provision": deep}], ASK, AT, resource=REQUEST)
+    assert (one.says, one.why) == ("deny", ("provision.provision[0].provision[0].provision[0] (deny) applies",))

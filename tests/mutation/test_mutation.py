@@ -1,0 +1,167 @@
+"""The mutator itself, and a short sample of each target: every mutant of it is found, or has a reason in equivalents.yaml."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.mutation.__main__ import EQUIVALENTS, equivalents, mutants, report, sampled
+from tests.mutation.documents import of_yaml
+from tests.mutation.mutants import Mutant, of_python
+from tests.mutation.targets import ROOT, TARGETS
+from tests.mutation.trial import Outcome
+
+CODE = '''"""Docs stay."""
+TABLE = {"a": 1, "b": "TREAT COC"}
+Alias = int
+
+
+def f(x: int, y: str = "n") -> bool:
+    """Docs stay."""
+    if x < 3 and not y:
+        return x == 1
+    raise ValueError(f"said {x} is 4")
+'''
+
+
+def made(tmp_path: Path, source: str = CODE) -> list[Mutant]:
+    file = tmp_path / "m.py"
+    file.write_text(source, "utf-8")
+    return list(of_python(file, "m.py"))
+
+
+def test_of_python_changes_one_thing_at_a_time_and_nothing_that_only_speaks(tmp_path: Path) -> None:
+    found = {(one.kind, one.place, one.before, one.after) for one in made(tmp_path)}
+    assert found == {
+        ("table", "TABLE", "'a'", "(dropped)"), ("table", "TABLE", "'b'", "(dropped)"), ("table", "TABLE", "'a'", "'XXa'"),
+        ("table", "TABLE", "'b'", "'XXb'"), ("table", "TABLE", "1", "2"), ("table", "TABLE", "TREAT", "(dropped)"),
+        ("table", "TABLE", "COC", "(dropped)"), ("table", "TABLE", "TREAT misspelt", "(dropped)"), ("table", "TABLE", "COC misspelt", "(dropped)"),
+        ("code", "f", "'n'", "'XXn'"), ("code", "f", "x < 3 and (not y)", "x < 3 or not y"), ("code", "f", "x < 3", "x <= 3"),
+        ("code", "f", "x < 3", "x >= 3"), ("code", "f", "3", "4"), ("code", "f", "not y", "y"), ("code", "f", "return x == 1", "return None"),
+        ("code", "f", "x == 1", "x != 1"), ("code", "f", "1", "2"),
+    }  # fmt: skip
+
+
+def test_of_python_leaves_the_rest_of_the_text_as_it_is(tmp_path: Path) -> None:
+    for one in made(tmp_path):
+        compile(one.text, "m.py", "exec")
+        assert one.text != CODE
+        assert sum(a != b for a, b in zip(one.text.splitlines(), CODE.splitlines(), strict=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "before", "after"),
+    [
+        ("def f(a):\n    return [x for x in a if x]\n", "[x for x in a if x]", "[x for x in a]"),
+        ("def f(a):\n    return any(x for x in a if x > 1)\n", "(x for x in a if x > 1)", "x for x in a"),
+        ("def f(a):\n    return min(a)\n", "min(a)", "max(a)"),
+        ("def f(a):\n    return a.startswith('x')\n", "a.startswith('x')", "a.endswith('x')"),
+        ("def f(a):\n    return 1 if a else 2\n", "1 if a else 2", "2 if a else 1"),
+        ("def f(a):\n    for x in a:\n        continue\n", "continue", "break"),
+        ("def f(a):\n    a += 1\n", "a += 1", "pass"),
+        ("def f(a):\n    a.append(1)\n", "a.append(1)", "pass"),
+        ("def f(a):\n    if a:\n        return a\n    return b\n", "if a: return a", "if not a: return a"),
+        ("def f(a, b):\n    return a | b\n", "a | b", "a & b"),
+        ("X = ('a', 'b')\n", "'b'", "(dropped)"),
+    ],
+)
+def test_of_python_has_this_fault(tmp_path: Path, source: str, before: str, after: str) -> None:
+    found = made(tmp_path, source)
+    assert (before, after) in {(one.before, one.after) for one in found}
+    for one in found:
+        compile(one.text, "m.py", "exec")
+
+
+def test_of_python_numbers_twins(tmp_path: Path) -> None:
+    keys = [one.key for one in made(tmp_path, "def f(a):\n    return (a == 1, a == 1)\n")]
+    assert "m.py f: a == 1 => a != 1" in keys
+    assert "m.py f: a == 1 => a != 1 #2" in keys
+    assert len(keys) == len(set(keys))
+
+
+def test_of_yaml_drops_every_entry_and_flips_every_value(tmp_path: Path) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text("# said\nshow:\n  - {path: a, need: true}\nversion: 1\n", "utf-8")
+    found = list(of_yaml(file, "t.yaml"))
+    whole: dict[str, Any] = {"show": [{"path": "a", "need": True}], "version": 1}
+    loaded = [yaml.safe_load(one.text) for one in found]
+    assert all(one != whole for one in loaded)
+    assert {"show": [], "version": 1} in loaded
+    assert {"show": [{"path": "XXa", "need": True}], "version": 1} in loaded
+    assert {"show": [{"path": "a", "need": False}], "version": 1} in loaded
+    assert {"show": [{"path": "a"}], "version": 1} in loaded
+    assert {"show": [{"path": "a", "need": True}], "version": 2} in loaded
+    assert len(loaded) == 9 - 1
+    assert len({one.key for one in found}) == len(found)
+
+
+def test_sampled_is_spread_evenly_and_the_same_each_time() -> None:
+    those = [Mutant("f", "p", str(number), "", "") for number in range(10)]
+    assert [one.before for one in sampled(those, 3)] == ["0", "3", "6"]
+    assert sampled(those, 0) == sampled(those, 10) == sampled(those, 99) == those
+
+
+def test_report_wants_95_percent_and_a_reason_for_each_survivor(capsys: pytest.CaptureFixture[str]) -> None:
+    those = [Mutant("f", "p", str(number), "x", "") for number in range(40)]
+    killed = [Outcome(one, True, "stage 1") for one in those]
+    assert report(killed, {})
+    one, two, three = (Outcome(those[number], False, "") for number in range(3))
+    assert not report([one, *killed[1:]], {})
+    assert report([one, *killed[1:]], {those[0].key: "why"})
+    assert report([one, two, *killed[2:]], {those[0].key: "a", those[1].key: "b"})
+    assert not report([one, two, three, *killed[3:]], {those[number].key: "why" for number in range(3)})
+    assert "NO REASON GIVEN" in capsys.readouterr().out
+
+
+def test_equivalents_name_mutants_that_exist_with_a_reason() -> None:
+    there = {one.key for target in TARGETS.values() for one in mutants(target)}
+    entries = yaml.safe_load(EQUIVALENTS.read_text("utf-8"))
+    assert [entry["mutant"] for entry in entries if entry["mutant"] not in there] == []
+    assert len(equivalents()) == len(entries)
+    assert all(len(why) > 10 for why in equivalents().values())
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_targets_have_files_and_stages_that_exist(name: str) -> None:
+    target = TARGETS[name]
+    assert target.paths()
+    assert all((ROOT / part).exists() for stage in target.stages for part in stage if part.startswith("tests/"))
+    for one in mutants(target)[::7]:
+        if one.file.endswith(".py"):
+            compile(one.text, one.file, "exec")
+
+
+def test_tried_tells_who_was_killed_and_by_what(tmp_path: Path) -> None:
+    """In a process of its own: what is forked must not have imported the code under test."""
+    script = """
+import sys
+from tests.mutation.mutants import Mutant
+from tests.mutation.trial import ROOT, sound, tried
+path = "adapter/consent/codes.py"
+text = (ROOT / path).read_text("utf-8")
+stage = [("tests/unit/consent/test_consent_vectors.py", "-k", "all_pass_ours")]
+assert sound(stage, seconds=60)
+said = {one.mutant.place: (one.killed, one.by) for one in tried([
+    Mutant(path, "same", "", "", text),
+    Mutant(path, "broken", "", "", text.replace('"TREAT": "CLINTRL COC', '"TREAT": "CLINTRL')),
+    Mutant(path, "loops", "", "", text + "\\nwhile True: pass\\n"),
+], stage, jobs=2, seconds=5)}
+print(said)
+assert said == {"same": (False, ""), "broken": (True, "stage 1"), "loops": (True, "time")}
+"""
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_mutation_sample_of_the_target_is_found(name: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.mutation", name, "--sample", "16"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    lines = run.stdout.splitlines()
+    assert run.returncode in (0, 1) and "NO REASON GIVEN" not in run.stdout, "\n".join([*lines, run.stderr])
