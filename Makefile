@@ -26,6 +26,7 @@ bench: $(READY)
 
 nightly: $(READY)
 	@LIAISON_TEST_PROFILE=nightly $(BIN)/python -m pytest $(ARGS)
+	@for target in $$($(BIN)/python -m tests.mutation --targets); do $(BIN)/python -m tests.mutation $$target || exit 1; done
 
 lint: $(READY)
 	@$(BIN)/ruff check .

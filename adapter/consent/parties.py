@@ -50,15 +50,15 @@ def missing_agreement(consent: Resource, related: Mapping[str, Resource], *, who
     An adult agrees himself or by proxy. For a minor or a protected adult the holder of authority or the representative
     must be among the performers; that the person agreed as well is kept, and is no substitute.
     """
-    patient = reference_of(consent.get("patient"))
+    patient = reference_of(consent.get("patient")) or ""
     performers = {text for one in listed(consent.get("performer")) if (text := reference_of(one))} or {patient}
-    agreed = {code for text in performers for code in _relations(related.get(text or "", {}), patient, systems)}
+    agreed = {code for text in performers for code in _relations(related.get(text, {}), patient, systems)}
     if agreed & MAY_AGREE[who] or (who == ADULT and patient in performers):
         return ""
     return {MINOR: PARENT, PROTECTED: REPRESENTATIVE, ADULT: "person"}[who]
 
 
-def _relations(related: Resource, patient: str | None, systems: Systems) -> set[str]:
+def _relations(related: Resource, patient: str, systems: Systems) -> set[str]:
     """The codes of our table by which an active RelatedPerson of this patient stands to him."""
     if related.get("active") is False or reference_of(related.get("patient")) != patient:
         return set()

@@ -63,12 +63,18 @@ def report(outcomes: list[Outcome], reasons: dict[str, str]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
-    parser.add_argument("target", choices=sorted(TARGETS))
+    parser.add_argument("target", choices=sorted(TARGETS), nargs="?")
+    parser.add_argument("--targets", action="store_true", help="name the targets and end")
     parser.add_argument("--sample", type=int, default=0, help="only so many, spread evenly")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="only mutants whose key contains this")
     parser.add_argument("--list", action="store_true", help="name them and end")
     asked = parser.parse_args()
+    if asked.targets:
+        print(" ".join(sorted(TARGETS)))
+        return 0
+    if asked.target is None:
+        parser.error(f"name a target: {', '.join(sorted(TARGETS))}")
     target = TARGETS[asked.target]
     chosen = sampled([one for one in mutants(target) if asked.only in one.key], asked.sample)
     if asked.list:
