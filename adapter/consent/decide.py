@@ -224,8 +224,8 @@ def _denial(rule: dict[str, Any], *, nested: bool) -> Verdict:
     """S13: a bare deny at the root with permits below is that Consent's default, not a wish of its own. With only
     denies below it stays explicit: adding a deny must never show more (P1). An element we do not know is no bareness."""
     if nested or rule.keys() - _BARE:
-        return Verdict("deny", "S12" if nested else "S1")
-    return Verdict("default", "S13") if _permits_below(rule) else Verdict("deny", "S13")
+        return Verdict("deny", "S1")  # below another it is told as S12 there
+    return Verdict("default") if _permits_below(rule) else Verdict("deny", "S13")
 
 
 def _permits_below(rule: dict[str, Any]) -> bool:

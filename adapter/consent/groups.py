@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from adapter.consent.question import NO, UNKNOWN, YES, canonical, listed, reference_of
+from adapter.consent.question import canonical, listed, reference_of
 from adapter.consent.times import bounds
 from adapter.ports import Ask, Basis, Resource
 
@@ -28,9 +28,9 @@ def _active(resource: Resource) -> bool:
 
 def _present(resource: Resource, at: datetime, zone: str) -> Iterable[str]:
     for entry, text in _entries(resource):
-        now = UNKNOWN if text is None else _during(entry, at, zone)
-        if now != NO and entry.get("inactive") is not True:
-            yield text if text and now == YES else ""
+        now = _during(entry, at, zone)
+        if now is not False and entry.get("inactive") is not True:
+            yield text if text and now else ""
 
 
 def _entries(resource: Resource) -> Iterable[tuple[dict[str, Any], str | None]]:
@@ -40,13 +40,14 @@ def _entries(resource: Resource) -> Iterable[tuple[dict[str, Any], str | None]]:
             yield entry, reference_of(entry.get("entity") if resource["resourceType"] == "Group" else entry.get("member"))
 
 
-def _during(entry: dict[str, Any], at: datetime, zone: str) -> int:
+def _during(entry: dict[str, Any], at: datetime, zone: str) -> bool | None:
+    """None: it cannot be read."""
     if "period" not in entry:
-        return YES
+        return True
     start, end = bounds(entry["period"], zone) or (None, None)
     if start is None or end is None:
-        return UNKNOWN
-    return YES if start[0] <= at and (at < end[1] or "end" not in entry["period"]) else NO
+        return None
+    return start[0] <= at and (at < end[1] or "end" not in entry["period"])
 
 
 def team(care_teams: Iterable[Resource], ask: Ask, at: datetime, *, zone: str = "Europe/Paris") -> tuple[Basis, ...]:
@@ -58,7 +59,7 @@ def team(care_teams: Iterable[Resource], ask: Ask, at: datetime, *, zone: str = 
         if resource.get("resourceType") != "CareTeam" or not _active(resource) or not isinstance(resource.get("id"), str):
             continue
         if reference_of(resource.get("subject")) == canonical(ask.patient) and any(
-            text in ask.actors and "start" in (entry.get("period") or {}) and _during(entry, at, zone) == YES for entry, text in _entries(resource)
+            text in ask.actors and "start" in (entry.get("period") or {}) and _during(entry, at, zone) for entry, text in _entries(resource)
         ):
             found.append(Basis("team", f"CareTeam/{resource['id']}"))
     return tuple(found)

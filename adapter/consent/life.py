@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from adapter.clock import instant
+from adapter.consent.question import reference_of
 from adapter.errors import Invalid
 from adapter.names import ACT_CODE, ACT_REASON, CONSENT_SCOPE, PARTICIPATION, Systems
 from adapter.ports import Resource
@@ -36,8 +37,8 @@ def confirmed(consent: Resource, *, at: datetime, by: str = "") -> Resource:
     RelatedPerson; "" = its patient) and when. Raises Invalid unless it is active."""
     if consent.get("status") != "active":
         raise Invalid("only an agreement in force can be confirmed", expression="Consent.status")
-    person = by or consent.get("patient", {}).get("reference", "")
-    if not person.startswith(("Patient/", "RelatedPerson/")):
+    person = by or reference_of(consent.get("patient"))
+    if person is None or not person.startswith(("Patient/", "RelatedPerson/")):
         raise Invalid("expected a Patient or a RelatedPerson", code="value", expression="Consent.verification.verifiedWith")
     verification = {"verified": True, "verifiedWith": {"reference": person}, "verificationDate": instant(at)}
     return consent | {"verification": [*consent.get("verification", ()), verification]}

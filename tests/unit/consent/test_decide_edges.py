@@ -164,3 +164,26 @@ def test_decide_c_e9_opens_each_rule_and_each_group_once(monkeypatch: pytest.Mon
     assert decided(*many, groups=ring) == Decision(False, "no-permit", "S1")
     assert counted["rules"] == 500 * 3
     assert counted["groups"] == 50
+
+
+JUNK: list[Any] = [
+    None, 3, True, "x", {}, [], [None], [3], ["x"], [[]], [{}], [{"reference": "x"}], [{"reference": {}}], [{"reference": {"reference": 3}}],
+    [{"reference": {"identifier": 3}}], [{"reference": {"identifier": {"system": 3, "value": []}}}], [{"coding": 3}], [{"coding": [3]}],
+    [{"coding": [{"system": [], "code": {}}]}], [{"system": {}, "code": []}], [{"meaning": [], "reference": {"reference": "Task/x"}}],
+    [{"meaning": "instance", "reference": 3}], {"start": 3}, {"start": []}, {"end": {}}, {"start": "2026", "end": None}, {"x": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+@pytest.mark.parametrize("element", ["actor", "action", "purpose", "class", "code", "securityLabel", "data", "period", "dataPeriod"])
+def test_decide_s6_junk_helps_no_permit_and_stops_no_deny_and_raises_nothing(element: str, junk: Any) -> None:
+    permitted = decided(consent({"type": "permit", element: junk}))
+    assert (permitted.permit, permitted.rule) == (False, "S1")
+    denied = decided(consent({"type": "permit"}), consent({"type": "deny", element: junk}, "c2"))
+    assert (denied.permit, denied.reason, denied.versions) == (False, "deny", ("Consent/c2",))
+
+
+@pytest.mark.parametrize("junk", [3, "x", {}, {"text": "x"}, {"coding": 3}, {"coding": [{"code": "x"}, 3]}])
+def test_decide_names_the_readable_needs_only(junk: Any) -> None:
+    decision = decided(consent({"type": "permit", "code": [junk, *need("isolement")]}), resource=ASKED)
+    assert decision.codes == {f"{NEED}|isolement"}

@@ -337,3 +337,17 @@ def test_members_s7_are_those_of_the_moment() -> None:
     found = members([group, care_team(), {"resourceType": "Task", "id": "t"}, {"resourceType": "Group"}], AT)
     assert found == {"Group/g": ["Organization/a", "", "", "Organization/g"], "CareTeam/t1": ["PractitionerRole/ines"]}
     assert members([group | {"active": False}, care_team(status="inactive")], AT) == {"Group/g": [], "CareTeam/t1": []}
+
+
+def test_members_and_team_end_at_the_end_of_their_last_day() -> None:
+    until = {"member": {"reference": "PractitionerRole/ines"}, "period": {"start": "2026-01-05", "end": "2026-03-05"}}
+    last, over = datetime(2026, 3, 5, 22, 59, 59, tzinfo=UTC), datetime(2026, 3, 5, 23, tzinfo=UTC)
+    assert members([care_team(participant=[until])], last) == {"CareTeam/t1": ["PractitionerRole/ines"]}
+    assert members([care_team(participant=[until])], over) == {"CareTeam/t1": []}
+    assert team([care_team(participant=[until])], ask("PractitionerRole/ines"), last)
+    assert not team([care_team(participant=[until])], ask("PractitionerRole/ines"), over)
+
+
+def test_team_looks_through_every_care_team() -> None:
+    several = [{"resourceType": "Group"}, care_team(status="inactive"), care_team(subject={"reference": "Patient/p2"}), care_team(), care_team(id="t2")]
+    assert team(several, ask("PractitionerRole/ines"), AT) == (Basis("team", "CareTeam/t1"), Basis("team", "CareTeam/t2"))
