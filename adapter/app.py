@@ -120,16 +120,17 @@ class App:
 
     @cached_property
     def jobs(self) -> Jobs:
-        return self.wiring.jobs(failed=failed)
+        return self.wiring.jobs(link=self.link_directory, failed=failed)
+
+    def link_directory(self, ehr: str) -> list[str]:
+        """Links the clinic's Organization to the one its EHR has under the same identifiers; returns what was linked.
+        Raises EhrError."""
+        mine = [each for each in resources(self.network, self.systems) if (each["resourceType"], each["id"]) == ("Organization", ehr)]
+        return link_directory(self.store, self.clients[ehr], mine)
 
     def link_directories(self) -> list[str]:
-        """Links each clinic's Organization and people to those its EHR has under the same identifiers. Raises EhrError."""
-        linked: list[str] = []
-        network = self.network
-        for name, client in self.clients.items():
-            mine = [each for each in resources(network, self.systems) if each["id"] == name and each["resourceType"] == "Organization"]
-            linked += link_directory(self.store, client, mine)
-        return linked
+        """The same for every EHR. Raises EhrError."""
+        return [each for ehr in self.clients for each in self.link_directory(ehr)]
 
     # ── what the doors ask ───────────────────────────────────────────────────────────────────────
     @property

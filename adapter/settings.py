@@ -59,8 +59,9 @@ class Settings(BaseSettings):
     max_body: ByteSize = Field(ByteSize(5 * 1024 * 1024), gt=0, description="largest request body")
     web_processes: int = Field(1, ge=1, le=64)
     jobs: bool = Field(True, description="run the jobs beside the server")
-    push_every: Duration = timedelta(seconds=1)
-    pull_interval: Duration = timedelta(minutes=15)
+    push_every: Duration = Field(timedelta(seconds=1), description="between looks at the outbox when no commit wakes the job")
+    push_lease: Duration = Field(timedelta(seconds=60), description="how long a letter is its taker's; after a crash it is taken again then")
+    pull_interval: Duration = Field(timedelta(minutes=15), description="how often each EHR is asked for Consents, and the clinic looked for there")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics_token_file: Path | None = Field(None, description="token that opens /metrics to others than this machine")
     token_seconds: int = Field(300, ge=30, le=3600, description="life of an access token")

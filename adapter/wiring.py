@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from adapter import dossier
@@ -45,9 +46,11 @@ class Wiring:
     pulls: Mapping[str, Pull]
     settings: Settings
 
-    def jobs(self, *, failed: Callable[[str, Exception], None]) -> Jobs:
-        """The jobs of this process, not yet started."""
-        return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), failed=failed)
+    def jobs(self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None]) -> Jobs:
+        """The jobs of this process, not yet started. `link` links the directory of one EHR."""
+        every = self.settings.pull_interval
+        chores = {f"directory-{ehr}": (partial(link, ehr), every) for ehr in self.pulls}
+        return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), chores=chores, failed=failed, beat=self.settings.push_every)
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ def wire(
         store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, patients=patients, inbound=inbound,
         ownership=rules, systems=systems,
     )  # fmt: skip
-    push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, failed=failed)
+    push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed)
     searches = own_searches(systems, consents=settings.pull_interval)
     pulls = {name: Pull(store, client, inbound, clock, searches=searches, holder=holder) for name, client in clients.items()}
     return Wiring(store, push, pulls, settings)

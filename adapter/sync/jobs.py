@@ -19,13 +19,14 @@ from adapter.sync.push import Push
 from adapter.sync.schedule import Schedule
 
 T = TypeVar("T")
-BEAT = 1.0  # seconds between looks at the outbox when nobody wakes us
+BEAT = timedelta(seconds=1)
 LOOK = timedelta(minutes=1)  # between looks at which pull is due
 
 
 class Jobs:
     """`failed(code, error)` hears of what went wrong, by catalogued code and error; never of content. `chores` are
-    further callables of the composition root, each with how often the timer calls it."""
+    further callables of the composition root, each with how often the timer calls it; each is done once before the first
+    letter, too. `beat`: between looks at the outbox when nobody wakes us."""
 
     def __init__(
         self,
@@ -36,9 +37,10 @@ class Jobs:
         schedule: Schedule | None = None,
         chores: Mapping[str, tuple[Callable[[], object], timedelta]] | None = None,
         failed: Callable[[str, Exception], None] = lambda code, error: None,
+        beat: timedelta = BEAT,
     ) -> None:
         self._push, self._pulls, self._failed = push, pulls, failed
-        self._schedule, self._chores = schedule, dict(chores or {})
+        self._schedule, self._chores, self._beat = schedule, dict(chores or {}), beat.total_seconds()
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         store.on_commit(self._wake.set)
@@ -82,8 +84,11 @@ class Jobs:
             self._guarded(f"pull-{ehr}", lambda: self._pulls[ehr].run(now=now))
 
     def _run(self) -> None:
+        for name, (chore, _) in self._chores.items():
+            if not self._ending.is_set():
+                self._guarded(name, chore)
         while not self._ending.is_set():
-            self._wake.wait(BEAT)
+            self._wake.wait(self._beat)
             self._wake.clear()
             self.tick()
 
