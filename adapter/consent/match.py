@@ -182,18 +182,17 @@ def _label_permit(levels: list[int], cleared: frozenset[str], question: Question
     level, sensitivities, unknown = question.labels
     if unknown or (level is None and not sensitivities):
         return UNKNOWN
-    ceiling = max(levels, default=-1)
-    if level is not None and (max(level, RESTRICTED) if sensitivities else level) <= ceiling:
+    if level is not None and any((max(level, RESTRICTED) if sensitivities else level) <= ceiling for ceiling in levels):
         return YES
     if sensitivities and all(sensitivity_within(one, cleared) for one in sensitivities):
         return YES
-    return UNKNOWN if level is None and ceiling >= RESTRICTED else doubt
+    return UNKNOWN if level is None and levels else doubt
 
 
 def _label_deny(levels: list[int], named: frozenset[str], question: Question, doubt: int) -> int:
     level, sensitivities, unknown = question.labels
-    worth = max(-1 if level is None else level, RESTRICTED if sensitivities else -1)
-    if levels and min(levels) <= worth:
+    worth = [one for one in (level, RESTRICTED if sensitivities else None) if one is not None]
+    if any(floor <= one for floor in levels for one in worth):
         return YES
     if any(sensitivity_within(one, named) for one in sensitivities):
         return YES

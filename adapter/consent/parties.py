@@ -39,8 +39,8 @@ def _birthday(birth: date, years: int) -> date:
 
 def given_by(consent: Resource, performers: Sequence[str]) -> Resource:
     """The Consent as agreed to by these ("Patient/x", "RelatedPerson/y"); the patient himself when there are none."""
-    people = performers or (str(consent.get("patient", {}).get("reference", "")),)
-    return consent | {"performer": [{"reference": person} for person in people]}
+    people = performers or (reference_of(consent.get("patient")),)
+    return consent | {"performer": [{"reference": person} for person in people if person]}
 
 
 def missing_agreement(consent: Resource, related: Mapping[str, Resource], *, who: str, systems: Systems) -> str:
@@ -50,18 +50,17 @@ def missing_agreement(consent: Resource, related: Mapping[str, Resource], *, who
     An adult agrees himself or by proxy. For a minor or a protected adult the holder of authority or the representative
     must be among the performers; that the person agreed as well is kept, and is no substitute.
     """
-    patient = reference_of(consent.get("patient")) or ""
+    lacking, patient = {MINOR: PARENT, PROTECTED: REPRESENTATIVE, ADULT: "person"}[who], reference_of(consent.get("patient"))
+    if patient is None:
+        return lacking
     performers = {text for one in listed(consent.get("performer")) if (text := reference_of(one))} or {patient}
-    agreed = {code for text in performers for code in _relations(related.get(text, {}), patient, systems)}
-    if agreed & MAY_AGREE[who] or (who == ADULT and patient in performers):
-        return ""
-    return {MINOR: PARENT, PROTECTED: REPRESENTATIVE, ADULT: "person"}[who]
+    wanted = {f"{systems.code('capacity')}|{code}" for code in MAY_AGREE[who]}
+    agreed = any(wanted & _capacities(related.get(text, {}), patient) for text in performers)
+    return "" if agreed or (who == ADULT and patient in performers) else lacking
 
 
-def _relations(related: Resource, patient: str, systems: Systems) -> set[str]:
-    """The codes of our table by which an active RelatedPerson of this patient stands to him."""
+def _capacities(related: Resource, patient: str) -> set[str | None]:
+    """The "system|code" by which an active RelatedPerson of this patient stands to him."""
     if related.get("active") is False or reference_of(related.get("patient")) != patient:
         return set()
-    prefix = f"{systems.code('capacity')}|"
-    codings = (coding_of(coding) for concept in listed(related.get("relationship")) if isinstance(concept, dict) for coding in listed(concept.get("coding")))
-    return {coding.removeprefix(prefix) for coding in codings if coding and coding.startswith(prefix)}
+    return {coding_of(coding) for concept in listed(related.get("relationship")) if isinstance(concept, dict) for coding in listed(concept.get("coding"))}

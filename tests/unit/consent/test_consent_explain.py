@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from adapter.consent import anchored, considered, decide, in_words
+from adapter.consent.codes import CONFIDENTIALITY
 from adapter.consent.explain import REASONS, RULE_OF
 from adapter.consent.match import MATCHERS
-from adapter.names import ACT_REASON, CONSENT_SCOPE
+from adapter.names import ACT_CODE, ACT_REASON, CONSENT_SCOPE
 from adapter.ports import Ask, Decision
 
 RULES: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "vectors" / "consent" / "rules.json").read_text("utf-8"))
@@ -156,3 +157,17 @@ def test_considered_tells_of_the_rules_that_apply_only() -> None:
     deep = {"provision": [{"type": "permit", "provision": [{"type": "permit", "provision": [{"actor": actor("Organization/cbo")}]}]}]}
     [one] = considered([{**consent_of("S1-permit-permits"), "provision": deep}], ASK, AT, resource=REQUEST)
     assert (one.says, one.why) == ("deny", ("provision.provision[0].provision[0].provision[0] (deny) applies",))
+
+
+@pytest.mark.parametrize(
+    ("labels", "ceiling", "rule"),
+    [([], "R", "S6"), (["PSY"], "R", "S6"), (["V"], "R", "S10"), (["N", "PSY"], "N", "S10"), (["N", "Q"], "R", "S6"), (["PSY"], "PSY-other", "S10")],
+)
+def test_considered_tells_a_label_too_high_from_one_not_known(labels: list[str], ceiling: str, rule: str) -> None:
+    def label(code: str) -> dict[str, str]:
+        return {"system": ACT_CODE if code.startswith("PSY") else CONFIDENTIALITY, "code": code}
+
+    resource = {**REQUEST, "meta": {"security": [label(code) for code in labels]}}
+    permit = {**consent_of("S1-permit-permits"), "provision": {"type": "permit", "securityLabel": [label(ceiling)]}}
+    [one] = considered([permit], ASK, AT, resource=resource)
+    assert (one.says, one.rule) == ("nothing", rule)

@@ -287,11 +287,22 @@ def test_missing_agreement_of_the_person_alone() -> None:
 @pytest.mark.parametrize(
     "changed",
     [{"active": False}, {"patient": {"reference": "Patient/p2"}}, {"relationship": []}, {"relationship": ["x"]},
-     {"relationship": [{"coding": [{"system": "urn:x", "code": PARENT}]}]}],
+     {"relationship": [{"coding": [{"system": "urn:x", "code": PARENT}]}]}, {"relationship": [{"coding": [{"code": PARENT}, 3]}]}, {"relationship": "x"}],
 )  # fmt: skip
 def test_missing_agreement_takes_no_stranger(changed: dict[str, Any]) -> None:
     assert lacking(MINOR, "RelatedPerson/r1", related=relation(PARENT) | changed) == PARENT
     assert lacking(MINOR, "RelatedPerson/r2", related=relation(PARENT)) == PARENT
+
+
+def test_missing_agreement_of_a_consent_of_nobody() -> None:
+    nobody = CONSENT | {"patient": {"display": "x"}}
+    assert missing_agreement(nobody, {}, who=ADULT, systems=SYSTEMS) == "person"
+    assert given_by(nobody, ())["performer"] == []
+
+
+def test_capacities_and_standings_are_the_codes_that_are_stored() -> None:
+    assert (PARENT, REPRESENTATIVE, PROXY, TRUSTED) == ("autorite-parentale", "mandataire", "procuration", "personne-de-confiance")
+    assert (MINOR, PROTECTED, ADULT) == ("minor", "protected", "adult")
 
 
 # ── groups and teams ─────────────────────────────────────────────────────────────────────────────

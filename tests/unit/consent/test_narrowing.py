@@ -45,6 +45,8 @@ def changed(**elements: Any) -> tuple[str, ...]:
 
 def test_wider_is_nothing_for_the_same_consent_in_another_order() -> None:
     assert wider(consent(PERMIT), consent(dict(reversed(PERMIT.items())))) == ()
+    turned = {**PERMIT, "actor": [dict(reversed(entry.items())) for entry in PERMIT["actor"]]}
+    assert wider(consent(PERMIT), consent(turned)) == ()
     assert wider(consent("x"), consent("x")) == ()
 
 
