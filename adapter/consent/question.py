@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -103,25 +103,34 @@ class Question:
     def groups(self) -> dict[str, Collection[str]]:
         return {canonical(name): members for name, members in self._groups.items()}
 
-    def _nodes(self) -> Iterator[dict[str, Any]]:
-        """Every JSON object of the resource. A stack, not recursion: any depth must do."""
+    @lazy
+    def _named(self) -> tuple[frozenset[str], frozenset[str]]:
+        """(codings, references) of every JSON object of the resource. A stack, not recursion: any depth must do."""
+        codings: set[str | None] = set()
+        references: set[str | None] = set()
         rest: list[Any] = [self.resource]
         while rest:
             node = rest.pop()
             if isinstance(node, dict):
-                yield node
+                if "code" in node:
+                    codings.add(coding_of(node))
+                if "reference" in node:
+                    references.add(reference_of(node))
                 node = node.values()
-            rest += [child for child in node if isinstance(child, _NESTED)]
+            for child in node:
+                if isinstance(child, _NESTED):
+                    rest.append(child)
+        return frozenset(one for one in codings if one is not None), frozenset(one for one in references if one is not None)
 
-    @lazy
+    @property
     def codings(self) -> frozenset[str]:
         """Every "system|code" anywhere in the resource."""
-        return frozenset(found for node in self._nodes() if "code" in node and (found := coding_of(node)) is not None)
+        return self._named[0]
 
-    @lazy
+    @property
     def references(self) -> frozenset[str]:
         """Every literal reference anywhere in the resource."""
-        return frozenset(found for node in self._nodes() if "reference" in node and (found := reference_of(node)) is not None)
+        return self._named[1]
 
     @lazy
     def authors(self) -> frozenset[str]:
