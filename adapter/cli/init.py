@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from adapter.cli import house
 from adapter.errors import SettingsError
 
 NETWORK = """\
@@ -44,15 +45,21 @@ clients:
   - {id: cabinet, organisation: msp, person: medecin, secret_file: secrets/cabinet, scopes: [system/*.cruds, intake, views]}
   - {id: coursiers, organisation: coursiers, unit: coursiers-ville, secret_file: secrets/coursiers, scopes: [intake, views]}
 """
-KEY, FILE, SECRETS = "liaison.key", "network.yaml", ("secrets/cabinet", "secrets/coursiers")
+KEY, FILE = "liaison.key", "network.yaml"
 
 
-def init(folder: Annotated[Path, typer.Argument(help="Made if need be.")] = Path()) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="Made if need be.")] = Path(),
+    demo: Annotated[bool, typer.Option("--demo", help="With the network of the demonstration, to try Liaison out.")] = False,
+) -> None:
     """Make a secret key, a network file to start from and its clients' secrets. Never writes over anything."""
     from adapter.clock import SystemClock
+    from adapter.network import parse
 
     clock = SystemClock()
-    wanted = {KEY: clock.secret(), FILE: NETWORK, **{name: clock.secret() for name in SECRETS}}
+    network = _demonstration() if demo else NETWORK
+    secrets = [client.secret.file for client in parse(network).clients if client.secret.file]
+    wanted = {KEY: clock.secret(), FILE: network, **{name: clock.secret() for name in secrets}}
     there = [name for name in wanted if (folder / name).exists()]
     if there:
         raise SettingsError(f"{folder} has {', '.join(there)} already", fix="name another folder, or go on with this one: liaison db upgrade")
@@ -68,13 +75,21 @@ def init(folder: Annotated[Path, typer.Argument(help="Made if need be.")] = Path
         typer.echo(f"made  {folder / name}")
     steps = [] if folder == Path() else [f"cd {folder}"]
     steps += ["liaison db upgrade", "liaison network apply", "liaison serve"]
-    typer.echo("\nNext: put your own organisations in network.yaml, then\n" + "\n".join(f"  {step}" for step in steps))
+    first = "Next:" if demo else "Next: put your own organisations in network.yaml, then"
+    typer.echo(f"\n{first}\n" + "\n".join(f"  {step}" for step in steps))
     typer.echo(f"\nKeep {KEY} safe and out of version control: without it what was stored cannot be searched.")
+
+
+def _demonstration() -> str:
+    """The demonstration's network file. Raises SettingsError."""
+    from adapter.settings import mappings_folder
+
+    return (mappings_folder(house.settings()) / "demo" / "network.yaml").read_text(encoding="utf-8")
 
 
 def _write(file: Path, text: str) -> Path:
     """A file that its owner alone may read, unless it is there already."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
         opened.write(text + ("" if text.endswith("\n") else "\n"))
     return file
