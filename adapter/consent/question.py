@@ -51,7 +51,7 @@ class Labels(NamedTuple):
 
 def canonical(reference: str) -> str:
     """A literal reference without its version."""
-    return reference.split("/_history/", 1)[0]
+    return reference.partition("/_history/")[0]
 
 
 def same(one: str, other: str) -> int:
@@ -62,7 +62,7 @@ def same(one: str, other: str) -> int:
     if one.startswith("urn:") or other.startswith("urn:"):
         return UNKNOWN
     longer, shorter = (one, other) if "://" in one else (other, one)
-    return UNKNOWN if "://" in longer and "://" not in shorter and longer.endswith("/" + shorter) else NO
+    return UNKNOWN if "://" in longer and longer.endswith("/" + shorter) else NO
 
 
 def coding_of(value: Any) -> str | None:
@@ -148,11 +148,11 @@ class Question:
         security = meta.get("security") if isinstance(meta, dict) else None
         level: int | None = None
         sensitivities: set[str] = set()
-        unknown = not isinstance(meta, dict | None) or not isinstance(security, list | None)
+        unknown = False
         for label in listed(security):
             system, code = (label.get("system"), label.get("code")) if isinstance(label, dict) else (None, None)
             if system == CONFIDENTIALITY and isinstance(code, str) and code in LEVELS:
-                level = max(LEVELS[code], -1 if level is None else level)
+                level = max(LEVELS[code], level or 0)
             elif system == ACT_CODE and isinstance(code, str):
                 sensitivities.update(() if code in HANDLING else (f"{system}|{code}",))
             elif system not in (ACT_REASON, OBSERVATION_VALUE):

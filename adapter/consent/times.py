@@ -38,7 +38,7 @@ def _span(text: str, zone: str) -> Span | None:
             low = datetime(int(year), int(month or 1), int(day or 1), tzinfo=place)
             return _utc(low), _utc(_next(low, month, day))
         precise = f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}.{(fraction or '0')[:6]:0<6}"
-        moment = datetime.fromisoformat(precise + offset.replace("Z", "+00:00")).astimezone(UTC)
+        moment = datetime.fromisoformat(precise + offset).astimezone(UTC)
         return moment, _after(moment, _width(second, fraction))
     except (ValueError, OverflowError):
         return None

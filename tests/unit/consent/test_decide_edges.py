@@ -187,3 +187,17 @@ def test_decide_s6_junk_helps_no_permit_and_stops_no_deny_and_raises_nothing(ele
 def test_decide_names_the_readable_needs_only(junk: Any) -> None:
     decision = decided(consent({"type": "permit", "code": [junk, *need("isolement")]}), resource=ASKED)
     assert decision.codes == {f"{NEED}|isolement"}
+
+
+@pytest.mark.parametrize("period", [{"start": "soon", "end": "2026"}, {"start": "2026", "end": "later"}, {"start": "soon", "end": "later"}])
+def test_decide_s6_an_unreadable_date_of_the_resource_stops_no_deny(period: Any) -> None:
+    denied = decided(consent({"type": "deny", "dataPeriod": {"start": "2030"}}), resource={**REQUEST, "occurrencePeriod": period})
+    assert (denied.permit, denied.reason, denied.rule) == (False, "deny", "S1")
+
+
+@pytest.mark.parametrize("meta", ["x", 3, [], {"security": "N"}, {"security": {}}, {"security": [None, 3, {"system": [], "code": {}}]}])
+def test_decide_s6_unreadable_labels_stop_no_deny(meta: Any) -> None:
+    label = [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "V"}]
+    denied = decided(consent({"type": "deny", "securityLabel": label}), resource={**REQUEST, "meta": meta})
+    assert (denied.permit, denied.reason, denied.rule) == (False, "deny", "S1")
+    assert decided(consent({"type": "permit", "securityLabel": label}), resource={**REQUEST, "meta": meta}).rule == "S1"

@@ -233,6 +233,7 @@ def test_urgent_is_a_whole_provenance_with_its_reason() -> None:
 
     assert fhir.check(act()) == []
     assert act()["reason"] == [{"coding": [{"system": SYSTEMS.code("urgency-reason"), "code": "danger-vital"}]}]
+    assert act()["activity"] == {"coding": [{"system": SYSTEMS.code("activity"), "code": "urgence"}]}
     assert act()["agent"] == [{"who": {"reference": "PractitionerRole/ines"}, "onBehalfOf": {"reference": "Organization/carsat"}}]
     assert act()["recorded"] == "2026-03-06T17:50:00.000Z"
 
