@@ -55,7 +55,7 @@ def _holds(act: Resource, target: str, actors: frozenset[str], at: datetime, sys
         return False
     begun = span(period.get("start"), "UTC") if isinstance(period, dict) else None
     ended = span(period.get("end"), "UTC") if isinstance(period, dict) else None
-    if begun is None or ended is None or not begun[0] <= at < min(begun[0] + LASTS, ended[0]):
+    if begun is None or ended is None or not begun[0] <= at < min(begun[0] + LASTS, ended[1]):
         return False  # never longer than 72 hours, whatever is written
     parties = {reference_of(agent.get("onBehalfOf")) for agent in listed(act.get("agent")) if isinstance(agent, dict)}
     aimed = max((same(text, canonical(target)) for one in listed(act.get("target")) if (text := reference_of(one))), default=NO)

@@ -13,6 +13,7 @@ from adapter.consent import anchored, considered, decide, in_words
 from adapter.consent.codes import CONFIDENTIALITY
 from adapter.consent.explain import REASONS, RULE_OF
 from adapter.consent.match import MATCHERS
+from adapter.consent.vectors import _ask
 from adapter.names import ACT_CODE, ACT_REASON, CONSENT_SCOPE
 from adapter.ports import Ask, Decision
 
@@ -81,8 +82,7 @@ def test_considered_says_what_is_over_and_what_is_no_consent() -> None:
 def test_considered_agrees_with_the_decision_on_every_vector(vector: dict[str, Any]) -> None:
     """What a Consent is said to do is what it does: the decision over those said to speak is the decision over all."""
     at = datetime.fromisoformat(vector["now"])
-    asked = vector["request"]
-    ask = Ask(asked["patient"], frozenset(asked["actors"]), tuple(f"{ACT_REASON}|{code}" for code in asked["purpose"]), asked["action"])
+    ask = _ask(vector["request"], vector["consents"])
     for resource in vector["resources"]:
         more: dict[str, Any] = {"resource": resource, "groups": vector.get("groups", {}), "zone": "UTC"}
         decision = decide(vector["consents"], (), ask, at, **more)

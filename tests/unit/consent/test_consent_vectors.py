@@ -194,3 +194,22 @@ def test_run_vectors_takes_the_zone_for_dates() -> None:
     }  # fmt: skip
     assert run_vectors([vector])[0] == 1
     assert run_vectors([vector], zone="Europe/Paris")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("vector", "id", "why"),
+    [
+        (3, "#1", "Expected an object with a list expect_visible"), ({"id": "x"}, "#1", "Expected an object with a list expect_visible"),
+        ({"id": "x", "expect_visible": []}, "x", "Expected now as a FHIR dateTime"), ({"id": "", "expect_visible": []}, "#1", "Expected now as a FHIR dateTime"),
+        ({"expect_visible": ["t"], "now": "2026", "resources": [3]}, "#1", "(no id): deny, S14 (indeterminate)"),
+        ({"expect_visible": ["t"], "now": "2026", "resources": [{"id": "t"}]}, "#1", "t: deny, S1 (no-permit)"),
+        ({"expect_visible": ["t"], "now": "2026", "resources": [{"id": 3}]}, "#1", "(no id): deny, S1 (no-permit)"),
+    ],
+)  # fmt: skip
+def test_run_vectors_says_what_is_wrong_with_a_vector(vector: Any, id: str, why: str) -> None:
+    passed, [failure] = run_vectors([{"expect_visible": [], "now": "2026"}, vector])
+    assert (passed, failure.id, failure.why) == (1, id, (why,))
+
+
+def test_run_vectors_says_that_it_wants_a_list() -> None:
+    assert run_vectors({}) == (0, [vectors_module.Failure("", (), (), ("Expected a list of vectors",))])

@@ -207,7 +207,13 @@ def test_urgent_is_never_longer_than_72_hours_whatever_is_written() -> None:
     assert holding(longer, at=AT + timedelta(hours=71))
     assert not holding(longer, at=AT + timedelta(hours=72))
     shorter = act() | {"occurredPeriod": {"start": "2026-03-06T17:50:00Z", "end": "2026-03-06T18:00:00Z"}}
-    assert not holding(shorter, at=AT + HOUR)
+    assert holding(shorter, at=AT + timedelta(minutes=10))
+    assert not holding(shorter, at=AT + timedelta(minutes=10, seconds=1))
+
+
+def test_urgencies_looks_at_every_target_and_agent() -> None:
+    one = act()
+    assert holding(one | {"target": [{"reference": "ServiceRequest/sr0"}, *one["target"]], "agent": [3, {"who": {"display": "x"}}, *one["agent"]]})
 
 
 @pytest.mark.parametrize(
