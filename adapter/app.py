@@ -13,7 +13,7 @@ from typing import TypeVar
 from adapter import audit, ehr, mapping, views
 from adapter.audit import events
 from adapter.clock import Clock, SystemClock
-from adapter.errors import LiaisonError, SettingsError
+from adapter.errors import EhrUnavailable, LiaisonError, SettingsError
 from adapter.flows import Flows
 from adapter.intake import Intake
 from adapter.logs import log
@@ -139,7 +139,13 @@ class App:
 
     def secret_of(self, client: ClientEntry) -> str:
         """The client's secret, "" when there is none to be read (then nothing matches)."""
-        return read_secret(client.secret) if client.secret.file or client.secret.variable else ""
+        if not client.secret.file and not client.secret.variable:
+            return ""
+        try:
+            return read_secret(client.secret)
+        except SettingsError:
+            log("token-refused", client=client.id, reason="secret-unreadable")
+            return ""
 
     def metrics_token(self) -> str:
         file = self.settings.metrics_token_file
@@ -174,7 +180,7 @@ def read_secret(secret: Secret) -> str:
 
 def failed(code: str, error: Exception) -> None:
     """A job went wrong: logged by class, never by its text."""
-    log("job-failed", job=code, error=type(error).__name__)
+    log("ehr-away" if isinstance(error, EhrUnavailable) else "job-failed", job=code, error=type(error).__name__)
 
 
 def build(

@@ -13,8 +13,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     from adapter.cli.program import program
     from adapter.cli.refusing import FAULT, said
 
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        program()(args=None if arguments is None else list(arguments), prog_name="liaison")
+        program()(args=words or ["--help"], prog_name="liaison")
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # the last catch

@@ -18,8 +18,14 @@ app = typer.Typer(no_args_is_help=True, help="The database: its schema and its a
 def upgrade() -> None:
     """Bring the database to this version's schema, all or nothing. A database that is not there is made."""
     from adapter import store
+    from adapter.errors import SettingsError
 
-    state = store.upgrade(house.settings().database_url)
+    url = house.settings().database_url
+    state = store.check(url)
+    if state.current > state.wanted:
+        text = f"the database has schema {state.current}, newer than {state.wanted}"
+        raise SettingsError(text, variable="LIAISON_DATABASE_URL", fix="use the Liaison that made it, or a newer one; nothing was changed")
+    state = store.upgrade(url)
     typer.echo(f"schema {state.current}")
 
 
@@ -33,7 +39,8 @@ def check(
     settings = house.settings()
     kept = _kept(head)
     state = store.check(settings.database_url)
-    typer.echo(f"schema  {state.current or 'none'}" + ("" if state.ready else f"; expected {state.wanted}: liaison db upgrade"))
+    mend = "a newer Liaison made it" if state.current > state.wanted else "liaison db upgrade"
+    typer.echo(f"schema  {state.current or 'none'}" + ("" if state.ready else f"; expected {state.wanted}: {mend}"))
     if not state.ready:
         raise typer.Exit(1)
     with house.opened(settings) as opened:

@@ -48,7 +48,7 @@ def listening(host: str, port: int, *, variable: str = "--port") -> socket.socke
     except (OSError, OverflowError) as error:
         bound.close()
         why = getattr(error, "strerror", None) or "not a port of this machine"
-        fix = "end what listens there, or name another port (0: any free one)"
+        fix = "end what listens there, or name another address or port (port 0: any free one)"
         raise SettingsError(f"{host}:{port} cannot be listened on ({why})", variable=variable, fix=fix) from None
     bound.set_inheritable(True)
     return bound

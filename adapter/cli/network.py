@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,10 @@ app = typer.Typer(no_args_is_help=True, help="The network file: who takes part."
 
 @app.command()
 def apply(file: Annotated[Path | None, typer.Argument(help="By default LIAISON_NETWORK_FILE.")] = None) -> None:
-    """Make a network file the one in force. What it no longer names becomes inactive; nothing is deleted."""
+    """Make a network file the one in force. What it no longer names becomes inactive; nothing is deleted.
+
+    A running server heeds it at once, but for the addresses of EHRs: start it again for those.
+    """
     from adapter.network import load
 
     settings = house.settings()
@@ -23,7 +27,10 @@ def apply(file: Annotated[Path | None, typer.Argument(help="By default LIAISON_N
         changed = opened.apply_network(wanted)
     for version in changed:
         typer.echo(f"{'new    ' if version.number == 1 else 'changed'}  {version.reference}")
-    typer.echo(f"{len(changed)} changed" if changed else "nothing changed")
+    typer.echo(f"{len(changed)} changed" if changed else "the directory is as it was")
+    for client in wanted.clients:
+        if client.secret.file and not os.access(client.secret.file, os.R_OK):
+            typer.echo(f"warning: client {client.id} gets no token before {client.secret.file} can be read", err=True)
 
 
 @app.command()

@@ -28,7 +28,7 @@ def _top(
 
 def program() -> typer.Typer:
     """The whole command line."""
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_top)
     for name, verb in (
         ("demo", demo.demo), ("init", init.init), ("serve", serve.serve), ("worker", worker.worker), ("validate", validate.validate),

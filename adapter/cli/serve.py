@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli import house
+from adapter.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,10 @@ def serve(
     from adapter.clock import SystemClock
 
     settings = house.settings(host=host, port=port, jobs=False if no_jobs else None, web_processes=processes)
-    listener = house.listening(settings.host, settings.port)
+    if settings.metrics_token_file and not os.access(settings.metrics_token_file, os.R_OK):
+        fix = "make the file, or unset the variable: /metrics then answers this machine only"
+        raise SettingsError(f"cannot read {settings.metrics_token_file}", variable="LIAISON_METRICS_TOKEN_FILE", fix=fix)
+    listener = house.listening(settings.host, settings.port, variable="--host and --port (LIAISON_HOST, LIAISON_PORT)")
     with listener:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         logs.configure(settings.log_level, clock=SystemClock())
@@ -41,7 +45,7 @@ def serve(
             _alone(settings, listener)
         else:
             _several(settings, listener)
-    logs.log("serve-stopped")
+            logs.log("serve-stopped")
 
 
 def _alone(settings: Settings, listener: socket.socket) -> None:
@@ -102,11 +106,17 @@ def _config(target: Any, **more: Any) -> uvicorn.Config:
 def _announcing(config: uvicorn.Config, settings: Settings) -> uvicorn.Server:
     import uvicorn
 
+    from adapter import logs
+
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             if self.started:
                 _announce(settings)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets=sockets)
+            logs.log("serve-stopped")  # here: uvicorn ends the process by the signal that it got
 
     return Announcing(config)
 

@@ -18,14 +18,18 @@ if TYPE_CHECKING:
 def validate(file: Annotated[Path, typer.Argument(metavar="FILE|-", help="A resource, a Bundle, or NDJSON with one resource a line.")]) -> None:
     """Print everything that is wrong, each with its FHIRPath expression. Exit 1 when anything is."""
     count = wrong = 0
-    for place, body in documents(house.document(file)):
+    written = house.document(file)
+    if not written.strip():
+        typer.echo("error: expected a resource in JSON, but found nothing")
+        raise typer.Exit(1)
+    for place, body in documents(written):
         count += 1
         found = issues(body)
         wrong += bool(found)
         for issue in found:
             typer.echo(f"{place}{issue.severity}: {line(issue)}")
     typer.echo(f"{count} {'resource' if count == 1 else 'resources'}, " + (f"{wrong} not valid" if wrong else "valid"))
-    if wrong or not count:
+    if wrong:
         raise typer.Exit(1)
 
 

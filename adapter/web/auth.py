@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from adapter.app import App
-from adapter.errors import Unauthorized
+from adapter.errors import Forbidden, Unauthorized
 from adapter.flows import Flows
 from adapter.network import ClientEntry
 from adapter.ports import Principal, Uow
@@ -36,12 +36,16 @@ def bearer(request: Request) -> str:
     return digest(token.strip())
 
 
-def principal(story: Flows, uow: Uow, token: str) -> Principal:
-    """Who holds this token now; what the network file says of the client at this moment counts (A-27)."""
+def principal(story: Flows, uow: Uow, token: str, *, scope: str = "") -> Principal:
+    """Who holds this token now; what the network file says of the client at this moment counts (A-27). Raises
+    Unauthorized, and Forbidden for a client that was not given `scope`."""
     client = story.network.client((uow.token(token) or b"").decode())
     if client is None:
         raise Unauthorized("the token is unknown or has expired; ask /oauth/token for another")
-    return of_client(story, client)
+    who = of_client(story, client)
+    if scope and scope not in who.scopes:
+        raise Forbidden(f"this client was not given the scope {scope}; the network file's scopes say what it may")
+    return who
 
 
 def of_client(story: Flows, client: ClientEntry) -> Principal:
@@ -93,8 +97,8 @@ async def token(request: Request) -> Response:
     def grant(story: Flows, uow: Uow) -> ClientEntry | None:
         client = story.network.client(name)
         expected = app.secret_of(client) if client else ""
-        # compared even for an unknown client, so that it takes the same statements
-        if not hmac.compare_digest(expected.encode() or b"\0", secret.encode()) or client is None:
+        same = hmac.compare_digest(expected.encode(), secret.encode())  # for an unknown client too: it takes the same statements
+        if not (same and expected) or client is None:
             return None
         uow.save_token(digest(issued), client.id.encode(), uow.at + timedelta(seconds=seconds))
         return client

@@ -15,6 +15,7 @@ from adapter.ports import Uow
 from adapter.web.auth import bearer, principal
 
 router = APIRouter(prefix="/intake", tags=["intake"])
+SCOPE = "intake"
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -41,7 +42,7 @@ async def intake(mapping: str, request: Request) -> Response:
     request_id = request.state.request_id
 
     def refer(story: Flows, uow: Uow) -> Any:
-        who = principal(story, uow, token)
+        who = principal(story, uow, token, scope=SCOPE)
         return story.refer(uow, who, mapping, record, body=body, key=key, request_id=request_id)
 
     receipt = await app.write(refer)
@@ -55,6 +56,6 @@ async def agreement(mapping: str, record: str, request: Request) -> Response:
     request_id = request.state.request_id
 
     def agree(story: Flows, uow: Uow) -> Any:
-        return story.agree(uow, principal(story, uow, token), mapping, record, heard, request_id=request_id)
+        return story.agree(uow, principal(story, uow, token, scope=SCOPE), mapping, record, heard, request_id=request_id)
 
     return answer((await app.write(agree)).shown())

@@ -16,6 +16,7 @@ from adapter.web.auth import bearer, principal
 from adapter.web.intake import answer, json_object
 
 router = APIRouter(prefix="/views", tags=["views"])
+SCOPE = "views"
 
 
 def _lang(request: Request) -> str:
@@ -34,7 +35,7 @@ async def worklist(view: str, request: Request) -> Response:
     token, lang, request_id = bearer(request), _lang(request), request.state.request_id
 
     def cards(story: Flows, uow: Uow) -> list[Revealed] | None:
-        return story.worklist(uow, principal(story, uow, token), view, lang=lang, request_id=request_id)
+        return story.worklist(uow, principal(story, uow, token, scope=SCOPE), view, lang=lang, request_id=request_id)
 
     found = await app.write(cards)
     if found is None:
@@ -48,7 +49,7 @@ async def notices(view: str, request: Request) -> Response:
     token = bearer(request)
 
     def closing(story: Flows, uow: Uow) -> list[dict[str, Any]] | None:
-        return story.notices(uow, principal(story, uow, token), view)
+        return story.notices(uow, principal(story, uow, token, scope=SCOPE), view)
 
     found = await app.write(closing)
     if found is None:
@@ -62,7 +63,7 @@ async def referral(view: str, id: str, request: Request) -> Response:
     token, lang, request_id = bearer(request), _lang(request), request.state.request_id
 
     def card(story: Flows, uow: Uow) -> Revealed | None:
-        return story.reveal(uow, principal(story, uow, token), view, id, lang=lang, request_id=request_id)
+        return story.reveal(uow, principal(story, uow, token, scope=SCOPE), view, id, lang=lang, request_id=request_id)
 
     return _card(await app.write(card))
 
@@ -77,7 +78,7 @@ async def act(view: str, id: str, verb: str, request: Request) -> Response:
     if_match = tag.removeprefix("W/").strip('"') if tag else None
 
     def advance(story: Flows, uow: Uow) -> Revealed | None:
-        who = principal(story, uow, token)
+        who = principal(story, uow, token, scope=SCOPE)
         return story.advance(uow, who, view, id, verb, arguments, if_match=if_match, lang=lang, request_id=request_id)
 
     found = await app.write(advance)

@@ -102,13 +102,14 @@ def test_card_is_accepted_with_its_etag_only(door: Door) -> None:
     assert again.status_code == 422 and "business-rule" in again.text
 
 
-def test_social_service_gets_404_on_fhir_as_for_an_absent_id(door: Door) -> None:
+def test_social_service_gets_404_on_fhir_for_our_id_as_for_an_absent_id(door: Door) -> None:
     who = door.token("coursiers")
     task = door("POST", "/intake/appel-coursier", json=agreed(), headers=who).json()["referrals"][0]["task"]
     hidden, absent = (door("GET", f"/fhir/Task/{id}", headers=who) for id in (task, "absent"))
     assert hidden.status_code == absent.status_code == 404 and hidden.content == absent.content
     assert door("GET", f"/fhir/Task/{task}", headers=door.token("saint-eloi")).status_code == 200
-    assert "entry" not in door("GET", "/fhir/Task", headers=who).json()
+    shown = [each["resource"] for each in door("GET", "/fhir/Task", headers=who).json()["entry"]]
+    assert len(shown) == 1 and shown[0]["id"] != task and shown[0]["meta"]["tag"][0]["code"] == "SUBSETTED"
 
 
 def test_clinic_searches_its_own_tasks(door: Door) -> None:
