@@ -152,6 +152,24 @@ Provenance
   entity reference entity.what
   recorded date recorded
   when date occurredDateTime
+CareTeam
+  identifier token identifier
+  status token status
+  category token category
+  patient reference subject:Patient
+  subject reference subject
+  participant reference participant.member
+  date date period
+RelatedPerson
+  identifier token! identifier
+  active token active
+  patient reference patient
+  relationship token relationship
+  name string! name.family name.given name.text
+  phone token! telecom=phone
+  email token! telecom=email
+  telecom token! telecom
+  birthdate date! birthDate
 AuditEvent
   type token type
   action token action

@@ -15,7 +15,10 @@ from adapter.views.matrix import SHOWN, STRUCTURE, Matrix, load_matrix
 from adapter.views.view import CONDITIONS, STAGES, Branch, Rule, View
 
 MATRIX, LABELS = "matrix.yaml", "labels.yaml"
-VERBS = ("accept", "decline", "start", "complete", "ask", "answer", "message", "refer", "withdraw")
+VERBS = (
+    "accept", "decline", "start", "complete", "ask", "answer", "message", "refer", "withdraw",
+    "inform", "confirm", "narrow", "oppose", "urgency", "recognise", "leave",  # the life of an agreement (workflow.md 4 and 5)
+)  # fmt: skip
 SEARCHED = {
     "Task": {"_id": "id", "status": "status", "business-status": "businessStatus", "priority": "priority", "focus": "focus",
              "patient": "for"},
