@@ -134,7 +134,11 @@ class Window:
         if not look.decision.permit or look.facts is None:
             return None
         made = card(self.views[view], look.resources, facts=look.facts, lang=lang)
-        return Revealed(look.facts.pairwise("Task", dossier.task["id"]), etag(made), made, look.resources, look.decision)
+        id, tagged = look.facts.pairwise("Task", dossier.task["id"]), made
+        if lang != "fr":  # one tag whatever the language: who read in English may act in French
+            french = self.look(uow, who, view, dossier, lang="fr")
+            tagged = card(self.views[view], french.resources, facts=french.facts or look.facts, lang="fr")
+        return Revealed(id, etag(tagged), made, look.resources, look.decision)
 
     def look(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str) -> Look:
         """Decides and projects. Nothing of it may go out before `told` has put it in the audit."""

@@ -102,6 +102,15 @@ def test_card_is_accepted_with_its_etag_only(door: Door) -> None:
     assert again.status_code == 422 and "business-rule" in again.text
 
 
+def test_card_read_in_english_is_accepted_when_the_act_is_in_french(door: Door) -> None:
+    who = door.token("coursiers")
+    door("POST", "/intake/appel-coursier", json=agreed(), headers=who)
+    path = f"/views/coursier-dac-asso/referrals/{door('GET', '/views/coursier-dac-asso/referrals', headers=who).json()['referrals'][0]['id']}"
+    french, english = (door("GET", path, headers=who | {"Accept-Language": lang}) for lang in ("fr", "en"))
+    assert french.json() != english.json() and french.headers["etag"] == english.headers["etag"]
+    assert door("POST", f"{path}/accept", headers=who | {"If-Match": english.headers["etag"]}).status_code == 200
+
+
 def test_social_service_gets_404_on_fhir_for_our_id_as_for_an_absent_id(door: Door) -> None:
     who = door.token("coursiers")
     task = door("POST", "/intake/appel-coursier", json=agreed(), headers=who).json()["referrals"][0]["task"]
