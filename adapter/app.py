@@ -21,7 +21,7 @@ from adapter.names import Systems
 from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json
 from adapter.ports import Change, EhrClient, Principal, Store, Uow, Version
 from adapter.settings import Settings, mappings_folder
-from adapter.showing import Window
+from adapter.showing import Bounds, Window
 from adapter.store import open_store
 from adapter.sync import ownership
 from adapter.sync.jobs import Jobs
@@ -59,7 +59,8 @@ class App:
     def flows(self, network: Network) -> Flows:
         writer = Writer(network, self.systems, self.clock, self.settings.key())
         intake = Intake(self.documents, network, self.systems, self.clock)
-        return Flows(network, writer, intake, Window(network, self.views, self.terms, writer), self.ownership)
+        bounds = Bounds(self.settings.consent_max_age, self.settings.reference_kept)
+        return Flows(network, writer, intake, Window(network, self.views, self.terms, writer, bounds), self.ownership)
 
     async def read(self, fn: Callable[[Flows, Uow], T]) -> T:
         return await self.store.read(lambda uow: fn(self.story(uow), uow))

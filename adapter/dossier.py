@@ -10,6 +10,7 @@ import orjson
 from adapter.ports import Clause, Query, Resource, Uow, Version
 
 FOLLOWING = ("Procedure", "Communication")  # types that point to the request by `basedOn`
+NOBODY = "none"  # an id that nothing has
 
 
 def content(version: Version) -> Resource:
@@ -33,7 +34,8 @@ def follow(uow: Uow, reference: str) -> Version | None:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """A referral to one recipient. `consents` are all of the patient's, `named` those its request names."""
+    """A referral to one recipient. `consents` are all of the patient's, `named` those its request names; `told` are the
+    Provenances of the request (who heard what, when), `teams` the CareTeams of the patient."""
 
     task_version: Version
     request_version: Version
@@ -42,6 +44,8 @@ class Dossier:
     patient: Resource | None
     consents: tuple[Resource, ...]
     following: tuple[Resource, ...]
+    told: tuple[Resource, ...] = ()
+    teams: tuple[Resource, ...] = ()
 
     @property
     def lane(self) -> str:
@@ -65,37 +69,42 @@ class Dossier:
         return [resource for resource in self.following if resource["resourceType"] == type]
 
 
-def _pointing(uow: Uow, type: str, param: str, target: str) -> list[Version]:
+def pointing(uow: Uow, type: str, param: str, target: str) -> list[Version]:
+    """The current resources of a type that point to `target` ("Type/id") by a search parameter."""
     return uow.search(Query(type, (Clause(param, "reference", (target,)),), count=1000))
 
 
 def load(uow: Uow, task_id: str) -> Dossier | None:
-    """The referral of one Task; None when the Task or its request is not there."""
-    version = uow.current("Task", task_id)
-    if version is None or version.deleted:
-        return None
-    task = content(version)
-    request_version = follow(uow, task.get("focus", {}).get("reference", ""))
-    if request_version is None:
-        return None
-    request = content(request_version)
-    subject = request.get("subject", {}).get("reference", "")
+    """The referral of one Task; None when the Task or its request is not there. Always the same statements, whatever there
+    is to find (security.md U-05)."""
+    version = uow.current("Task", task_id or NOBODY)
+    task = content(version) if version and not version.deleted else {}
+    request_version = follow(uow, task.get("focus", {}).get("reference", "") or f"ServiceRequest/{NOBODY}")
+    request = content(request_version) if request_version else {}
+    subject = request.get("subject", {}).get("reference", "") or f"Patient/{NOBODY}"
+    target = request_version.reference if request_version else f"ServiceRequest/{NOBODY}"
     patient = follow(uow, subject)
-    following = [found for type in FOLLOWING for found in _pointing(uow, type, "based-on", request_version.reference)]
+    following = [found for type in FOLLOWING for found in pointing(uow, type, "based-on", target)]
+    consents, told = pointing(uow, "Consent", "patient", subject), pointing(uow, "Provenance", "target", target)
+    teams = pointing(uow, "CareTeam", "patient", subject)
+    if version is None or request_version is None:
+        return None
     return Dossier(
         task_version=version,
         request_version=request_version,
         task=task,
         request=request,
         patient=content(patient) if patient else None,
-        consents=tuple(content(found) for found in _pointing(uow, "Consent", "patient", subject)),
-        following=tuple(content(found) for found in following),
+        consents=tuple(map(content, consents)),
+        following=tuple(map(content, following)),
+        told=tuple(map(content, told)),
+        teams=tuple(map(content, teams)),
     )
 
 
 def of_request(uow: Uow, request_id: str) -> Dossier | None:
     """The referral of one ServiceRequest (its newest Task)."""
-    tasks = _pointing(uow, "Task", "focus", f"ServiceRequest/{request_id}")
+    tasks = pointing(uow, "Task", "focus", f"ServiceRequest/{request_id}")
     return load(uow, max(tasks, key=lambda version: version.updated).id) if tasks else None
 
 
@@ -109,7 +118,7 @@ def lanes(uow: Uow, resources: Iterable[Resource]) -> list[str]:
         elif type == "Task":
             found[split(resource.get("focus", {}).get("reference", ""))[1]] = None
         elif type == "Consent":
-            for version in _pointing(uow, "ServiceRequest", "supporting-info", f"Consent/{id}"):
+            for version in pointing(uow, "ServiceRequest", "supporting-info", f"Consent/{id}"):
                 found[version.id] = None
         elif type in FOLLOWING:
             for target in resource.get("basedOn", ()):

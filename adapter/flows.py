@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from adapter import acts, dossier
+from adapter import acts, dossier, lifecycle
 from adapter.audit import events
 from adapter.dossier import Dossier, content
 from adapter.errors import Conflict, Invalid, NeedsMatch, NotFound, Stale
@@ -21,6 +21,7 @@ from adapter.intake import Intake, Receipt
 from adapter.network import Network
 from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Uow, Version
 from adapter.referral import verbs
+from adapter.referral.states import TERMINAL
 from adapter.showing import Revealed, Window
 from adapter.subset import Subset
 from adapter.sync.canonical import decode
@@ -100,8 +101,13 @@ class Flows:
         receipt = Receipt.loads(kept[1])
         for line in receipt.referrals:
             found = dossier.load(uow, line["task"])
-            if found and found.task["status"] == "draft":
-                self.receive(uow, who, self.intake.agreed(found, self.scene(uow, who), side, heard), request_id=request_id)
+            if found is None or not (found.task["status"] == "draft" or (side == "patient" and unagreed(found))):
+                continue
+            if not heard["agreed"] and found.task["status"] != "draft":
+                self.withdraw(uow, who, found, heard, request_id=request_id)  # it was sent in urgency
+                continue
+            changes = self.intake.agreed(uow, found, self.scene(uow, who), side, heard, tuple(self.window.terms["capacity"].terms))
+            self.receive(uow, who, changes, request_id=request_id)
         return self.intake.refreshed(uow, receipt)
 
     # ── advance ──────────────────────────────────────────────────────────────────────────────────
@@ -119,15 +125,14 @@ class Flows:
             raise NeedsMatch("expected If-Match with the ETag of the card; read it again first")
         if if_match != shown.etag:
             raise Stale("the referral changed meanwhile; read it again")
-        if verb == "withdraw":
-            self.withdraw(uow, who, found, arguments, request_id=request_id)
-            return shown
+        if verb in lifecycle.ACTS:
+            self.live(uow, who, found, verb, arguments, request_id=request_id)
+            return shown if verb in lifecycle.CLOSING else self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
         if verb == "refer":
             record = {**arguments, "id": arguments.get("id") or self.writer.clock.new_id()}
             self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found)
         else:
-            hand = acts.Hand(found, self.scene(uow, who), self.window.own_needs(found), self.window.known, self.window.snomed)
-            self.receive(uow, who, acts.changes(found, acts.ACTS[verb](hand, arguments)), request_id=request_id)
+            self.receive(uow, who, acts.changes(found, acts.ACTS[verb](self.hand(uow, who, found), arguments)), request_id=request_id)
         return self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
 
     # ── reveal ───────────────────────────────────────────────────────────────────────────────────
@@ -152,13 +157,38 @@ class Flows:
     def withdraw(self, uow: Uow, who: Principal, referral: Dossier, arguments: Mapping[str, Any], *, request_id: str = "") -> list[Version]:
         """The person takes the agreement back, told to anyone of the team: Consents end, the Task is cancelled, the
         recipient's view closes in this very transaction, a closing notice tells it if it knew who it was."""
-        scene = self.scene(uow, who)
-        shown = self.window.identity_shown(referral)
-        changed = verbs.withdraw(verbs.Referral(referral.task, referral.request, referral.named), scene, shown=shown)
-        by, at = str(arguments.get("heard_by") or ""), str(arguments.get("at") or "")
-        by = f"PractitionerRole/{by}" if self.network.person(by) else ""
-        proofs = [acts.heard(scene, "retrait", consent, by=by, at=at) for consent in changed if consent["resourceType"] == "Consent"]
-        return self.receive(uow, who, acts.changes(referral, [*changed, *proofs], origin="intake"), request_id=request_id)
+        return self.live(uow, who, referral, "withdraw", arguments, request_id=request_id)
+
+    def live(
+        self, uow: Uow, who: Principal, referral: Dossier, verb: str, arguments: Mapping[str, Any], *, request_id: str = ""
+    ) -> list[Version]:
+        """An act in the life of the agreement (`lifecycle.ACTS`), audited as such."""
+        saved = self.receive(uow, who, lifecycle.ACTS[verb](self.case(uow, who, referral), arguments), request_id=request_id)
+        uow.audit(
+            events.act(
+                who, f"agreement-{verb}", what=referral.task_version.cited, patient=referral.request["subject"]["reference"], at=uow.at,
+                request_id=request_id, details=lifecycle.details(arguments),
+            )
+        )  # fmt: skip
+        return saved
+
+    def acknowledge(self, uow: Uow, who: Principal, view: str, spoken: str, *, request_id: str = "") -> bool:
+        """The caller's unit read a closing notice, named by its spoken reference. False: it has none of that reference."""
+        notice = next((each for each in self.window.closing(uow, who, view) if each["payload"][0]["contentString"] == spoken), None)
+        referral = dossier.of_request(uow, dossier.split(notice["basedOn"][0]["reference"])[1]) if notice else None
+        if notice is None or referral is None:
+            return False
+        self.receive(uow, who, lifecycle.acknowledge(self.case(uow, who, referral), notice), request_id=request_id)
+        uow.audit(events.act(who, "closing-notice-read", what=referral.task_version.cited, at=uow.at, request_id=request_id))
+        return True
+
+    def case(self, uow: Uow, who: Principal, referral: Dossier) -> lifecycle.Case:
+        return lifecycle.Case(
+            uow, who, self.hand(uow, who, referral), self.network, self.window.terms, self.window.identity_shown, self.intake.due
+        )
+
+    def hand(self, uow: Uow, who: Principal, referral: Dossier) -> acts.Hand:
+        return acts.Hand(referral, self.scene(uow, who), self.window.own_needs(referral), self.window.known, self.window.snomed)
 
     # ── resolve ──────────────────────────────────────────────────────────────────────────────────
     def resolve(self, uow: Uow, who: Principal, conflict: int, choice: str, *, request_id: str = "") -> None:
@@ -202,6 +232,11 @@ class Flows:
         """Who acts, and when: what every act writes down."""
         by = f"PractitionerRole/{who.person}" if who.person else f"Organization/{who.organisation}"
         return verbs.Scene(uow.at, by, self.writer.systems, self.window.label, self.writer.clock.new_id)
+
+
+def unagreed(referral: Dossier) -> bool:
+    """Sent in urgency: it runs, and the person has not agreed yet."""
+    return referral.task["status"] not in TERMINAL and any(each.get("status") == "proposed" for each in referral.named)
 
 
 def _once(who: Principal, mapping: str, record: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from adapter import acts, fhir
+from adapter import acts, fhir, speaking
 from adapter.clock import Clock, instant
 from adapter.dossier import Dossier, content, split
 from adapter.errors import Invalid, MappingError, NotFound
 from adapter.mapping import MapContext, Mapped, UnitFacts
 from adapter.mapping import Mapping as Document
+from adapter.mapping.context import Remark
 from adapter.names import RPPS, Systems
 from adapter.network import Network
 from adapter.ports import Change, Clause, Principal, Query, Resource, Uow
@@ -155,6 +156,7 @@ class Intake:
         """One change per resource that is new, in an order in which references resolve; Tasks get their spoken reference,
         a further request says what it is based on (SDOHCC refer-1)."""
         found = [*mapped.resources, *self._practice(mapped.resources, parent)] if parent and practice else mapped.resources
+        found = self._spoken_for(uow, mapped, found, parent)
         ordered = sorted(found, key=lambda resource: ORDER.index(resource["resourceType"]) if resource["resourceType"] in ORDER else 0)
         made = []
         for resource in ordered:
@@ -171,6 +173,15 @@ class Intake:
                 resource = {"managingOrganization": {"reference": mapped_clinic(mapped)}} | resource
             made.append(Change("create", type, id, resource, origin="intake"))
         return made
+
+    def _spoken_for(self, uow: Uow, mapped: Mapped, found: list[Resource], parent: Dossier | None) -> list[Resource]:
+        """Where somebody must agree in the person's place, the referral waits as a draft, and the sender is told."""
+        patient = next((each for each in found if each["resourceType"] == "Patient"), (parent.patient if parent else None) or {})
+        others = speaking.related(uow, f"Patient/{patient.get('id', '')}")
+        held, lacking = speaking.held_back(found, patient, others, uow.at, systems=self.systems, zone=self.network.zone)
+        if lacking:
+            mapped.warnings.append(Remark("accord_patient", "", speaking.WHOSE[lacking]))
+        return held
 
     def _practice(self, resources: list[Resource], parent: Dossier) -> list[Resource]:
         """The person agrees that the practice may know of a further request: a Consent of its own, naming the clinic, which
@@ -195,8 +206,12 @@ class Intake:
                 return task | {"identifier": [*task.get("identifier", ()), {"system": system, "value": value}]}
             turn += 1
 
-    def agreed(self, found: Dossier, scene: verbs.Scene, side: Literal["doctor", "patient"], heard: Mapping[str, Any]) -> list[Change]:
-        """The changes of one agreement heard later, with its Provenance; a "no" gives the draft up."""
+    def agreed(
+        self, uow: Uow, found: Dossier, scene: verbs.Scene, side: Literal["doctor", "patient"], heard: Mapping[str, Any],
+        capacities: Collection[str] = (),
+    ) -> list[Change]:  # fmt: skip
+        """The changes of one agreement heard later, with its Provenance; a "no" gives the draft up. Who agrees in the
+        person's place is said by `given_by`: {capacity, name?}."""
         referral = verbs.Referral(found.task, found.request, found.named)
         by, at, how = (str(heard.get(name) or "") for name in ("heard_by", "at", "how"))
         if by and self.network.person(by) is None:
@@ -206,6 +221,10 @@ class Intake:
         witness = f"PractitionerRole/{by}" if by else scene.by
         if not heard["agreed"]:
             return acts.changes(found, verbs.cancel(referral, scene, codes.CLOSED, actor="requester"), origin="intake")
+        speaker = None
+        if side == "patient":
+            speaker, named = self._speaker(uow, found, scene, heard, capacities)
+            referral = verbs.Referral(found.task, found.request, named)
         changed = verbs.agree(referral, scene, side, due=self.due(found.owner, scene.at, found.request.get("priority", "")))
         if side == "patient":
             said, name = due.said(scene.at.astimezone(ZoneInfo(self.network.zone))), self.name(witness) or witness
@@ -213,7 +232,20 @@ class Intake:
         targets = [found.request] if side == "doctor" else list(found.named)
         activity = "accord-medecin" if side == "doctor" else "accord-patient"
         proofs = [acts.heard(scene, activity, target, by=witness, at=at, how=how) for target in targets]
-        return acts.changes(found, [*changed, *proofs], origin="intake")
+        spoken_by = [Change("create", "RelatedPerson", speaker["id"], speaker, origin="intake")] if speaker else []
+        return [*spoken_by, *acts.changes(found, [*changed, *proofs], origin="intake")]
+
+    def _speaker(
+        self, uow: Uow, found: Dossier, scene: verbs.Scene, heard: Mapping[str, Any], capacities: Collection[str]
+    ) -> tuple[Resource | None, tuple[Resource, ...]]:
+        """Who speaks for the person (None: nobody else) and the Consents as agreed to by them."""
+        said, patient = heard.get("given_by"), str(found.request["subject"]["reference"])
+        if said is not None and not isinstance(said, Mapping):
+            raise Invalid("expected given_by as {capacity, name}", code="structure", expression="given_by")
+        speaker = speaking.proxy(uow, patient, said, scene, capacities) if said else None
+        who = speaking.standing_of(found.patient or {}, found.request, uow.at, systems=self.systems, zone=self.network.zone)
+        others = speaking.related(uow, patient)
+        return speaker, tuple(speaking.agreed_by(found.named, speaker, others, who=who, systems=self.systems))
 
     def refreshed(self, uow: Uow, receipt: Receipt) -> Receipt:
         """The receipt as things stand now."""

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(None, description="at least 32 characters: pairwise ids, search digests, paging cursors")
     secret_key_file: Path = Field(Path("liaison.key"), description="the same, in a file; `liaison init` makes it")
     consent_max_age: Duration = Field(timedelta(hours=24), description="age at which a Consent mastered in an EHR no longer decides")
+    reference_kept: Duration = Field(
+        timedelta(days=30), le=timedelta(days=180), description="how long a recipient keeps reference, dates and outcome of a closed file"
+    )
     max_body: ByteSize = Field(ByteSize(5 * 1024 * 1024), gt=0, description="largest request body")
     web_processes: int = Field(1, ge=1, le=64)
     jobs: bool = Field(True, description="run the jobs beside the server")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from adapter import lifecycle
 from adapter.audit import events
-from adapter.consent import anchored, decide
+from adapter.clock import instant
+from adapter.consent import anchored, decide, fresh, members, team, urgencies
+from adapter.consent.life import FRESH_FOR
 from adapter.dossier import Dossier, content, follow, load, split
 from adapter.mapping import Terms
 from adapter.names import ACT_REASON
@@ -17,13 +20,15 @@ from adapter.network import PRESCRIBER, Network
 from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query, Resource, Uow, Version
 from adapter.referral import codes, states
 from adapter.referral.scene import SOCIAL_ASSESSMENT
+from adapter.referral.spoken import of_task
 from adapter.sight import Sight
-from adapter.views import Facts, View, card, etag, project
+from adapter.sync.pull import Cursor, cursor_name
+from adapter.views import Facts, View, card, etag, pairwise, project
 from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, Writer, patient_of, withdrawn
 
 EHR_VIEW = "dossier-clinique"
 MOST = 1000  # referrals of one list
-FADES = timedelta(days=30)  # how long a recipient keeps reference, dates and outcome of a closed file (workflow.md 4)
+TEAM_VIEW, OUTSIDE_VIEW = "as-msp-equipe", "as-carsat"  # who is not of the person's team sees the second (workflow.md 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,22 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one decision is made of: the Consents as anchored by the request, the other bases, the ask."""
+    """What one decision is made of: the Consents as anchored by the request, the other bases, the ask. `complete`: no
+    Consent can be missing (S14)."""
 
     consents: tuple[Resource, ...]
     bases: tuple[Basis, ...]
     ask: Ask
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How old what an EHR masters may be to decide; how long a recipient keeps reference, dates and outcome of a closed
+    file (workflow.md 4)."""
+
+    consents: timedelta = FRESH_FOR
+    reference: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,7 @@ class Window:
     views: Mapping[str, View]
     terms: Terms
     writer: Writer
+    bounds: Bounds = field(default_factory=Bounds)
 
     @cached_property
     def sight(self) -> Sight:
@@ -133,7 +150,7 @@ class Window:
         self.told(uow, who, look, request_id=request_id)
         if not look.decision.permit or look.facts is None:
             return None
-        made = card(self.views[view], look.resources, facts=look.facts, lang=lang)
+        made = card(self.views[look.view], look.resources, facts=look.facts, lang=lang)
         id, tagged = look.facts.pairwise("Task", dossier.task["id"]), made
         if lang != "fr":  # one tag whatever the language: who read in English may act in French
             french = self.look(uow, who, view, dossier, lang="fr")
@@ -145,6 +162,8 @@ class Window:
         decision = self._decision(uow, who, view, dossier)
         if not decision.permit:
             return Look(view, dossier, decision)
+        if view == TEAM_VIEW and decision.rule != "basis:team":
+            view = OUTSIDE_VIEW
         holder = who.organisation if view == PRESCRIBER else dossier.owner
         facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=self._stage(view, dossier), lang=lang)
         projected = [part for each in self._parts(uow, dossier, decision) if (part := project(each, self.views[view], facts=facts))]
@@ -201,15 +220,37 @@ class Window:
     def notices(self, uow: Uow, who: Principal, view: str) -> list[dict[str, Any]] | None:
         if not self._holder(who, view):
             return None
-        units = tuple(f"HealthcareService/{unit}" for unit in self._units(who))
-        kind = self.writer.systems.code("communication")
-        found = uow.search(
-            Query("Communication", (Clause("recipient", "reference", units), Clause("category", "token", (f"{kind}|{codes.CLOSING}",))))
-        )
-        uow.audit(events.act(who, "closing-notices", at=uow.at, details=[("count", str(len(found)))]))
+        notices = self.closing(uow, who, view)
+        uow.audit(events.act(who, "closing-notices", at=uow.at, details=[("count", str(len(notices)))]))
         said = "clos à la demande de la personne : ne plus agir, détruire les copies"
-        notices = [content(version) for version in found]
-        return [{"reference": each["payload"][0]["contentString"], "sent": each.get("sent", ""), "text": said} for each in notices]
+        return [
+            {"reference": each["payload"][0]["contentString"], "sent": each.get("sent", ""), "read": each.get("received", ""), "text": said}
+            for each in notices
+        ]
+
+    def owed(self, uow: Uow, who: Principal, view: str, *, request_id: str) -> list[dict[str, Any]] | None:
+        """The referrals the caller may see whose written information is unpaid after 8 days, longest first: id, reference and
+        since when (workflow.md 4). None: the view is not the caller's."""
+        if not self._holder(who, view):
+            return None
+        found = []
+        for dossier in self.dossiers(uow, who, view):
+            since = lifecycle.owed_since(uow, dossier, self.writer.systems)
+            if since and self._decision(uow, who, view, dossier).permit:
+                holder = who.organisation if view == PRESCRIBER else dossier.owner
+                own = pairwise(self.writer.key, holder, "Task", dossier.task["id"])
+                found.append({"id": own, "reference": of_task(dossier.task), "what": "information", "since": instant(since)})
+        uow.audit(events.act(who, "information-owed", at=uow.at, request_id=request_id, details=[("count", str(len(found)))]))
+        return sorted(found, key=lambda each: each["since"])
+
+    def closing(self, uow: Uow, who: Principal, view: str) -> list[Resource]:
+        """The closing notices of the caller's units, as they are stored; none where the view is not the caller's."""
+        if not self._holder(who, view):
+            return []
+        units = tuple(f"HealthcareService/{unit}" for unit in self._units(who))
+        kind = (f"{self.writer.systems.code('communication')}|{codes.CLOSING}",)
+        found = uow.search(Query("Communication", (Clause("recipient", "reference", units), Clause("category", "token", kind))))
+        return [content(version) for version in found]
 
     def limited(self, who: Principal, query: Query) -> Query | None:
         """The query as a clinic's own software may ask it on /fhir; None: it may see nothing of that type."""
@@ -237,9 +278,11 @@ class Window:
         asked = self.asked(uow, who, view, dossier, linked=linked)
         if asked is None:
             return Decision(False, "not this unit's", "scope")
+        groups = members(dossier.teams, uow.at, zone=self.network.zone)
         return decide(
-            asked.consents, asked.bases, asked.ask, uow.at, resource=dossier.request, groups={}, zone=self.network.zone, complete=True
-        )
+            asked.consents, asked.bases, asked.ask, uow.at, resource=dossier.request, groups=groups, zone=self.network.zone,
+            complete=asked.complete,
+        )  # fmt: skip
 
     def asked(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, linked: bool = False) -> Asked | None:
         """What the decision on this referral is made of; None: it is not sent yet, or not to a unit of the caller's."""
@@ -258,7 +301,18 @@ class Window:
             action="disclose" if view == EHR_VIEW else "access",
         )
         bases = tuple(Basis("author", evidence) for evidence in self._bases(uow, view, dossier, author=author and ours, linked=linked))
-        return Asked(tuple(anchored(dossier.consents, dossier.request)), bases, ask)
+        if view == TEAM_VIEW:
+            bases += team(dossier.teams, ask, uow.at, zone=self.network.zone)
+        bases += urgencies(dossier.told, dossier.request_version.reference, actors, uow.at, systems=self.writer.systems)
+        complete = view == EHR_VIEW or self._heard(uow, dossier)  # the EHR that masters Consents is told its own
+        return Asked(tuple(anchored(dossier.consents, dossier.request)), bases, ask, complete)
+
+    def _heard(self, uow: Uow, dossier: Dossier) -> bool:
+        """S14: whether the EHR that masters this clinic's Consents was read to the end lately."""
+        ehr = self.network.ehr_of(dossier.clinic)
+        if ehr is None or ehr.consents != "ehr":
+            return True
+        return fresh([Cursor.decode(uow.kept(cursor_name(ehr.name, "Consent"))).ran], uow.at, bound=self.bounds.consents)
 
     def _bases(self, uow: Uow, view: str, dossier: Dossier, *, author: bool, linked: bool) -> Iterator[str]:
         ended = dossier.task["status"] in states.TERMINAL
@@ -266,7 +320,7 @@ class Window:
             yield dossier.request_version.cited
         elif view == EHR_VIEW and linked and ended:
             yield dossier.task_version.cited  # what was sent there is told its end
-        elif view not in (PRESCRIBER, EHR_VIEW) and ended and not withdrawn(dossier.task) and uow.at - _modified(dossier) <= FADES:
+        elif view not in (PRESCRIBER, EHR_VIEW) and ended and not withdrawn(dossier.task) and uow.at - _modified(dossier) <= self.bounds.reference:
             yield dossier.task_version.cited  # its own answer: reference, dates, outcome
 
     def _stage(self, view: str, dossier: Dossier) -> Any:

@@ -31,12 +31,13 @@ class Sight:
     def facts(self, uow: Uow, who: Principal, dossier: Dossier, decision: Decision, *, holder: str, stage: Stage, lang: str) -> Facts:
         """`holder`: under whose key ids are made (a unit, or the prescriber's organisation)."""
         need = self.writer.systems.code("need")
+        asked = frozenset(f"{need}|{code}" for code in self.asked(dossier))
         basis = decision.rule.partition("basis:")[2]
         return Facts(
             stage=stage,
             basis=basis if basis in ("self", "author", "team") else "consent",  # type: ignore[arg-type]
-            needs=decision.codes or None,
-            asked=frozenset(f"{need}|{code}" for code in self.asked(dossier)),
+            needs=decision.codes or (asked if basis == "urgency" else None),  # in urgency what was asked, sensitive or not
+            asked=asked,
             terms=self._needs,
             pairwise=lambda type, id: pairwise(self.writer.key, holder, type, id),
             parties=self._parties(uow, who, dossier, holder),

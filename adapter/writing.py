@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from adapter import fhir
 from adapter.audit import events
 from adapter.clock import Clock
-from adapter.dossier import Dossier, content, follow, lanes, of_request, split
+from adapter.consent import may_become, urgencies, wider
+from adapter.dossier import Dossier, content, follow, lanes, of_request, pointing, split
 from adapter.errors import Forbidden, Invalid, NotFound, Stale
 from adapter.names import Systems
 from adapter.network import Network
@@ -17,6 +19,7 @@ from adapter.referral import codes, states, verbs
 from adapter.views import pairwise
 
 EHR_TYPES = ("Consent", "ServiceRequest", "Procedure", "Task")  # what a clinic's EHR is told, in this order
+BY_ACT = frozenset({"CareTeam", "Provenance"})  # what permits or proves: written by acts of people, never from outside
 DIRECTORY = frozenset({"Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Location", "Endpoint"})
 AUTHOR = "_author"  # search row: key of the organisation that wrote it
 HOLDER = "_holder"  # search row of a Task: "unit or organisation|the id under which it knows the Task"
@@ -46,9 +49,18 @@ class Writer:
         if change.type == "Task":
             actors = self.actors(who, old or resource, author) | _on_behalf(change)
             resource = self._settled(uow, actors, old, resource)
+        if change.type == "Consent" and old is not None:
+            self._closes_only(change, old, resource)
         if current is not None and old is not None and states.same(old, resource):
             return current  # a no-change write is a no-op (sdohcc.md c)
         return self._save(uow, who, change, resource, current, author, request_id)
+
+    def _closes_only(self, change: Change, old: Resource, new: Resource) -> None:
+        """A Consent never returns to active on the same id, and from outside it only narrows (workflow.md 4)."""
+        if not may_become(str(old.get("status")), str(new.get("status"))):
+            raise Invalid("an agreement that ended does not return: make a new Consent", expression="Consent.status")
+        if change.origin == "fhir" and (paths := wider(old, new, zone=self.network.zone)):
+            raise Invalid("a Consent in force only narrows: what is wider needs a new agreement", expression=f"Consent.{paths[0]}")
 
     def _save(
         self, uow: Uow, who: Principal, change: Change, resource: Resource, current: Version | None, author: str, request_id: str
@@ -91,8 +103,8 @@ class Writer:
         for target in resource.get("basedOn", ()):
             if found := follow(uow, target.get("reference", "")):
                 return self.author(uow, content(found), who)
-        if managing := resource.get("managingOrganization", {}).get("reference"):
-            return split(managing)[1] or who.organisation
+        for target in _listed(resource.get("managingOrganization")):  # one of a Patient, several of a CareTeam
+            return split(target.get("reference", ""))[1] or who.organisation
         for target in resource.get("organization", ()) if resource["resourceType"] == "Consent" else ():
             return split(target.get("reference", ""))[1] or who.organisation
         return who.organisation
@@ -119,6 +131,8 @@ class Writer:
             raise NotFound("not found")
         if change.type in DIRECTORY:
             raise Forbidden("the directory is kept by the network file", expression=change.type)
+        if change.type in BY_ACT:
+            raise Forbidden("written by the acts that it tells of, not from outside", expression=change.type)
         if not who.may(change.type, "c" if change.verb == "create" else "u"):
             raise Forbidden(f"the token has no scope for this; expected system/{change.type}.c", expression=change.type)
         if author != who.organisation:
@@ -141,12 +155,19 @@ class Writer:
         return settled
 
     def _agreed(self, uow: Uow, task: Resource) -> None:
-        """Nothing leaves draft while either agreement is missing (workflow.md 2)."""
+        """Nothing leaves draft while either agreement is missing (workflow.md 2), but for an act of urgency (4)."""
         request = follow(uow, task.get("focus", {}).get("reference", ""))
         wanted = [entry.get("reference", "") for entry in content(request).get("supportingInfo", ())] if request else []
         consents = [content(found) for reference in wanted if (found := follow(uow, reference)) and found.type == "Consent"]
-        if request is None or not all(verbs.agreements(content(request), consents)):
+        doctor, patient = verbs.agreements(content(request), consents) if request else (False, False)
+        if request is None or not doctor or not (patient or self._urgent(uow, request.reference, task)):
             raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status")
+
+    def _urgent(self, uow: Uow, request: str, task: Resource) -> bool:
+        """Whether an act of urgency on this request holds for the organisation of its owner now."""
+        owner = self.organisation_of(task.get("owner", {}).get("reference", ""))
+        acts = (content(found) for found in pointing(uow, "Provenance", "target", request))
+        return bool(urgencies(acts, request, (f"Organization/{owner}",), uow.at, systems=self.systems))
 
     def may_leave(self, dossier: Dossier) -> bool:
         """Whether both agreements stand, so that a letter about it may be sent at all."""
@@ -167,6 +188,10 @@ class Writer:
                     letter = Letter(ehr.name, lane, version.type, version.id, due=uow.at, number=version.number)
                     posted.append(uow.post(replace(letter, request_id=request_id)))
         return posted
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def _on_behalf(change: Change) -> frozenset[str]:

@@ -59,7 +59,7 @@ def explained(story: Flows, uow: Uow, *, who: str, what: str, at: str) -> dict[s
     asked = story.window.asked(past, principal, view, found)
     zone, decision = story.network.zone, Decision(False, "not sent yet, or not to a unit of theirs", "scope")
     if asked is not None:
-        decision = decide(asked.consents, asked.bases, asked.ask, moment, resource=found.request, zone=zone)
+        decision = decide(asked.consents, asked.bases, asked.ask, moment, resource=found.request, zone=zone, complete=asked.complete)
     return {
         "permit": decision.permit, "reason": decision.reason, "rule": decision.rule, "why": in_words(decision),
         "versions": decision.versions, "codes": sorted(decision.codes),

@@ -121,13 +121,15 @@ class Limits:
 class EhrEntry:
     """A clinic's FHIR R4 endpoint. `name` is the clinic's key. `interval` in seconds (None: the setting),
     `hours` when it may be asked (empty: always), `transactions` None: as it declares. `remote` maps our keys
-    to its references ("Organization/123")."""
+    to its references ("Organization/123"). `consents`: who masters the Consents of this clinic; those that the EHR
+    masters decide only while it was heard of lately (workflow.md 4, S14)."""
 
     name: str
     url: str
     auth: EhrAuth = field(default_factory=EhrAuth)
     level: Literal["task", "document", "mail", "patient", "none"] = "task"
     patients: Literal["link", "create"] = "link"
+    consents: Literal["liaison", "ehr"] = "liaison"
     remote: dict[str, str] = field(default_factory=dict, hash=False)
     interval: int | None = None
     hours: tuple[Opening, ...] = ()

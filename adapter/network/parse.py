@@ -166,7 +166,8 @@ class _Reading:
         reader = self.reader
         fields: dict[str, Field] = {
             "url": address("https", "http"), "auth": partial(of.auth, reader), "level": choice(*LEVELS),
-            "patients": choice("link", "create"), "remote": self.remote, "interval": seconds, "hours": partial(of.hours, reader),
+            "patients": choice("link", "create"), "consents": choice("liaison", "ehr"),
+            "remote": self.remote, "interval": seconds, "hours": partial(of.hours, reader),
             "limits": partial(of.limits, reader), "transactions": flag, "provenance": flag, "sandbox": flag,
         }  # fmt: skip
         found = reader.mapping(node, path, fields, ("url", "auth"))

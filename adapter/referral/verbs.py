@@ -52,9 +52,11 @@ def _noted(referral: Referral, scene: Scene, business: str) -> Resource:
 def agree(referral: Referral, scene: Scene, who: Literal["doctor", "patient"], *, due: datetime | None = None) -> list[Resource]:
     """One agreement more: the request (doctor) or the Consents (patient) become active; when both stand the Task is
     sent. Nothing changes when it had been given before. Raises Invalid when there is no Consent left to agree to."""
+    draft = referral.task["status"] == "draft"
     if all(agreements(referral.request, referral.consents)):
-        return [] if referral.task["status"] != "draft" else sent(referral, scene, due=due)
-    check_move(referral.task["status"], "requested", "requester")
+        return sent(referral, scene, due=due) if draft else []
+    if draft or referral.task["status"] in TERMINAL:  # one sent in urgency is agreed to while it runs
+        check_move(referral.task["status"], "requested", "requester")
     if who == "doctor":
         request, consents = referral.request | {"status": "active"}, referral.consents
         changed = [request] if referral.request["status"] != "active" else []
@@ -65,12 +67,14 @@ def agree(referral: Referral, scene: Scene, who: Literal["doctor", "patient"], *
         request, consents = referral.request, tuple(consent | {"status": "active"} for consent in referral.consents)
         changed = [now for now, before in zip(consents, referral.consents, strict=True) if now["status"] != before["status"]]
     after = Referral(referral.task, request, consents)
-    return changed + (sent(after, scene, due=due) if all(agreements(request, consents)) else [])
+    return changed + (sent(after, scene, due=due) if draft and all(agreements(request, consents)) else [])
 
 
-def sent(referral: Referral, scene: Scene, *, due: datetime | None = None) -> list[Resource]:
-    """draft → requested, unread; `due` (aware, in the unit's zone) becomes the deadline. Both agreements must stand."""
-    if not all(agreements(referral.request, referral.consents)):
+def sent(referral: Referral, scene: Scene, *, due: datetime | None = None, urgent: bool = False) -> list[Resource]:
+    """draft → requested, unread; `due` (aware, in the unit's zone) becomes the deadline. Both agreements must stand;
+    `urgent`: an act of urgency stands for the patient's (workflow.md 4)."""
+    doctor, patient = agreements(referral.request, referral.consents)
+    if not doctor or not (patient or urgent):
         raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status")
     elements: Resource = {"businessStatus": scene.coded("business-status", codes.UNREAD)}
     if due:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from adapter.app import App
 from adapter.errors import NotFound
 from adapter.flows import Flows
+from adapter.lifecycle import CLOSING
 from adapter.ports import Uow
 from adapter.showing import Revealed
 from adapter.web.auth import bearer, principal
@@ -57,6 +58,33 @@ async def notices(view: str, request: Request) -> Response:
     return answer({"notices": found})
 
 
+@router.post("/{view}/notices/{reference}/acknowledge", status_code=204, summary="Say that a closing notice was read")
+async def acknowledge(view: str, reference: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    token, request_id = bearer(request), request.state.request_id
+
+    def read(story: Flows, uow: Uow) -> bool:
+        return story.acknowledge(uow, principal(story, uow, token, scope=SCOPE), view, reference, request_id=request_id)
+
+    if not await app.write(read):
+        raise NotFound("not found")
+    return Response(status_code=204)
+
+
+@router.get("/{view}/owed", summary="Referrals whose written information is owed for more than 8 days")
+async def owed(view: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    token, request_id = bearer(request), request.state.request_id
+
+    def listed(story: Flows, uow: Uow) -> list[dict[str, Any]] | None:
+        return story.window.owed(uow, principal(story, uow, token, scope=SCOPE), view, request_id=request_id)
+
+    found = await app.write(listed)
+    if found is None:
+        raise NotFound("not found")
+    return answer({"owed": found})
+
+
 @router.get("/{view}/referrals/{id}", summary="One referral, as a card")
 async def referral(view: str, id: str, request: Request) -> Response:
     app: App = request.app.state.liaison
@@ -82,6 +110,6 @@ async def act(view: str, id: str, verb: str, request: Request) -> Response:
         return story.advance(uow, who, view, id, verb, arguments, if_match=if_match, lang=lang, request_id=request_id)
 
     found = await app.write(advance)
-    if found is not None and verb == "withdraw":
+    if found is not None and verb in CLOSING:
         return Response(status_code=204)
     return _card(found)
