@@ -28,6 +28,7 @@ from adapter.sync.canonical import decode
 from adapter.sync.judge import as_theirs
 from adapter.sync.ownership import Ownership
 from adapter.sync.push import release
+from adapter.witness import Case
 from adapter.writing import Writer
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
@@ -182,8 +183,8 @@ class Flows:
         uow.audit(events.act(who, "closing-notice-read", what=referral.task_version.cited, at=uow.at, request_id=request_id))
         return True
 
-    def case(self, uow: Uow, who: Principal, referral: Dossier) -> lifecycle.Case:
-        return lifecycle.Case(
+    def case(self, uow: Uow, who: Principal, referral: Dossier) -> Case:
+        return Case(
             uow, who, self.hand(uow, who, referral), self.network, self.window.terms, self.window.identity_shown, self.intake.due
         )
 

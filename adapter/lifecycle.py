@@ -1,119 +1,27 @@
 """The life of an agreement as acts of people (workflow.md 4 and 5): information given, confirmed, narrowed, opposed, taken
-back, gone without in urgency; a professional recognised in the person's team. Each act answers the changes to write, the
-proof of who heard what among them; nothing here ever widens an agreement.
+back, gone without in urgency. Each act answers the changes to write, the proof of who heard what among them; nothing here
+ever widens an agreement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
-from adapter.acts import Arguments, Hand, changes
+from adapter.acts import Arguments, changes
 from adapter.clock import instant
 from adapter.consent import confirmation_stands, confirmed, information_owed, opposition, urgent, wider
 from adapter.dossier import Dossier, content, load, pointing
 from adapter.errors import Forbidden, Invalid
-from adapter.mapping import Terms
 from adapter.mapping.context import SECRECY
-from adapter.names import PROVENANCE_AGENT, Systems
-from adapter.network import Network
-from adapter.ports import Change, Principal, Resource, Uow
+from adapter.names import Systems
+from adapter.ports import Change, Resource, Uow
 from adapter.referral import verbs
-from adapter.referral.scene import reference
 from adapter.referral.states import TERMINAL
+from adapter.team import leave, recognise
+from adapter.witness import Case, Heard, heard, witnessed, written
 
 EVERYONE, RECIPIENT = "everyone", "recipient"  # whom an opposition is against
-MOMENT = timedelta(milliseconds=1)  # a period ends at its last instant: who leaves now is out now
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What an act works on: the referral in hand, who acts, the directory and its terms, the unit of work, whether a
-    recipient was shown who the person is, and when a unit's answer is due."""
-
-    uow: Uow
-    who: Principal
-    hand: Hand
-    network: Network
-    terms: Terms
-    shown: Callable[[Dossier], bool]
-    due: Callable[[str, datetime, str], datetime | None]
-
-    @property
-    def dossier(self) -> Dossier:
-        return self.hand.dossier
-
-    @property
-    def patient(self) -> str:
-        return str(self.dossier.request["subject"]["reference"])
-
-    def says(self, table: str, code: str, word: str) -> str:
-        """A property of one of our codes, "" where it has none."""
-        found = self.terms[table].get(code)
-        return str(found.properties.get(word, "")) if found else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Who heard the person, when and how: `by` is a reference, `at` an instant, `how` a code of `agreement-way` or ""."""
-
-    by: str
-    at: datetime
-    how: str
-
-
-def heard(case: Case, arguments: Arguments) -> Heard:
-    """What `heard_by`, `at` and `how` say; the caller and now where they say nothing. Anyone of the network may have heard
-    the person, the caller writes it down. Raises Invalid naming the argument."""
-    key = str(arguments.get("heard_by") or case.who.person or "")
-    person = case.network.person(key)
-    if arguments.get("heard_by") and (person is None or not person.active):
-        raise Invalid("expected the key of a person of the network", code="not-found", expression="heard_by")
-    how = case.hand.code(arguments, "how", "agreement-way") if arguments.get("how") else ""
-    return Heard(f"PractitionerRole/{key}" if person else case.hand.scene.by, _moment(case, arguments, "at"), how)
-
-
-def _moment(case: Case, arguments: Arguments, name: str) -> datetime:
-    """The instant of an argument, not later than now; now where there is none."""
-    if not (written := arguments.get(name)):
-        return case.uow.at
-    try:
-        found = datetime.fromisoformat(str(written))
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None or found > case.uow.at:
-        raise Invalid("expected an instant with its zone, not in the future", code="value", expression=name)
-    return found
-
-
-def witnessed(case: Case, activity: str, targets: Iterable[Resource], told: Heard, *, said: bool = True) -> Resource:
-    """The Provenance of something the person said (or, not `said`, was given): the person, who heard it and how, who wrote it
-    down. It points to the request too, so that whatever was heard about a referral is found by it."""
-    scene, named = case.hand.scene, [reference(each) for each in targets]
-    mine = reference(case.dossier.request)
-    return {
-        "resourceType": "Provenance",
-        "id": scene.new_id(),
-        "target": [*named, *([mine] if mine not in named else [])],
-        "occurredDateTime": instant(told.at),
-        "recorded": instant(scene.at),
-        "activity": scene.coded("activity", activity),
-        "agent": [
-            *([_agent("author", case.patient)] if said else []),
-            _agent("attester", told.by) | ({"role": [scene.coded("agreement-way", told.how)]} if told.how else {}),
-            *([_agent("enterer", scene.by)] if scene.by != told.by else []),
-        ],
-    }
-
-
-def _agent(type: str, who: str) -> Resource:
-    return {"type": {"coding": [{"system": PROVENANCE_AGENT, "code": type}]}, "who": {"reference": who}}
-
-
-def _written(case: Case, resources: list[Resource]) -> list[Change]:
-    return changes(case.dossier, resources, origin="intake")
 
 
 def _in_force(case: Case) -> list[Resource]:
@@ -126,7 +34,7 @@ def _in_force(case: Case) -> list[Resource]:
 # ── information, confirmation, narrowing ─────────────────────────────────────────────────────────
 def inform(case: Case, arguments: Arguments) -> list[Change]:
     """The written information sheet was handed over: due at the first contact (CSP R1110-3)."""
-    return _written(case, [witnessed(case, "info-remise", _in_force(case), heard(case, arguments), said=False)])
+    return written(case, [witnessed(case, "info-remise", _in_force(case), heard(case, arguments), said=False)])
 
 
 def confirm(case: Case, arguments: Arguments) -> list[Change]:
@@ -137,7 +45,7 @@ def confirm(case: Case, arguments: Arguments) -> list[Change]:
         raise Invalid("this agreement was confirmed before", expression="Consent.verification")
     by = next((str(each["reference"]) for each in oral[0].get("performer", ()) if "reference" in each), "")
     done = [confirmed(each, at=told.at, by=by) for each in oral]
-    return _written(case, [*done, witnessed(case, "confirmation", done, told)])
+    return written(case, [*done, witnessed(case, "confirmation", done, told)])
 
 
 def narrow(case: Case, arguments: Arguments) -> list[Change]:
@@ -154,7 +62,7 @@ def narrow(case: Case, arguments: Arguments) -> list[Change]:
         done += [after] if after != before else []
     if not done:
         raise Invalid("the agreement is that narrow already", expression="Consent.provision")
-    return _written(case, [*done, witnessed(case, "restriction", done, told)])
+    return written(case, [*done, witnessed(case, "restriction", done, told)])
 
 
 def _needs(case: Case, arguments: Arguments) -> frozenset[str] | None:
@@ -219,7 +127,7 @@ def oppose(case: Case, arguments: Arguments) -> list[Change]:
         case.patient, id=case.hand.scene.new_id(), at=told.at, organisation=f"Organization/{case.dossier.clinic}",
         systems=case.hand.scene.systems, policy=SECRECY, actors=[f"Organization/{opposed}"] if against == RECIPIENT else (),
     )  # fmt: skip
-    made = _written(case, [deny, witnessed(case, "opposition", [deny], told)])
+    made = written(case, [deny, witnessed(case, "opposition", [deny], told)])
     for dossier in _of_patient(case):
         if against == EVERYONE or case.network.organisation_of_unit(dossier.owner) == opposed:
             made += _ended(case, dossier, "opposition", told)
@@ -253,69 +161,7 @@ def urgency(case: Case, arguments: Arguments) -> list[Change]:
     )  # fmt: skip
     due = case.due(dossier.owner, scene.at, dossier.request.get("priority", ""))
     draft = dossier.task["status"] == "draft"
-    return _written(case, [act, *(verbs.sent(case.hand.referral, scene, due=due, urgent=True) if draft else [])])
-
-
-# ── the person's team ────────────────────────────────────────────────────────────────────────────
-def recognise(case: Case, arguments: Arguments) -> list[Change]:
-    """The person recognised a professional as of the team (CSP L1110-12 2°): who it is (`person`), how it was said (`how`), and
-    that the person was told what the team shares (`informed`)."""
-    told, member = heard(case, arguments), _member(case, arguments)
-    if not told.how:
-        raise Invalid("expected how the person recognised them: a code of agreement-way", code="required", expression="how")
-    if arguments.get("informed") is not True:
-        raise Invalid("the person is told first what the team shares: expected informed true", code="required", expression="informed")
-    team = _team(case)
-    if any(_is(each, member) and "end" not in each.get("period", {}) for each in team.get("participant", ())):
-        raise Invalid("they are of the team already", expression="CareTeam.participant")
-    entry = {"member": {"reference": member}, "period": {"start": instant(told.at)}}
-    team = team | {"participant": [*team.get("participant", ()), entry]}
-    proofs = [witnessed(case, "equipe-reconnue", [team], told), witnessed(case, "info-remise", [team], told, said=False)]
-    return [*_of_team(case, team), *_written(case, proofs)]
-
-
-def leave(case: Case, arguments: Arguments) -> list[Change]:
-    """A professional is of the person's team no more, from this instant on."""
-    told, member, team = heard(case, arguments), _member(case, arguments), _team(case)
-    end = {"end": instant(told.at - MOMENT)}
-    left = [each | {"period": each.get("period", {}) | end} if _is(each, member) and "end" not in each.get("period", {}) else each
-            for each in team.get("participant", ())]  # fmt: skip
-    if left == team.get("participant", []):
-        raise Invalid("they are not of the team", expression="CareTeam.participant")
-    team = team | {"participant": left}
-    return [*_of_team(case, team), *_written(case, [witnessed(case, "equipe-quittee", [team], told)])]
-
-
-def _member(case: Case, arguments: Arguments) -> str:
-    person = case.network.person(str(arguments.get("person") or ""))
-    if person is None or not person.active:
-        raise Invalid("expected the key of a person of the network", code="not-found", expression="person")
-    return f"PractitionerRole/{person.key}"
-
-
-def _is(participant: Mapping[str, Any], member: str) -> bool:
-    return bool(participant.get("member", {}).get("reference") == member)
-
-
-def _team(case: Case) -> Resource:
-    """The person's team as the clinic keeps it; a new one, empty, where there is none."""
-    clinic = f"Organization/{case.dossier.clinic}"
-    kept = (each for each in case.dossier.teams if each.get("status") == "active")
-    mine = next((each for each in kept if {"reference": clinic} in each.get("managingOrganization", ())), None)
-    id = case.hand.scene.new_id()
-    return mine or {
-        "resourceType": "CareTeam",
-        "id": id,
-        "identifier": [{"system": case.hand.scene.systems.sid("care-team"), "value": id}],
-        "status": "active",
-        "subject": {"reference": case.patient},
-        "managingOrganization": [{"reference": clinic}],
-    }
-
-
-def _of_team(case: Case, team: Resource) -> list[Change]:
-    known = any(each["id"] == team["id"] for each in case.dossier.teams)
-    return [Change("update" if known else "create", "CareTeam", team["id"], team, origin="intake")]
+    return written(case, [act, *(verbs.sent(case.hand.referral, scene, due=due, urgent=True) if draft else [])])
 
 
 # ── what is told and owed ────────────────────────────────────────────────────────────────────────
@@ -324,7 +170,7 @@ def acknowledge(case: Case, notice: Resource) -> list[Change]:
     if "received" in notice:
         return []
     told = Heard(case.hand.scene.by, case.uow.at, "")
-    return _written(case, [notice | {"received": instant(case.uow.at)}, witnessed(case, "avis-lu", [notice], told, said=False)])
+    return written(case, [notice | {"received": instant(case.uow.at)}, witnessed(case, "avis-lu", [notice], told, said=False)])
 
 
 def informed(dossier: Dossier, systems: Systems) -> datetime | None:

@@ -1,0 +1,106 @@
+"""What the person said, who heard it, when and how: the case an act works on, and the proof it leaves (workflow.md 3 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter.acts import Arguments, Hand, changes
+from adapter.clock import instant
+from adapter.dossier import Dossier
+from adapter.errors import Invalid
+from adapter.mapping import Terms
+from adapter.names import PROVENANCE_AGENT
+from adapter.network import Network
+from adapter.ports import Change, Principal, Resource, Uow
+from adapter.referral.scene import reference
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What an act works on: the referral in hand, who acts, the directory and its terms, the unit of work, whether a
+    recipient was shown who the person is, and when a unit's answer is due."""
+
+    uow: Uow
+    who: Principal
+    hand: Hand
+    network: Network
+    terms: Terms
+    shown: Callable[[Dossier], bool]
+    due: Callable[[str, datetime, str], datetime | None]
+
+    @property
+    def dossier(self) -> Dossier:
+        return self.hand.dossier
+
+    @property
+    def patient(self) -> str:
+        return str(self.dossier.request["subject"]["reference"])
+
+    def says(self, table: str, code: str, word: str) -> str:
+        """A property of one of our codes, "" where it has none."""
+        found = self.terms[table].get(code)
+        return str(found.properties.get(word, "")) if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Who heard the person, when and how: `by` is a reference, `at` an instant, `how` a code of `agreement-way` or ""."""
+
+    by: str
+    at: datetime
+    how: str
+
+
+def heard(case: Case, arguments: Arguments) -> Heard:
+    """What `heard_by`, `at` and `how` say; the caller and now where they say nothing. Anyone of the network may have heard
+    the person, the caller writes it down. Raises Invalid naming the argument."""
+    key = str(arguments.get("heard_by") or case.who.person or "")
+    person = case.network.person(key)
+    if arguments.get("heard_by") and (person is None or not person.active):
+        raise Invalid("expected the key of a person of the network", code="not-found", expression="heard_by")
+    how = case.hand.code(arguments, "how", "agreement-way") if arguments.get("how") else ""
+    return Heard(f"PractitionerRole/{key}" if person else case.hand.scene.by, _moment(case, arguments, "at"), how)
+
+
+def _moment(case: Case, arguments: Arguments, name: str) -> datetime:
+    """The instant of an argument, not later than now; now where there is none."""
+    if not (written := arguments.get(name)):
+        return case.uow.at
+    try:
+        found = datetime.fromisoformat(str(written))
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or found > case.uow.at:
+        raise Invalid("expected an instant with its zone, not in the future", code="value", expression=name)
+    return found
+
+
+def witnessed(case: Case, activity: str, targets: Iterable[Resource], told: Heard, *, said: bool = True) -> Resource:
+    """The Provenance of something the person said (or, not `said`, was given): the person, who heard it and how, who wrote it
+    down. It points to the request too, so that whatever was heard about a referral is found by it."""
+    scene, named = case.hand.scene, [reference(each) for each in targets]
+    mine = reference(case.dossier.request)
+    return {
+        "resourceType": "Provenance",
+        "id": scene.new_id(),
+        "target": [*named, *([mine] if mine not in named else [])],
+        "occurredDateTime": instant(told.at),
+        "recorded": instant(scene.at),
+        "activity": scene.coded("activity", activity),
+        "agent": [
+            *([_agent("author", case.patient)] if said else []),
+            _agent("attester", told.by) | ({"role": [scene.coded("agreement-way", told.how)]} if told.how else {}),
+            *([_agent("enterer", scene.by)] if scene.by != told.by else []),
+        ],
+    }
+
+
+def _agent(type: str, who: str) -> Resource:
+    return {"type": {"coding": [{"system": PROVENANCE_AGENT, "code": type}]}, "who": {"reference": who}}
+
+
+def written(case: Case, resources: list[Resource]) -> list[Change]:
+    """The resources of an act as changes: written on behalf of the requester, as what a person said."""
+    return changes(case.dossier, resources, origin="intake")
