@@ -25,6 +25,7 @@ from adapter.referral.states import TERMINAL
 from adapter.showing import Revealed, Window
 from adapter.subset import Subset
 from adapter.sync.canonical import decode
+from adapter.sync.inbound import GONE
 from adapter.sync.judge import as_theirs
 from adapter.sync.ownership import Ownership
 from adapter.sync.push import release
@@ -201,10 +202,10 @@ class Flows:
         if choice not in ("ours", "theirs"):
             raise Invalid("expected ours or theirs", code="value", expression="choice")
         current = uow.current(row.type, row.id)
-        if choice == "theirs" and current:
+        if choice == "theirs" and current and row.reason != GONE:  # what is gone there has nothing to take in
             wanted = as_theirs(decode(row.base), content(current), decode(row.theirs), ownership=self.ownership)
             self.receive(uow, who, [Change("update", row.type, row.id, wanted, origin="portal")], request_id=request_id)
-        elif current:
+        elif choice == "ours" and current and row.reason != GONE:
             for lane in dossier.lanes(uow, [content(current)]):
                 uow.post(Letter(row.ehr, lane, row.type, row.id, due=uow.at, number=current.number, request_id=request_id))
         uow.settle_conflict(conflict, choice=choice)

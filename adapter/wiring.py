@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ from adapter.sync.jobs import Jobs
 from adapter.sync.links import Unlinked
 from adapter.sync.ownership import Ownership
 from adapter.sync.patients import Patients
+from adapter.sync.presence import Presence
 from adapter.sync.pull import Pull, own_searches
 from adapter.sync.push import Push
 from adapter.sync.schedule import Schedule
@@ -44,12 +46,14 @@ class Wiring:
     store: Store
     push: Push
     pulls: Mapping[str, Pull]
+    presences: Mapping[str, Presence]
     settings: Settings
 
     def jobs(self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None]) -> Jobs:
         """The jobs of this process, not yet started. `link` links the directory of one EHR."""
         every = self.settings.pull_interval
-        chores = {f"directory-{ehr}": (partial(link, ehr), every) for ehr in self.pulls}
+        chores: dict[str, tuple[Callable[[], object], timedelta]] = {f"directory-{ehr}": (partial(link, ehr), every) for ehr in self.pulls}
+        chores |= {f"consents-{ehr}": (presence.look, every) for ehr, presence in self.presences.items()}
         return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), chores=chores, failed=failed, beat=self.settings.push_every)
 
 
@@ -185,7 +189,8 @@ def wire(
     push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed)
     searches = own_searches(systems, consents=settings.pull_interval)
     pulls = {name: Pull(store, client, inbound, clock, searches=searches, holder=holder) for name, client in clients.items()}
-    return Wiring(store, push, pulls, settings)
+    presences = {name: Presence(store, client, inbound) for name, client in clients.items()}
+    return Wiring(store, push, pulls, presences, settings)
 
 
 def link_directory(store: Store, client: EhrClient, resources: list[Resource]) -> list[str]:

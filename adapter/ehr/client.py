@@ -128,17 +128,21 @@ class HttpEhrClient:
 
     # ── pages ────────────────────────────────────────────────────────────────────────────────────
     def _pages(self, act: Act, answer: Answer) -> Iterator[list[Remote]]:
-        """Follows `next` on this EHR only. A link seen before ends the chain: all it leads to was read (Y-16)."""
+        """Follows `next` on this EHR only. A link seen before ends the chain: all it leads to was read (Y-16). What says that
+        it found something and gives nothing was not read (consent.md C-E7)."""
         seen: set[str] = set()
-        empty = 0
+        empty, said, given = 0, 0, 0
         while True:
             bundle = resource_of(answer, Act("search", "Bundle")) or {}
             page = matches(bundle, act)
-            empty = 0 if page else empty + 1
+            empty, given = 0 if page else empty + 1, given + len(page)
+            said = max(said, total) if isinstance(total := bundle.get("total"), int) else said
             if page:
                 yield page
             link = next_link(bundle, act, base_url=self.base_url)
             if link is None or link in seen:
+                if said and not given:
+                    raise act.unfit("expected the resources that its total counts, but found none", answer.status)
                 return
             seen.add(link)
             if len(seen) >= self._most_pages or empty >= MOST_EMPTY:

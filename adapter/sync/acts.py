@@ -11,7 +11,7 @@ from adapter.ports import Letter, Resource, Uow
 What = Literal[
     "created", "updated", "adopted", "unchanged", "linked",  # push
     "withheld", "parked", "conflict", "retry", "unknown",
-    "applied", "seen", "quarantined",  # pull
+    "applied", "seen", "quarantined", "gone",  # pull
 ]
 
 

@@ -14,7 +14,7 @@ from adapter.ports import ConflictRow, EhrClient, Letter, LetterState, Link, Rem
 from adapter.sync import links, retry
 from adapter.sync.acts import Act, Leaving, What, cited
 from adapter.sync.canonical import content_hash, encode, same, without_server_parts
-from adapter.sync.inbound import Arrival, Inbound
+from adapter.sync.inbound import GONE, Arrival, Inbound
 from adapter.sync.links import Known, Rewrite, Unlinked
 from adapter.sync.merge import put_over
 from adapter.sync.narrow import CLOSED
@@ -75,7 +75,10 @@ class Delivery:
         try:
             return self._rounds(client, letter, until)
         except _GoneThere:
-            return Outcome("parked", "parked", "gone-there")
+            if letter.type != "Consent":
+                return Outcome("parked", "parked", GONE)
+            self._inbound.lost(letter.ehr, letter.type, letter.id)
+            return Outcome("dropped", "withheld", GONE)  # no copy is made anew, and what follows still goes its way
 
     def _rounds(self, client: EhrClient, letter: Letter, until: datetime) -> Outcome:
         look = letter.state == "unknown" or letter.attempts > 0 or letter.fence > 1

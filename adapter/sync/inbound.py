@@ -20,6 +20,7 @@ from adapter.sync.ownership import Ownership
 Outcome = Literal["echo", "touched", "older", "unlinked", "seen", "applied", "conflict"]
 """echo: our own write, or the same again; touched: a new version that says the same; seen: nothing in it for us."""
 NEWS = ("seen", "touched")
+GONE = "gone-there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,26 @@ class Inbound:
     def in_our_references(self, uow: Uow, ehr: str, resource: Resource) -> Resource:
         """What a conflict row keeps of the EHR's."""
         return self._inward(uow, ehr, resource)
+
+    def lost(self, ehr: str, type: str, id: str) -> None:
+        """The EHR has its copy no more (404 or 410). A Consent counts as absent from this moment on, and a person is told
+        (C-E8); what nothing depends on is only put before a person."""
+        self._store.write_now(lambda uow: self._lost(uow, ehr, type, id))
+
+    def _lost(self, uow: Uow, ehr: str, type: str, id: str) -> None:
+        known, current = links.load(uow, ehr, type, id), uow.current(type, id)
+        standing = conflict_of(uow, ehr, type, id)
+        if known is None or current is None or current.deleted or (standing and standing.reason == GONE):
+            return
+        ours, remote = content(current), cited(type, known.link.remote_id, known.link.remote_version)
+        number = current.number
+        if type == "Consent" and ours.get("status") == "active":
+            absent = {**ours, "status": "inactive"}
+            self._apply(uow, Pulled(ehr, type, id, number, absent, base=known.base, theirs={}, ours=ours, actor="requester", remote=remote))
+            number += 1
+        links.save(uow, replace(known, link=replace(known.link, sent=number)))  # nothing more is sent to a copy that is not there
+        uow.save_conflict(ConflictRow(ehr, type, id, GONE, encode(known.base), encode(ours), encode({}), uow.at))
+        self._audited(uow, Act("gone", ehr, type, id, number=number, remote=remote, reason=GONE))
 
     def take_in(self, ehr: str, arrivals: Sequence[Arrival]) -> Counter[Outcome]:
         """Takes in a page, in one write unit: all of it or nothing. What `apply` refuses becomes a conflict row
