@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli import consent, db, demo, fake_ehr, init, mappings, network, sandbox, serve, sync, validate, worker
+from adapter.cli import consent, db, demo, fake_ehr, init, mappings, network, sandbox, serve, sync, team, validate, worker
 
 
 def _version(wanted: bool) -> None:
@@ -35,7 +35,10 @@ def program() -> typer.Typer:
         ("fake-ehr", fake_ehr.fake_ehr),
     ):  # fmt: skip
         app.command(name)(verb)
-    groups = (("consent", consent.app), ("db", db.app), ("network", network.app), ("map", mappings.app), ("sync", sync.app), ("sandbox", sandbox.app))
+    groups = (
+        ("consent", consent.app), ("db", db.app), ("network", network.app), ("map", mappings.app), ("sync", sync.app),
+        ("sandbox", sandbox.app), ("team", team.app),
+    )  # fmt: skip
     for name, group in groups:
         app.add_typer(group, name=name)
     return app

@@ -48,6 +48,7 @@ def pull(ehr: Ehr = None, json: Json = False) -> None:
 def _pulled(opened: App, ehr: str) -> dict[str, Any]:
     try:
         report = opened.wiring.pulls[ehr].run(now=True)
+        opened.wiring.presences[ehr].look()
     except EhrError as error:
         return {"ehr": ehr, "skipped": False, "error": str(error), "outcomes": {}}
     outcomes = {type: dict(found) for type, found in report.outcomes.items()}
