@@ -1,0 +1,414 @@
+"""The life of a consent through the doors (workflow.md 4 and 5): who heard what, and what it changes at once."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from adapter import audit, dossier
+from adapter.errors import Forbidden, Invalid, SettingsError
+from adapter.ports import Change, Principal, Query, Resource
+from adapter.settings import load_settings
+from adapter.showing import Revealed
+from tests.e2e.stage import CALL, CARSAT, COURSIER, GP, SAAD, Stage, staged
+
+VIEW, DOCTOR = "coursier-dac-asso", "prescripteur"
+TO_CARSAT: dict[str, Any] = {"destinataire": "permanence-saint-eloi", "besoins": ["acces-droits", "budget"]}
+BY_PHONE = {"heard_by": "secretaire-saint-eloi", "how": "telephone"}
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with staged() as found:
+        yield found
+
+
+def only(found: Any) -> Any:
+    (one,) = found
+    return one
+
+
+def stored(stage: Stage, type: str) -> list[Resource]:
+    return [json.loads(each.served) for each in stage.app.read_now(lambda _, uow: uow.search(Query(type)))]
+
+
+def card(stage: Stage, who: Principal = COURSIER, view: str = VIEW) -> Revealed:
+    found: Revealed = only(stage.cards(who, view))
+    return found
+
+
+def told(stage: Stage, activity: str) -> list[Resource]:
+    """The Provenances of an activity."""
+    return [each for each in stored(stage, "Provenance") if each["activity"]["coding"][0]["code"] == activity]
+
+
+def agents(provenance: Resource) -> dict[str, str]:
+    return {each["type"]["coding"][0]["code"]: each["who"]["reference"] for each in provenance["agent"]}
+
+
+def acts(stage: Stage) -> list[tuple[str, dict[str, str]]]:
+    """(name, details) of the administrative acts in the audit."""
+    rows = stage.app.read_now(lambda _, uow: uow.audit_rows(limit=100_000))
+    events = [json.loads(row.event) for row in rows]
+    names = [(each["subtype"][0]["code"], each) for each in events if each["subtype"][0]["code"].startswith(("agreement-", "closing-"))]
+    return [(name, {d["type"]: d["valueString"] for e in each["entity"] for d in e.get("detail", ())}) for name, each in names]
+
+
+# ── information ──────────────────────────────────────────────────────────────────────────────────
+def owed(stage: Stage, who: Principal, view: str) -> Any:
+    return stage.app.write_now(lambda story, uow: story.window.owed(uow, who, view, request_id=""))
+
+
+def test_information_sheet_is_on_the_list_after_eight_days_and_off_it_once_given(stage: Stage) -> None:
+    stage.sent()
+    assert owed(stage, COURSIER, VIEW) == []
+    stage.clock.tick(timedelta(days=8))
+    assert owed(stage, COURSIER, VIEW) == []
+    stage.clock.tick(timedelta(seconds=1))
+    assert [each["reference"] for each in owed(stage, COURSIER, VIEW)] == [card(stage).card["reference"]]
+    assert owed(stage, COURSIER, VIEW)[0]["id"] == card(stage).id
+    assert owed(stage, SAAD, VIEW) is None and owed(stage, SAAD, "saad") == []
+    assert stage.act(COURSIER, VIEW, card(stage), "inform", **BY_PHONE) is not None  # never a reason to deny
+    assert owed(stage, COURSIER, VIEW) == []
+    proof = only(told(stage, "info-remise"))
+    assert agents(proof) == {"attester": "PractitionerRole/secretaire-saint-eloi", "enterer": "PractitionerRole/coursier-lea"}
+    assert {each["reference"] for each in proof["target"]} == {f"{type}/{only(stored(stage, type))['id']}" for type in ("Consent", "ServiceRequest")}
+
+
+def test_information_is_due_from_the_first_contact_once_there_is_one(stage: Stage) -> None:
+    stage.sent()
+    shown = stage.act(COURSIER, VIEW, card(stage), "accept")
+    stage.clock.tick(timedelta(days=5))
+    stage.act(COURSIER, VIEW, stage.see(COURSIER, VIEW, shown.id), "start")
+    stage.clock.tick(timedelta(days=4))
+    assert owed(stage, COURSIER, VIEW) == []
+    stage.clock.tick(timedelta(days=5))
+    assert len(owed(stage, COURSIER, VIEW)) == 1
+
+
+# ── confirmation ─────────────────────────────────────────────────────────────────────────────────
+def test_confirmation_adds_a_verification_with_whom_and_who_wrote_it_down(stage: Stage) -> None:
+    stage.sent()
+    assert "verification" not in only(stored(stage, "Consent"))
+    shown = stage.act(COURSIER, VIEW, card(stage), "confirm", how="ecrit")
+    consent = only(stored(stage, "Consent"))
+    assert consent["verification"][0]["verified"] is True
+    assert consent["verification"][0]["verifiedWith"] == consent["patient"]
+    assert agents(only(told(stage, "confirmation"))) == {"author": consent["patient"]["reference"], "attester": "PractitionerRole/coursier-lea"}
+    with pytest.raises(Invalid, match="confirmed before"):
+        stage.act(COURSIER, VIEW, shown, "confirm")
+
+
+# ── narrowing ────────────────────────────────────────────────────────────────────────────────────
+def test_fewer_needs_are_seen_at_once_and_never_more_again(stage: Stage) -> None:
+    stage.sent()
+    assert set(card(stage).card["need_codes"]) == {"aide-alimentaire", "isolement"}
+    shown = stage.act(COURSIER, VIEW, card(stage), "narrow", needs=["isolement"], **BY_PHONE)
+    assert shown.card["need_codes"] == ["isolement"]
+    with pytest.raises(Invalid, match="codes of this referral"):
+        stage.act(COURSIER, VIEW, shown, "narrow", needs=["budget"])
+    with pytest.raises(Invalid, match="withdraw it instead"):
+        stage.act(COURSIER, VIEW, shown, "narrow", needs=["aide-alimentaire"])
+    with pytest.raises(Invalid, match="that narrow already"):
+        stage.act(COURSIER, VIEW, shown, "narrow", needs=["aide-alimentaire", "isolement"])
+    assert card(stage).card["need_codes"] == ["isolement"]
+
+
+def test_earlier_end_closes_the_view_at_that_instant_and_does_not_move_later(stage: Stage) -> None:
+    stage.sent()
+    end = stage.clock.now() + timedelta(days=2)
+    shown = stage.act(COURSIER, VIEW, card(stage), "narrow", until=end.isoformat())
+    with pytest.raises(Invalid, match="wider"):
+        stage.act(COURSIER, VIEW, shown, "narrow", until=(end + timedelta(days=1)).isoformat())
+    for wrong in (stage.clock.now().isoformat(), "2026-03-08", "demain"):
+        with pytest.raises(Invalid, match="instant"):
+            stage.act(COURSIER, VIEW, shown, "narrow", until=wrong)
+    stage.clock.set(end)
+    assert stage.see(COURSIER, VIEW, shown.id) is not None
+    stage.clock.tick(timedelta(seconds=1))
+    assert stage.see(COURSIER, VIEW, shown.id) is None and stage.cards(COURSIER, VIEW) == []
+
+
+def test_consent_never_widens_from_outside_and_never_returns(stage: Stage) -> None:
+    stage.sent()
+    consent = only(stored(stage, "Consent"))
+    wide = copy.deepcopy(consent)
+    wide["provision"]["actor"].append({**wide["provision"]["actor"][0], "reference": {"reference": "Organization/saad-seine"}})
+
+    def write(resource: Resource) -> None:
+        stage.app.write_now(lambda story, uow: story.receive(uow, GP, [Change("update", "Consent", resource["id"], resource)]))
+
+    with pytest.raises(Invalid, match="only narrows"):
+        write(wide)
+    write(consent | {"status": "inactive"})
+    assert stage.cards(COURSIER, VIEW) == []
+    with pytest.raises(Invalid, match="does not return"):
+        write(consent)
+
+
+@pytest.mark.parametrize("type", ["CareTeam", "Provenance"])
+def test_what_permits_or_proves_is_written_by_acts_only(stage: Stage, type: str) -> None:
+    made = {"resourceType": type, "status": "active"}
+    with pytest.raises(Forbidden):
+        stage.app.write_now(lambda story, uow: story.receive(uow, GP, [Change("create", type, None, made)]))
+
+
+# ── withdrawal, opposition ───────────────────────────────────────────────────────────────────────
+def test_withdrawal_says_who_heard_it_and_who_wrote_it_down(stage: Stage) -> None:
+    stage.sent()
+    stage.act(COURSIER, VIEW, card(stage), "withdraw", **BY_PHONE)
+    assert agents(only(told(stage, "retrait"))) == {
+        "author": only(stored(stage, "Consent"))["patient"]["reference"],
+        "attester": "PractitionerRole/secretaire-saint-eloi",
+        "enterer": "PractitionerRole/coursier-lea",
+    }
+    assert acts(stage)[-1] == ("agreement-withdraw", {"how": "telephone"})
+
+
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [({"heard_by": "nobody"}, "heard_by"), ({"at": "2026-03-06"}, "at"), ({"at": "2027-01-01T00:00:00Z"}, "at"), ({"how": "fax"}, "how")],
+)
+def test_withdrawal_heard_by_nobody_or_in_the_future_is_refused(stage: Stage, said: dict[str, str], place: str) -> None:
+    stage.sent()
+    with pytest.raises(Invalid) as refusal:
+        stage.act(COURSIER, VIEW, card(stage), "withdraw", **said)
+    assert refusal.value.issues[0].expression == place
+    assert only(stored(stage, "Consent"))["status"] == "active"
+
+
+def notices(stage: Stage, who: Principal = COURSIER, view: str = VIEW) -> Any:
+    return stage.app.write_now(lambda story, uow: story.notices(uow, who, view))
+
+
+def test_closing_notice_is_acknowledged_once_and_stands_in_the_audit(stage: Stage) -> None:
+    stage.sent()
+    spoken = card(stage).card["reference"]
+    stage.act(COURSIER, VIEW, card(stage), "withdraw", **BY_PHONE)
+    assert only(notices(stage))["read"] == ""
+
+    def read(who: Principal, view: str, reference: str) -> bool:
+        return stage.app.write_now(lambda story, uow: story.acknowledge(uow, who, view, reference))
+
+    assert not read(SAAD, "saad", spoken) and not read(SAAD, VIEW, spoken) and not read(COURSIER, VIEW, "AA-00A")
+    assert read(COURSIER, VIEW, spoken)
+    first = only(notices(stage))["read"]
+    stage.clock.tick(timedelta(hours=1))
+    assert read(COURSIER, VIEW, spoken) and only(notices(stage))["read"] == first != ""
+    assert len(told(stage, "avis-lu")) == 1 and [name for name, _ in acts(stage)].count("closing-notice-read") == 2
+
+
+def test_opposition_to_the_recipient_wins_over_every_agreement_and_ends_what_runs_there(stage: Stage) -> None:
+    stage.sent()
+    stage.sent(id="appel-2", besoins=["isolement"])
+    stage.sent(id="appel-3", **TO_CARSAT)
+    first = stage.cards(COURSIER, VIEW)[0]
+    assert stage.act(COURSIER, VIEW, first, "oppose", **BY_PHONE) is not None
+    assert stage.cards(COURSIER, VIEW) == [] and len(notices(stage)) == 2
+    assert len(stage.cards(CARSAT, "as-carsat")) == 1  # another service is not meant
+    stage.sent(id="appel-4")  # agreed to again, but the opposition stands
+    assert stage.cards(COURSIER, VIEW) == []
+    deny = only(each for each in stored(stage, "Consent") if each["provision"]["type"] == "deny")
+    assert deny["status"] == "active" and deny["provision"]["actor"][0]["reference"]["reference"] == "Organization/asso-coursiers"
+    assert {each["target"][0]["reference"] for each in told(stage, "opposition")} >= {f"Consent/{deny['id']}"}
+
+
+def test_opposition_to_everyone_closes_every_view_and_stops_letters(stage: Stage) -> None:
+    stage.sent()
+    stage.sent(id="appel-3", **TO_CARSAT)
+    mine = next(each for each in stage.cards(GP, DOCTOR) if "isolement" in each.card["need_codes"])
+    stage.act(GP, DOCTOR, mine, "oppose", against="everyone", how="presence")
+    assert stage.cards(COURSIER, VIEW) == stage.cards(CARSAT, "as-carsat") == stage.cards(GP, DOCTOR) == []
+    stage.push()
+    assert not stage.ehr.all("ServiceRequest") and not stage.ehr.all("Task")
+    assert {each["status"] for each in stored(stage, "Task")} == {"cancelled"}
+    assert len(notices(stage)) == len(notices(stage, CARSAT, "as-carsat")) == 1
+
+
+def test_opposition_against_something_else_is_refused(stage: Stage) -> None:
+    stage.sent()
+    with pytest.raises(Invalid, match="against"):
+        stage.act(COURSIER, VIEW, card(stage), "oppose", against="landlord")
+
+
+# ── urgency ──────────────────────────────────────────────────────────────────────────────────────
+def unasked(stage: Stage, **record: Any) -> Revealed:
+    """The doctor agreed, the person could not be asked."""
+    stage.call(**{**TO_CARSAT, **record})
+    stage.agree("doctor")
+    return card(stage, GP, DOCTOR)
+
+
+def test_urgency_opens_for_72_hours_and_no_longer(stage: Stage) -> None:
+    draft = unasked(stage)
+    assert stage.cards(CARSAT, "as-carsat") == []
+    stage.act(GP, DOCTOR, draft, "urgency", reason="danger-vital")
+    shown = card(stage, CARSAT, "as-carsat")
+    assert shown.decision.rule == "basis:urgency" and shown.card["person"]["family_name"] == "Zyxdurand" and shown.card["need_codes"]
+    assert stage.push() == 0  # the clinic's record waits for the agreement
+    assert ("agreement-urgency", {"reason": "danger-vital"}) in acts(stage)
+    stage.clock.tick(timedelta(hours=72) - timedelta(seconds=1))
+    assert stage.see(CARSAT, "as-carsat", shown.id) is not None
+    stage.clock.tick(timedelta(seconds=1))
+    assert stage.see(CARSAT, "as-carsat", shown.id) is None
+
+
+def test_urgency_gives_way_to_the_agreement_or_to_the_refusal(stage: Stage) -> None:
+    stage.act(GP, DOCTOR, unasked(stage), "urgency", reason="impossible-de-consentir")
+    stage.act(CARSAT, "as-carsat", card(stage, CARSAT, "as-carsat"), "accept")
+    assert stage.agree("patient").status == "requested"  # while it runs
+    assert card(stage, CARSAT, "as-carsat").decision.rule == "S1"
+    stage.clock.tick(timedelta(days=10))
+    assert card(stage, CARSAT, "as-carsat").card["state"] == "accepted"
+    stage.push()
+    assert len(stage.ehr.all("Task")) == 1
+
+
+def test_refusal_after_urgency_closes_the_view_and_tells_the_unit(stage: Stage) -> None:
+    stage.act(GP, DOCTOR, unasked(stage), "urgency", reason="danger-vital")
+    stage.agree("patient", agreed=False)
+    assert stage.cards(CARSAT, "as-carsat") == [] and len(notices(stage, CARSAT, "as-carsat")) == 1
+    assert stage.push() == 0 and only(stored(stage, "Consent"))["status"] == "rejected"
+
+
+@pytest.mark.parametrize("person", ["secretaire-saint-eloi", None, "nobody", "coursier-lea"])
+def test_urgency_is_for_professionals_bound_by_secrecy_only_C_E11(stage: Stage, person: str | None) -> None:
+    draft = unasked(stage)
+    with pytest.raises(Forbidden):
+        stage.act(replace(GP, person=person), DOCTOR, draft, "urgency", reason="danger-vital")
+    assert stage.cards(CARSAT, "as-carsat") == [] and told(stage, "urgence") == []
+
+
+def test_urgency_toward_who_is_not_bound_is_refused(stage: Stage) -> None:
+    draft = unasked(stage, destinataire="coursier-rouen", besoins=["isolement"])
+    with pytest.raises(Forbidden):
+        stage.act(GP, DOCTOR, draft, "urgency", reason="danger-vital")
+
+
+def test_urgency_needs_a_reason_the_doctor_and_no_agreement(stage: Stage) -> None:
+    draft = unasked(stage)
+    with pytest.raises(Invalid):
+        stage.act(GP, DOCTOR, draft, "urgency", reason="retard")
+    stage.agree("patient")
+    with pytest.raises(Invalid, match="agreed"):
+        stage.act(GP, DOCTOR, card(stage, GP, DOCTOR), "urgency", reason="danger-vital")
+
+
+def test_urgency_before_the_doctor_agreed_is_refused(stage: Stage) -> None:
+    stage.call(**TO_CARSAT)
+    with pytest.raises(Invalid, match="doctor"):
+        stage.act(GP, DOCTOR, card(stage, GP, DOCTOR), "urgency", reason="danger-vital")
+
+
+def test_opposition_wins_over_urgency(stage: Stage) -> None:
+    stage.sent(id="appel-0", **TO_CARSAT)
+    stage.act(CARSAT, "as-carsat", card(stage, CARSAT, "as-carsat"), "oppose")
+    stage.call(**TO_CARSAT)
+    stage.agree("doctor")
+    draft = next(each for each in stage.cards(GP, DOCTOR) if each.card["state"] == "draft")
+    stage.act(GP, DOCTOR, draft, "urgency", reason="danger-vital")
+    assert stage.cards(CARSAT, "as-carsat") == []
+
+
+def test_no_other_view_offers_urgency_or_the_team(stage: Stage) -> None:
+    offered = {name: set(view.writes) & {"urgency", "recognise", "leave"} for name, view in stage.app.views.items()}
+    assert {name for name, found in offered.items() if found} == {DOCTOR}
+
+
+# ── who agrees in the person's place ─────────────────────────────────────────────────────────────
+def of_born(day: str, **more: Any) -> dict[str, Any]:
+    return {"personne": CALL["personne"] | {"naissance": day}, **more}
+
+
+AGREED = {"accord": "oui", "par": "coursier-lea", "le": "2026-03-06T18:50:00+01:00", "comment": "telephone"}
+
+
+def speak(stage: Stage, **given_by: str) -> Any:
+    heard = {"who": "patient", "agreed": True, "heard_by": "coursier-lea", "how": "telephone", **({"given_by": given_by} if given_by else {})}
+    return stage.app.write_now(lambda story, uow: story.agree(uow, COURSIER, "appel-coursier", "appel-1", heard))
+
+
+@pytest.mark.parametrize(
+    ("record", "lacking", "enough"),
+    [
+        (of_born("2010-02-03"), ("procuration", "personne-de-confiance"), "autorite-parentale"),
+        (of_born("2008-03"), ("personne-de-confiance",), "mandataire"),
+        (of_born("1938-02-03", situation=["mesure-representation"]), ("autorite-parentale", "procuration"), "mandataire"),
+    ],
+)  # fmt: skip
+def test_who_must_agree_in_the_persons_place_is_waited_for(stage: Stage, record: dict[str, Any], lacking: tuple[str, ...], enough: str) -> None:
+    receipt = stage.call(accord_medecin=AGREED, accord_patient=AGREED, **record)
+    assert receipt.status == "draft" and any("agreement of" in each["text"] for each in receipt.warnings)
+    assert only(stored(stage, "Consent"))["status"] == "proposed" and stage.push() == 0
+    for capacity in ("", *lacking):
+        with pytest.raises(Invalid) as refusal:
+            speak(stage, **({"capacity": capacity} if capacity else {}))
+        assert refusal.value.issues[0].expression == "given_by"
+    assert speak(stage, capacity=enough, name="Zyxparent").status == "requested"
+    speaker, consent = only(stored(stage, "RelatedPerson")), only(stored(stage, "Consent"))
+    assert consent["performer"] == [{"reference": f"RelatedPerson/{speaker['id']}"}]
+    assert speaker["relationship"][0]["coding"][0]["code"] == enough
+    shown = card(stage)
+    assert "Zyxparent" not in json.dumps([shown.card, shown.resources])
+    stage.push()
+    assert "Zyxparent" not in json.dumps(stage.ehr.all("Consent"))
+
+
+@pytest.mark.parametrize("record", [of_born("2008-03-06"), of_born("1990"), of_born("1938-02-03", situation=["mesure-protection"])])
+def test_adult_agrees_himself(stage: Stage, record: dict[str, Any]) -> None:
+    assert stage.call(accord_medecin=AGREED, accord_patient=AGREED, **record).status == "requested"
+
+
+def test_proxy_agrees_for_an_adult_and_the_trusted_person_does_not(stage: Stage) -> None:
+    stage.call(accord_medecin=AGREED)
+    with pytest.raises(Invalid):
+        speak(stage, capacity="personne-de-confiance")
+    with pytest.raises(Invalid, match="table capacity"):
+        speak(stage, capacity="voisin")
+    assert speak(stage, capacity="procuration").status == "requested"
+    confirmed = stage.act(COURSIER, VIEW, card(stage), "confirm")
+    assert confirmed and only(stored(stage, "Consent"))["verification"][0]["verifiedWith"]["reference"].startswith("RelatedPerson/")
+
+
+# ── the end of the care ──────────────────────────────────────────────────────────────────────────
+def closed(stage: Stage) -> Revealed:
+    stage.sent()
+    shown = stage.act(COURSIER, VIEW, card(stage), "accept")
+    return stage.act(COURSIER, VIEW, shown, "complete", outcome="aide-alimentaire-en-place")
+
+
+def test_reference_dates_and_outcome_stay_thirty_days_and_nothing_after(stage: Stage) -> None:
+    shown = closed(stage)
+    assert only(stored(stage, "Consent"))["status"] == "inactive"
+    assert {"reference", "outcome", "asked"} <= shown.card.keys() and not {"person", "needs", "contact"} & shown.card.keys()
+    stage.clock.tick(timedelta(days=30))
+    assert stage.see(COURSIER, VIEW, shown.id) is not None
+    stage.clock.tick(timedelta(seconds=1))
+    assert stage.see(COURSIER, VIEW, shown.id) is None
+
+
+def test_reference_is_never_kept_longer_than_six_months() -> None:
+    assert load_settings({"LIAISON_REFERENCE_KEPT": "180d"}).reference_kept == timedelta(days=180)
+    with pytest.raises(SettingsError):
+        load_settings({"LIAISON_REFERENCE_KEPT": "181d"})
+
+
+# ── the proof of it all ──────────────────────────────────────────────────────────────────────────
+def test_every_act_of_a_consents_life_is_in_the_chain_without_a_word_of_the_person(stage: Stage) -> None:
+    stage.sent()
+    for verb, arguments in (("inform", {}), ("confirm", {}), ("narrow", {"needs": ["isolement"]}), ("oppose", {})):
+        stage.act(COURSIER, VIEW, card(stage), verb, **BY_PHONE, **arguments)
+    assert [name for name, _ in acts(stage)] == ["agreement-inform", "agreement-confirm", "agreement-narrow", "agreement-oppose"]
+    rows = stage.app.read_now(lambda _, uow: uow.audit_rows(limit=100_000))
+    assert audit.verify(rows).ok and not any(b"Zyx" in row.event for row in rows)
+
+
+def test_dossier_of_nothing_takes_the_statements_of_one_that_is_there(stage: Stage) -> None:
+    stage.sent()
+    assert stage.app.read_now(lambda _, uow: dossier.load(uow, "")) is None
