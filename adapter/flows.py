@@ -15,6 +15,7 @@ import orjson
 
 from adapter import acts, dossier, lifecycle
 from adapter.audit import events
+from adapter.audit.queries import cleaned
 from adapter.dossier import Dossier, content
 from adapter.errors import Conflict, Invalid, NeedsMatch, NotFound, Stale
 from adapter.intake import Intake, Receipt
@@ -30,7 +31,7 @@ from adapter.sync.judge import as_theirs
 from adapter.sync.ownership import Ownership
 from adapter.sync.push import release
 from adapter.witness import Case
-from adapter.writing import Writer
+from adapter.writing import DIRECTORY, Writer, patient_of
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
 
@@ -218,8 +219,13 @@ class Flows:
         if who.role == "service":
             return self.subset.read(uow, who, type, id, request_id=request_id)
         query = Query(type, (Clause("_id", "id", (id,)),))
-        found = self.search(uow, who, query, request_id=request_id)
-        return found[0] if found else None
+        limited = self.window.limited(who, query)
+        found = next(iter(uow.search(limited) if limited else []), None)
+        if found is None:
+            uow.audit(events.denied(who, type, reason="absent-or-not-theirs", at=uow.at, request_id=request_id))
+            return None
+        uow.audit(events.access(who, found.cited, patient=patient_of(content(found)), rule=_ground(type), at=uow.at, request_id=request_id))
+        return found
 
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str = "") -> list[Version]:
         """The same for a search: the author's own rows only, so that no count or page depends on others."""
@@ -227,7 +233,14 @@ class Flows:
             return self.subset.search(uow, who, query, request_id=request_id)
         limited = self.window.limited(who, query)
         found = uow.search(limited) if limited else []
-        uow.audit(events.searched(who, query.type, found=[version.cited for version in found], at=uow.at, request_id=request_id))
+        about: dict[str, list[str]] = {}  # one event a patient (BALP); who was looked for in vain stands as a digest
+        for version in found:
+            about.setdefault(patient_of(content(version)), []).append(version.cited)
+        asked, rule = cleaned(query, self.writer.key), _ground(query.type)
+        for patient, cited in (about or {"": []}).items():
+            uow.audit(
+                events.searched(who, query.type, found=cited, query=asked, patient=patient, rule=rule, at=uow.at, request_id=request_id)
+            )
         return found
 
     def scene(self, uow: Uow, who: Principal) -> verbs.Scene:
@@ -239,6 +252,11 @@ class Flows:
 def unagreed(referral: Dossier) -> bool:
     """Sent in urgency: it runs, and the person has not agreed yet."""
     return referral.task["status"] not in TERMINAL and any(each.get("status") == "proposed" for each in referral.named)
+
+
+def _ground(type: str) -> str:
+    """What permits a clinic's own software to read a type: it is its author, or it is the directory."""
+    return "directory" if type in DIRECTORY else "basis:author"
 
 
 def _once(who: Principal, mapping: str, record: str) -> str:

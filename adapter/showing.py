@@ -23,7 +23,7 @@ from adapter.referral.scene import SOCIAL_ASSESSMENT
 from adapter.referral.spoken import of_task
 from adapter.sight import Sight
 from adapter.sync.pull import Cursor, cursor_name
-from adapter.views import Facts, View, card, etag, pairwise, project
+from adapter.views import Facts, View, card, classes, etag, pairwise, project
 from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, Writer, patient_of, withdrawn
 
 EHR_VIEW = "dossier-clinique"
@@ -175,26 +175,21 @@ class Window:
         uow.audit(events.decided(who, look.decision, patient=patient, what=what, view=look.view, at=uow.at, request_id=request_id))
         if look.decision.permit:
             recipient = f"Organization/{who.organisation}"
-            self._disclosed(uow, who, self.views[look.view], look.dossier, look.decision, recipient=recipient, request_id=request_id)
+            self._disclosed(uow, who, look, recipient=recipient, request_id=request_id)
 
     def letter(self, uow: Uow, letter: Letter, dossier: Dossier) -> Resource | None:
         """What of the letter's resource may leave for the clinic's EHR now; None: nothing may. Reads only: `leaving` records
         the disclosure, before it happens."""
-        stored = uow.current(letter.type, letter.id)
-        if stored is None or not self._may_leave(uow, letter, dossier, tried=letter.attempts > 0 or letter.fence > 1):
+        if not self._may_leave(uow, letter, dossier, tried=letter.attempts > 0 or letter.fence > 1):
             return None
-        who, decision = self._letter_decision(uow, letter, dossier)
-        if not decision.permit:
-            return None
-        facts = self.sight.facts(uow, who, dossier, decision, holder="", stage=self._stage(EHR_VIEW, dossier), lang="fr")
-        return project(content(stored), self.views[EHR_VIEW], facts=facts)
+        return next(iter(self._letter_look(uow, letter, dossier)[1].resources), None)
 
     def leaving(self, uow: Uow, letter: Letter, dossier: Dossier) -> bool:
         """Whether the letter's resource may leave at this moment; then the disclosure is recorded in this unit."""
-        who, decision = self._letter_decision(uow, letter, dossier)
-        if not decision.permit or not self._may_leave(uow, letter, dossier):
+        who, look = self._letter_look(uow, letter, dossier)
+        if not look.decision.permit or not self._may_leave(uow, letter, dossier):
             return False
-        self._disclosed(uow, who, self.views[EHR_VIEW], dossier, decision, recipient=letter.ehr, request_id=letter.request_id)
+        self._disclosed(uow, who, look, recipient=letter.ehr, request_id=letter.request_id)
         return True
 
     def _may_leave(self, uow: Uow, letter: Letter, dossier: Dossier, *, tried: bool = False) -> bool:
@@ -207,6 +202,16 @@ class Window:
         who = self.ehr_principal(letter.ehr, dossier.clinic)
         linked = uow.link(letter.ehr, "Task", dossier.task["id"]) is not None
         return who, self._decision(uow, who, EHR_VIEW, dossier, linked=linked)
+
+    def _letter_look(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Look]:
+        """Who gets the letter, and what of its resource may leave for them now."""
+        who, decision = self._letter_decision(uow, letter, dossier)
+        stored = uow.current(letter.type, letter.id)
+        if not decision.permit or stored is None:
+            return who, Look(EHR_VIEW, dossier, decision)
+        facts = self.sight.facts(uow, who, dossier, decision, holder="", stage=self._stage(EHR_VIEW, dossier), lang="fr")
+        found = project(content(stored), self.views[EHR_VIEW], facts=facts)
+        return who, Look(EHR_VIEW, dossier, decision, facts, (found,) if found else ())
 
     def ehr_principal(self, ehr: str, clinic: str) -> Principal:
         return Principal(f"ehr-{ehr}", clinic, role="device")
@@ -352,13 +357,14 @@ class Window:
         for element in ("practitioner", "organization", "providedBy") if depth else ():
             yield from self._directory(uow, party.get(element, {}).get("reference", ""), depth - 1)
 
-    def _disclosed(
-        self, uow: Uow, who: Principal, view: View, dossier: Dossier, decision: Decision, *, recipient: str, request_id: str
-    ) -> None:
+    def _disclosed(self, uow: Uow, who: Principal, look: Look, *, recipient: str, request_id: str) -> None:
+        """The register's line: to whom, by which view, on which Consent and rule, which data classes were in it."""
+        view, dossier, decision = self.views[look.view], look.dossier, look.decision
         uow.audit(
             events.disclosed(
                 who, [dossier.task_version.cited, dossier.request_version.cited], patient=patient_of(dossier.request),
                 recipient=recipient, view=view.name, view_version=str(view.version), consents=decision.versions, rule=decision.rule,
+                classes=classes(look.resources, view, look.facts) if look.facts else (), stage=self._stage(look.view, dossier),
                 custodian=dossier.clinic, at=uow.at, request_id=request_id,
             )
         )  # fmt: skip

@@ -10,11 +10,13 @@ import hashlib
 from dataclasses import dataclass
 
 from adapter.audit import events
+from adapter.audit.queries import cleaned
 from adapter.errors import Malformed
 from adapter.fhir import dumps
 from adapter.fhir.matching import matches
 from adapter.ports import Clause, Principal, Query, Resource, Uow, Version
 from adapter.showing import Window
+from adapter.writing import patient_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,20 @@ class Subset:
             return []
         self._offered(view, query)
         found: dict[str, Version] = {}
+        about: dict[str, None] = {}  # the patients of what is given out: one event each
         for dossier in self.window.dossiers(uow, who, view, _task(query)):
             look = self.window.look(uow, who, view, dossier, lang="fr")
             met = [_version(uow, each) for each in look.resources if matches(each, query)]
             if met or not look.decision.permit:
                 self.window.told(uow, who, look, request_id=request_id)
+            if met:
+                about[patient_of(look.dossier.request)] = None
             for version in met:  # the same person in two referrals: what the fuller look shows
                 if len(version.served) > len(found[version.id].served if version.id in found else b""):
                     found[version.id] = version
-        uow.audit(events.searched(who, query.type, at=uow.at, request_id=request_id))
+        asked = cleaned(query, self.window.writer.key)
+        for patient in about or ("",):
+            uow.audit(events.searched(who, query.type, query=asked, patient=patient, rule="view", at=uow.at, request_id=request_id))
         after = query.after[1] if query.after else ""
         return [found[id] for id in sorted(found) if id > after][: query.count]
 

@@ -17,14 +17,14 @@ _ACTIONS = {"create": "C", "read": "R", "vread": "R", "update": "U", "patch": "U
 
 
 def access(
-    who: Principal, what: str, *, patient: str = "", at: datetime, request_id: str = "", address: str = "", vread: bool = False
+    who: Principal, what: str, *, patient: str = "", rule: str = "", at: datetime, request_id: str = "", address: str = "", vread: bool = False
 ) -> Resource:
-    """A resource was read and given as it is."""
+    """A resource was read and given as it is. `rule`: what permitted it (basis:author; directory)."""
     return parts.event(
         codes.REST, codes.interaction("vread" if vread else "read"), "R", at=at,
         # the data flow from us to the client: the roles are the reverse of a write's
         agents=[parts.client(who, codes.DESTINATION, address), parts.server(codes.SOURCE), parts.user(who)],
-        entities=[parts.resource(what), parts.patient(patient), parts.request(request_id)],
+        entities=[parts.resource(what), parts.patient(patient, [("rule", rule)]), parts.request(request_id)],
     )  # fmt: skip
 
 
@@ -45,11 +45,11 @@ def written(
 
 
 def searched(
-    who: Principal, type: str, *, found: Sequence[str] = (), query: str = "", patient: str = "", at: datetime, request_id: str = "",
-    address: str = "",
+    who: Principal, type: str, *, found: Sequence[str] = (), query: str = "", patient: str = "", rule: str = "", at: datetime,
+    request_id: str = "", address: str = "",
 ) -> Resource:  # fmt: skip
-    """A search was answered. `found`: the versions given out. `query`: the search with every value replaced by its keyed
-    digest; never the values themselves."""
+    """A search was answered. `found`: the versions given out, of one patient; `rule`: what permitted it. `query`: the search
+    with every value replaced by its keyed digest; never the values themselves."""
     text = f"{type}?{query}" if query else type
     asked = {
         "type": codes.SYSTEM_OBJECT, "role": codes.QUERY_ROLE, "query": base64.b64encode(text.encode()).decode(), "description": text,
@@ -57,16 +57,17 @@ def searched(
     return parts.event(
         codes.REST, codes.interaction("search-type"), "E", at=at,
         agents=[parts.client(who, codes.SOURCE, address), parts.server(codes.DESTINATION), parts.user(who)],
-        entities=[asked, *map(parts.resource, found), parts.patient(patient), parts.request(request_id)],
+        entities=[asked, *map(parts.resource, found), parts.patient(patient, [("rule", rule)]), parts.request(request_id)],
     )  # fmt: skip
 
 
 def disclosed(
     who: Principal, what: Iterable[str], *, patient: str, recipient: str, view: str, view_version: str, consents: Iterable[str] = (),
-    rule: str = "", custodian: str = "", at: datetime, request_id: str = "", address: str = "",
+    rule: str = "", classes: Iterable[str] = (), stage: str = "", custodian: str = "", at: datetime, request_id: str = "", address: str = "",
 ) -> Resource:  # fmt: skip
     """Something of a patient left, through a view. `recipient`: "Organization/x" or the name of an EHR; `custodian`: key of
-    the clinic whose patient it is; `consents`: the versions that permitted it; `rule`: what decided (S1, basis:author…)."""
+    the clinic whose patient it is; `consents`: the versions that permitted it; `rule`: what decided (S1, basis:author…);
+    `classes`: the data classes that were in it (D1 to D13), `stage`: of the recipient (offer, open, closed)."""
     permitted = list(consents)
     agents = [
         parts.agent(codes.SOURCE, parts.LIAISON, network=parts.network("")),
@@ -80,8 +81,8 @@ def disclosed(
     return parts.event(
         codes.EXPORT, codes.DISCLOSE, "R", at=at, agents=agents, purposes=who.purposes,
         entities=[
-            parts.patient(patient, [("rule", rule)]), *map(parts.resource, what), parts.view(view, view_version),
-            *map(parts.consent, permitted), parts.request(request_id),
+            parts.patient(patient, [("rule", rule), ("classes", ",".join(classes)), ("stage", stage)]), *map(parts.resource, what),
+            parts.view(view, view_version), *map(parts.consent, permitted), parts.request(request_id),
         ],
     )  # fmt: skip
 

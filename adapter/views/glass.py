@@ -89,7 +89,7 @@ class Glass:
         return together
 
     def _inside(self, value: Any, branch: Branch) -> Any:
-        if not isinstance(value, dict) or (chosen := self._chosen(value, branch)) is None:
+        if not isinstance(value, dict) or (chosen := self.chosen(value, branch)) is None:
             return None
         return self.pick(chosen, branch.children)
 
@@ -111,7 +111,7 @@ class Glass:
             return None
         return f"{found[1]}/{found[2] if self.view.ids == 'local' else self.facts.pairwise(found[1], found[2])}"
 
-    def _chosen(self, value: dict[str, Any], branch: Branch) -> dict[str, Any] | None:
+    def chosen(self, value: dict[str, Any], branch: Branch) -> dict[str, Any] | None:
         """The value as far as the branch's selector goes; None when it does not fit."""
         if not branch.selector or branch.selector == "usual":
             return value
