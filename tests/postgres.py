@@ -33,11 +33,14 @@ def _missing() -> str:
     return ""
 
 
+QUICK = "-c listen_addresses='' -c fsync=off"  # for tests; a bench brings its own
+
+
 class Cluster:
     """One running PostgreSQL. Its collation is not the byte order, so that a query which forgets to ask for it shows."""
 
-    def __init__(self, folder: Path, binaries: Path) -> None:
-        self._folder, self._binaries, self._names = folder, binaries, count(1)
+    def __init__(self, folder: Path, binaries: Path, options: str = QUICK) -> None:
+        self._folder, self._binaries, self._names, self._options = folder, binaries, count(1), options
         self._user = "postgres"
 
     def _as_server(self, *command: str | Path) -> None:
@@ -52,26 +55,31 @@ class Cluster:
         tables = self._folder / "cluster"
         self._as_server(self._binaries / "initdb", "-D", tables, "-U", self._user, "-A", "trust", "-E", "UTF8", "--no-sync",
                         "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=fr")
-        options = f"-k {self._folder} -c listen_addresses='' -c fsync=off -c max_connections=60"
+        options = f"-k {self._folder} -c max_connections=60 {self._options}"
         self._as_server(self._binaries / "pg_ctl", "-D", tables, "-w", "-o", options, "-l", self._folder / "log", "start")
 
     def stop(self) -> None:
         self._as_server(self._binaries / "pg_ctl", "-D", self._folder / "cluster", "-m", "immediate", "stop")
 
-    def database(self) -> str:
-        """The URL of a new, empty database."""
+    def database(self, port: int = 5432) -> str:
+        """The URL of a new, empty database. `port`: what the server's options say of it; it names the socket too."""
         name = f"liaison_{next(self._names)}"
-        self._as_server(self._binaries / "createdb", "-h", self._folder, "-U", self._user, name)
+        self._as_server(self._binaries / "createdb", "-h", self._folder, "-p", str(port), "-U", self._user, name)
         return f"postgresql://{self._user}@/{name}?host={self._folder}"
+
+    @property
+    def pid(self) -> int:
+        """Of the server that all its other processes are below."""
+        return int((self._folder / "cluster" / "postmaster.pid").read_text().split()[0])
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Cluster]:
-    """A cluster in a folder of its own, stopped and removed at the end."""
+def running(options: str = QUICK) -> Iterator[Cluster]:
+    """A cluster in a folder of its own, stopped and removed at the end. `options`: of the server."""
     binaries = programs()
     assert binaries is not None, _missing()
     with tempfile.TemporaryDirectory(prefix="liaison-pg-", ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(Path(folder), binaries)
+        cluster = Cluster(Path(folder), binaries, options)
         cluster.start()
         try:
             yield cluster

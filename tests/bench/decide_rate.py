@@ -1,15 +1,14 @@
-"""How long one decision takes: `python tests/bench/decide_rate.py` prints µs for 1 and for 20 Consents (aim: 50 and 500)."""
+"""B6: how long one decision takes, with anchoring, for 1 and for 20 Consents (aim: 50 and 500 µs)."""
 
 from __future__ import annotations
 
-import json
-import timeit
 from datetime import UTC, datetime
 from typing import Any
 
 from adapter.consent import anchored, decide
 from adapter.names import ACT_CODE, ACT_REASON, CONSENT_ACTION, CONSENT_SCOPE, RESOURCE_TYPES
 from adapter.ports import Ask
+from tests.bench.clocked import Lane
 
 AT = datetime(2026, 3, 3, 9, tzinfo=UTC)
 ASK = Ask("Patient/p1", frozenset({"Organization/o0", "HealthcareService/u0", "PractitionerRole/r0"}), (f"{ACT_REASON}|TREAT",), "access")
@@ -43,18 +42,15 @@ REQUEST: dict[str, Any] = {
 }  # fmt: skip
 
 
-def measure(count: int, rounds: int = 2000) -> dict[str, Any]:
-    """Best of five runs, in µs for one decision with anchoring."""
+def lane(count: int) -> Lane:
     consents = [consent(number) for number in range(count)]
 
     def once() -> bool:
         return decide(anchored(consents, REQUEST), (), ASK, AT, resource=REQUEST).permit
 
     assert once()
-    best = min(timeit.repeat(once, number=rounds, repeat=5)) / rounds * 1e6
-    return {"id": "decide", "consents": count, "us": round(best, 1)}
+    return Lane("B6", f"decide alone, {count} Consent{'s' if count > 1 else ''}", "ours", once)
 
 
-if __name__ == "__main__":
-    for line in (measure(1), measure(20)):
-        print(json.dumps(line))
+def lanes() -> list[Lane]:
+    return [lane(1), lane(20)]

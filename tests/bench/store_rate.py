@@ -1,22 +1,21 @@
-"""How many creates of a Task the store alone takes in a second, with full durability.
-
-    python -m tests.bench.store_rate [URL] [--units 6000] [--callers 16]
+"""How many creates of a Task the store alone takes in a second, with full durability and 16 callers.
 
 One create is a version of 1.5 kB, 8 search rows, a letter and an audit event: what `receive` does in one unit of work.
-Without URL an SQLite file in a temporary folder is used.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import tempfile
+import time
 from pathlib import Path
 
 from adapter.clock import Clock, SystemClock
 from adapter.ports import IndexRow, Letter, Uow, Version
 from adapter.store import open_store, upgrade
+from tests.bench.figures import Figure, Round, figure
+from tests.bench.load import CONNECTIONS
 
 BODY = b"x" * 1500
 EVENT = {"resourceType": "AuditEvent", "type": {"code": "rest"}, "action": "C", "outcome": "0", "text": "x" * 900}
@@ -37,7 +36,7 @@ def create(uow: Uow, clock: Clock) -> None:
     uow.audit(EVENT | {"entity": version.cited})
 
 
-async def load(url: str, units: int, callers: int) -> tuple[float, list[float]]:
+async def _load(url: str, seconds: float) -> Round:
     clock = SystemClock()
     # hashing and canonical JSON are the audit room's; here only their cheapest kind
     store = open_store(
@@ -47,30 +46,22 @@ async def load(url: str, units: int, callers: int) -> tuple[float, list[float]]:
     took: list[float] = []
 
     async def caller() -> None:
-        for _ in range(units // callers):
+        while clock.monotonic() - start < seconds:
             began = clock.monotonic()
             await store.write(lambda uow: create(uow, clock))
-            took.append(clock.monotonic() - began)
+            took.append((clock.monotonic() - began) * 1e3)
 
-    began = clock.monotonic()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    rate = len(took) / (clock.monotonic() - began)
+    start, cpu = clock.monotonic(), time.process_time()
+    await asyncio.gather(*(caller() for _ in range(CONNECTIONS)))
+    found = Round(len(took), clock.monotonic() - start, took, time.process_time() - cpu)
     store.close()
-    return rate, sorted(took)
+    return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("url", nargs="?")
-    parser.add_argument("--units", type=int, default=6000)
-    parser.add_argument("--callers", type=int, default=16)
-    given = parser.parse_args()
+def measure(rounds: int, seconds: float, database: str = "") -> Figure:
+    """`database`: URL of an empty one in place of an SQLite file. Callers and store share one process."""
     with tempfile.TemporaryDirectory() as folder:
-        url = given.url or f"sqlite:///{Path(folder) / 'rate.db'}"
+        url = database or f"sqlite:///{Path(folder) / 'rate.db'}"
         upgrade(url)
-        rate, took = asyncio.run(load(url, given.units, given.callers))
-    print(f"{rate:8.0f} creates/s, {given.callers} callers, p50 {took[len(took) // 2] * 1e3:.1f} ms, p99 {took[len(took) * 99 // 100] * 1e3:.1f} ms")
-
-
-if __name__ == "__main__":
-    main()
+        done = [asyncio.run(_load(url, seconds)) for _ in range(rounds + 1)]
+    return figure("store", "create a Task: version, 8 search rows, letter, audit", "ours", done[1:], note=url.partition(":")[0])

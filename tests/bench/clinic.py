@@ -1,0 +1,78 @@
+"""B1, B4: what a clinic's software does on /fhir. B6: what a social service's software does on /views."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from tests.bench.doors import Asking, Door
+from tests.bench.specimens import MARK, request_of, specimen, task_of
+from tests.bench.systems import System
+from tests.e2e.serving import agreed
+
+TASKS = 200  # that are read in turn
+VIEW = "coursier-dac-asso"
+
+
+def _compact(resource: dict[str, Any]) -> str:
+    return json.dumps(resource, separators=(",", ":"))
+
+
+def create_request(system: System) -> Asking:
+    """A new ServiceRequest each time, all about one Patient that is there."""
+    body = _compact(request_of(system.patient))
+    path = f"{system.base}/ServiceRequest"
+    return Asking(lambda number: system.wire("POST", path, body.replace(MARK, f"bench-{number}").encode()), 201)
+
+
+def read_task(system: System) -> Asking:
+    """Some Tasks in turn, by id."""
+    request = f"ServiceRequest/{system.name}"
+    bodies = (json.loads(_compact(task_of(system.patient, request)).replace(MARK, f"task-{number}")) for number in range(TASKS))
+    wired = [system.wire("GET", f"{system.base}/{reference}") for reference in _created(system, list(bodies))]
+    return Asking(lambda number: wired[number % TASKS])
+
+
+def _created(system: System, resources: list[dict[str, Any]]) -> list[str]:
+    made = replace(system, base="/fhir") if system.name == "yardstick-inline" else system  # which is spared a second door
+    return [made.create(each) for each in resources]
+
+
+def view(consents: int) -> Any:
+    """One referral through the view of its recipient, the person having so many Consents: decided, projected and recorded in
+    the audit each time."""
+
+    def prepare(system: System) -> Asking:
+        person = {"nom": f"Bench{consents}", "prenom": "Zyx", "naissance": "1938-02-03", "sexe": "F", "telephone": "+33639980001", "canal_sur": "oui"}
+        call = agreed(id=f"bench-{consents}")
+        call["personne"] |= person
+        known = {each["id"] for each in _cards(system)}
+        system.ask("POST", "/intake/appel-coursier", call, client="coursiers")
+        (mine,) = (each["id"] for each in _cards(system) if each["id"] not in known)
+        patient = _patient(system, call["id"])
+        for _ in range(consents - 1):
+            system.create(specimen("Consent") | {"patient": {"reference": patient}})
+        wired = system.wire("GET", f"/views/{VIEW}/referrals/{mine}", client="coursiers")
+        return Asking(lambda number: wired)
+
+    return prepare
+
+
+def _cards(system: System) -> list[dict[str, Any]]:
+    return list(system.ask("GET", f"/views/{VIEW}/referrals", client="coursiers")["referrals"])
+
+
+def _patient(system: System, call: str) -> str:
+    """Whom the call was about, as the clinic knows it."""
+    found = system.ask("GET", f"{system.base}/ServiceRequest?requisition={call}")["entry"]
+    return str(found[0]["resource"]["subject"]["reference"])
+
+
+EVERY = ("ours", "yardstick", "yardstick-inline", "hapi")
+DOORS = (
+    Door("B1", "create ServiceRequest", dict.fromkeys(EVERY, create_request)),
+    Door("B4", "read Task by id", dict.fromkeys(EVERY, read_task)),
+    Door("B6", "view of one referral, 1 Consent (HAPI: GET)", {"ours": view(1), "hapi": read_task}),
+    Door("B6", "view of one referral, 20 Consents (HAPI: GET)", {"ours": view(20), "hapi": read_task}),
+)
