@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,6 +70,15 @@ def _kind(communication: Resource, hand: Hand) -> str:
     system = hand.scene.systems.code("communication")
     codings = (coding for concept in communication.get("category", ()) for coding in concept.get("coding", ()))
     return next((coding["code"] for coding in codings if coding.get("system") == system), "")
+
+
+def misdirected(dossier: Dossier, replacements: Sequence[object]) -> None:
+    """Raises Invalid unless the referral ended as a wrong orientation and was not replaced yet (workflow.md 2)."""
+    reasons = {each.get("code") for each in dossier.task.get("statusReason", {}).get("coding", ())}
+    if dossier.task["status"] not in ("rejected", "cancelled") or codes.MISDIRECTED not in reasons:
+        raise Invalid("expected a referral that ended as a wrong orientation", expression="Task.statusReason")
+    if replacements:
+        raise Invalid("this referral was replaced before", expression="ServiceRequest.replaces")
 
 
 ACTS: dict[str, Act] = {

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
 
-from adapter import acts, dossier, lifecycle
+from adapter import acts, dossier, followed, lifecycle
 from adapter.audit import events
 from adapter.audit.queries import cleaned
 from adapter.dossier import Dossier, content
@@ -60,7 +60,7 @@ class Flows:
     # ── refer ────────────────────────────────────────────────────────────────────────────────────
     def refer(
         self, uow: Uow, who: Principal, mapping: str, record: Mapping[str, Any], *, body: bytes = b"", key: str = "",
-        request_id: str = "", parent: Dossier | None = None,
+        request_id: str = "", parent: Dossier | None = None, replacing: bool = False,
     ) -> Receipt:  # fmt: skip
         """A record of another tool becomes a referral to one unit or several: a draft, or sent when both agreed.
 
@@ -69,16 +69,22 @@ class Flows:
         digest = hashlib.sha256(body or orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
         if key and (kept := self._replayed(uow, _once(who, mapping, f"key {key}"), digest)):
             return kept
-        mapped = self.intake.mapped(uow, who, mapping, record, parent)
+        mapped = self.intake.mapped(uow, who, mapping, record, parent, replacing=replacing)
         once = _once(who, mapping, mapped.record_id)
         if kept := self._replayed(uow, once, digest):
             return kept
         if mapped.refused:
             count = f"refused-at-proposal:{who.organisation}"
             uow.keep(count, str(int(uow.kept(count) or b"0") + 1).encode())
-        changes = self.intake.changes(uow, mapped, parent, practice=record.get("cabinet_informe") == "oui")
+        changes = self.intake.changes(uow, mapped, parent, practice=record.get("cabinet_informe") == "oui", replacing=replacing)
         tasks = [content(version) for version in self.receive(uow, who, changes, request_id=request_id) if version.type == "Task"]
         receipt = self.intake.receipt(mapped, tasks)
+        if tasks and who.role == "clinic":
+            patient, made = tasks[0]["for"]["reference"], frozenset(task["id"] for task in tasks)
+            units = [line["unit"] for line in receipt.referrals]
+            if followed.followed(self.window, uow, who, patient, units, but=made, request_id=request_id):
+                warning = {"path": "deja_suivi", "mapping": mapping, "text": followed.SAID}
+                receipt = replace(receipt, warnings=(*receipt.warnings, warning))
         for name in {once, _once(who, mapping, f"key {key}") if key else once}:
             uow.remember(name, digest, receipt.dumps())
         return receipt
@@ -131,9 +137,11 @@ class Flows:
         if verb in lifecycle.ACTS:
             self.live(uow, who, found, verb, arguments, request_id=request_id)
             return shown if verb in lifecycle.CLOSING else self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
-        if verb == "refer":
+        if verb in ("refer", "reorient"):
+            if verb == "reorient":
+                acts.misdirected(found, dossier.pointing(uow, "ServiceRequest", "replaces", found.request_version.reference))
             record = {**arguments, "id": arguments.get("id") or self.writer.clock.new_id()}
-            self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found)
+            self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == "reorient")
         else:
             self.receive(uow, who, acts.changes(found, acts.ACTS[verb](self.hand(uow, who, found), arguments)), request_id=request_id)
         return self.reveal(uow, who, view, id, lang=lang, request_id=request_id)

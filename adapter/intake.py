@@ -72,15 +72,18 @@ class Intake:
             raise NotFound(f"no mapping of that name; there are: {', '.join(sorted(self.documents))}", expression="mapping")
         return self.documents[name]
 
-    def mapped(self, uow: Uow, who: Principal, name: str, record: Mapping[str, Any], parent: Dossier | None = None) -> Mapped:
+    def mapped(
+        self, uow: Uow, who: Principal, name: str, record: Mapping[str, Any], parent: Dossier | None = None, *, replacing: bool = False
+    ) -> Mapped:
         """The record as resources. A requester the network knows and a patient this clinic knows are used, not doubled;
-        a further request (`parent`) is about the same patient, asked by the caller's organisation."""
+        a further request (`parent`) is about the same patient, asked by the caller's organisation, one `replacing` it by
+        the same requester."""
         document = self.document(name)
         if parent:
             here = self.context(uow, who, record, clinic=who.organisation)
-            return document.to_fhir(
-                dict(record), context=replace(here, requester=here.clinic, patient=parent.request["subject"]["reference"])
-            )
+            requester = parent.request["requester"]["reference"] if replacing else here.clinic
+            context = replace(here, requester=requester, patient=parent.request["subject"]["reference"])
+            return document.to_fhir(dict(record), context=context)
         own = who.organisation if self._is_clinic(who.organisation) else ""
         context = self.context(uow, who, record, clinic=own or who.organisation)
         first = document.to_fhir(dict(record), context=context)
@@ -152,7 +155,9 @@ class Intake:
                 return found[0].reference
         return None
 
-    def changes(self, uow: Uow, mapped: Mapped, parent: Dossier | None = None, *, practice: bool = False) -> list[Change]:
+    def changes(
+        self, uow: Uow, mapped: Mapped, parent: Dossier | None = None, *, practice: bool = False, replacing: bool = False
+    ) -> list[Change]:
         """One change per resource that is new, in an order in which references resolve; Tasks get their spoken reference,
         a further request says what it is based on (SDOHCC refer-1)."""
         found = [*mapped.resources, *self._practice(mapped.resources, parent)] if parent and practice else mapped.resources
@@ -166,7 +171,7 @@ class Intake:
             if issues := [issue for issue in fhir.check(resource) if issue.severity in ("error", "fatal")]:
                 raise MappingError("the mapping made a resource that FHIR refuses", path=issues[0].expression)
             if parent:
-                resource = further(resource, parent)
+                resource = instead(resource, parent) if replacing else further(resource, parent)
             if type == "Task":
                 resource = self.referenced(uow, resource)
             if type == "Patient":
@@ -296,6 +301,13 @@ def further(resource: Resource, parent: Dossier) -> Resource:
         return resource | {"intent": "filler-order", "basedOn": [{"reference": parent.request_version.reference}]}
     if resource["resourceType"] == "Task":
         return resource | {"partOf": [{"reference": parent.task_version.reference}]}
+    return resource
+
+
+def instead(resource: Resource, parent: Dossier) -> Resource:
+    """A resource of a request made after a wrong orientation: it replaces the one that ended (workflow.md 2)."""
+    if resource["resourceType"] == "ServiceRequest":
+        return resource | {"replaces": [{"reference": parent.request_version.reference}]}
     return resource
 
 

@@ -114,10 +114,9 @@ class Window:
     # ── one referral, all referrals ──────────────────────────────────────────────────────────────
     def find(self, uow: Uow, who: Principal, view: str, id: str, *, lang: str, request_id: str) -> tuple[Dossier | None, Revealed | None]:
         """The referral behind a view's own id, and what of it may be shown. (None, None) or (dossier, None): 404."""
-        tasks = self._known_as(uow, who, view, HOLDER, f"|{id}")
-        dossier = load(uow, tasks[0].id) if tasks else None
+        tasks, hidden = (self._known_as(uow, who, view, index, f"|{id}") for index in (HOLDER, HIDDEN))
+        dossier = load(uow, tasks[0].id if tasks else "")  # nothing takes the statements of something (U-05)
         if dossier is None:
-            hidden = self._known_as(uow, who, view, HIDDEN, f"|{id}")
             reason = "absent" if not hidden else "draft" if content(hidden[0])["status"] == "draft" else "withdrawn"
             uow.audit(events.denied(who, "Task", reason=reason, view=view, at=uow.at, request_id=request_id))
             return None, None
@@ -133,7 +132,8 @@ class Window:
     def dossiers(self, uow: Uow, who: Principal, view: str, id: str = "") -> list[Dossier]:
         """Every referral the caller holds in this view, newest call first, or the one it knows under `id`; whether it may
         be shown is still to be decided. No edit of what is hidden moves one in this order."""
-        loaded = [found for version in self._known_as(uow, who, view, HOLDER, f"|{id}") if (found := load(uow, version.id))]
+        known = [version.id for version in self._known_as(uow, who, view, HOLDER, f"|{id}")]
+        loaded = [found for task in known or ([""] if id else []) if (found := load(uow, task))]
         return sorted(loaded, key=lambda each: (_authored(each), each.task["id"]), reverse=True)
 
     def _known_as(self, uow: Uow, who: Principal, view: str, index: str, value: str) -> list[Version]:
@@ -159,7 +159,7 @@ class Window:
 
     def look(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str) -> Look:
         """Decides and projects. Nothing of it may go out before `told` has put it in the audit."""
-        decision = self._decision(uow, who, view, dossier)
+        decision = self.decision(uow, who, view, dossier)
         if not decision.permit:
             return Look(view, dossier, decision)
         if view == TEAM_VIEW and decision.rule != "basis:team":
@@ -201,7 +201,7 @@ class Window:
     def _letter_decision(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Decision]:
         who = self.ehr_principal(letter.ehr, dossier.clinic)
         linked = uow.link(letter.ehr, "Task", dossier.task["id"]) is not None
-        return who, self._decision(uow, who, EHR_VIEW, dossier, linked=linked)
+        return who, self.decision(uow, who, EHR_VIEW, dossier, linked=linked)
 
     def _letter_look(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Look]:
         """Who gets the letter, and what of its resource may leave for them now."""
@@ -241,7 +241,7 @@ class Window:
         found = []
         for dossier in self.dossiers(uow, who, view):
             since = lifecycle.owed_since(uow, dossier, self.writer.systems)
-            if since and self._decision(uow, who, view, dossier).permit:
+            if since and self.decision(uow, who, view, dossier).permit:
                 holder = who.organisation if view == PRESCRIBER else dossier.owner
                 own = pairwise(self.writer.key, holder, "Task", dossier.task["id"])
                 found.append({"id": own, "reference": of_task(dossier.task), "what": "information", "since": instant(since)})
@@ -277,7 +277,8 @@ class Window:
         every = [unit.key for unit in organisation.units if unit.active] if organisation else []
         return [who.unit] if who.unit in every else [] if who.unit else every
 
-    def _decision(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, linked: bool = False) -> Decision:
+    def decision(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, linked: bool = False) -> Decision:
+        """May the caller see this referral in this view, now? (`decide`, on what `asked` gathers.)"""
         if who.role == "service" and "BTG" in who.purposes:
             return Decision(False, "break-glass is not offered to a social service", "break-glass")
         asked = self.asked(uow, who, view, dossier, linked=linked)

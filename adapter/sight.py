@@ -63,6 +63,11 @@ class Sight:
         system = self.writer.systems.code("need")
         return [coding["code"] for coding in _codings(dossier.request, "reasonCode") if coding.get("system") == system]
 
+    def sensitivity(self, code: str) -> int:
+        """1 to 3; an unknown need counts as 3."""
+        found = self._needs.get(code)
+        return found.sensitivity if found else 3
+
     @cached_property
     def _needs(self) -> dict[str, Need]:
         rows = self.terms["need"].terms.values()

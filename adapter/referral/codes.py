@@ -7,6 +7,7 @@ QUESTION_OPEN = "complement-demande"
 ABSENT = ("absent-1", "absent-2", "absent-3")  # the n-th no-show
 PROGRESS = (CONTACT_TRIED, APPOINTMENT_FIXED, *ABSENT)
 
+MISDIRECTED = "mauvaise-orientation"
 CLOSED = "demande-close"  # neutral: says nothing of a withdrawal to whom the reason is not owed
 
 MESSAGE = "message"  # categories of our Communications, table `communication`

@@ -13,6 +13,7 @@ from adapter.ports import Resource
 from adapter.views.cardspec import Entry, Hop, Source
 from adapter.views.elements import Step
 from adapter.views.facts import Facts
+from adapter.views.glass import selected
 from adapter.views.view import View
 
 
@@ -106,15 +107,8 @@ def _walk(value: Any, steps: Sequence[Step], facts: Facts) -> list[Any]:
         found = [one.get(step.name) for one in found if isinstance(one, dict)]
         found = [inner for one in found for inner in (one if isinstance(one, list) else [one])]
         if step.selector:
-            found = [one for one in found if isinstance(one, dict) and _fits(one, step.selector, facts)]
+            found = [one for one in found if isinstance(one, dict) and selected(one, step.selector, facts.systems)]
     return [one for one in found if one is not None]
-
-
-def _fits(value: dict[str, Any], selector: str, facts: Facts) -> bool:
-    wanted = (selector, facts.systems.code(selector))
-    if "coding" in value:
-        return any(coding.get("system") in wanted for coding in _codings(value))
-    return value.get("system") in wanted
 
 
 def _codings(value: Any) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from adapter.names import NIR, SDOHCC_CODES, SNOMED, US_CORE_CATEGORY
+from adapter.names import NIR, SDOHCC_CODES, SNOMED, US_CORE_CATEGORY, Systems
 from adapter.views.facts import Facts
 from adapter.views.view import Branch, View, codes_of, sensitivity
 
@@ -35,6 +35,16 @@ def canonical(reference: Any) -> str:
 def telling(view: View, facts: Facts) -> str:
     """What is said instead of a telling name."""
     return view.telling.get(facts.lang) or view.telling["fr"]
+
+
+def selected(value: dict[str, Any], selector: str, systems: Systems) -> bool:
+    """Whether an entry (a Coding's owner, an Identifier, a ContactPoint) is one that `[selector]` means."""
+    if selector in ("nir", "local"):
+        return _is_nir(value) == (selector == "nir") and isinstance(value.get("system"), str)
+    wanted = _SYSTEMS.get(selector) or systems.code(selector)
+    if "coding" in value:
+        return any(isinstance(one, dict) and one.get("system") == wanted for one in listed(value["coding"]))
+    return bool(value.get("system") == wanted)
 
 
 class Glass:

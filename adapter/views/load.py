@@ -16,7 +16,7 @@ from adapter.views.view import CONDITIONS, STAGES, Branch, Rule, View
 
 MATRIX, LABELS = "matrix.yaml", "labels.yaml"
 VERBS = (
-    "accept", "decline", "start", "complete", "ask", "answer", "message", "refer", "withdraw",
+    "accept", "decline", "start", "complete", "ask", "answer", "message", "refer", "reorient", "withdraw",
     "inform", "confirm", "narrow", "oppose", "urgency", "recognise", "leave",  # the life of an agreement (workflow.md 4 and 5)
 )  # fmt: skip
 SEARCHED = {
