@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     zone: str = "Europe/Paris"
     secret_key: SecretStr | None = Field(None, description="at least 32 characters: pairwise ids, search digests, paging cursors")
     secret_key_file: Path = Field(Path("liaison.key"), description="the same, in a file; `liaison init` makes it")
+    checkpoint_file: Path = Field(Path("liaison.checkpoints"), description="signed checkpoints of the audit chain, outside the database")
+    checkpoint_key_file: Path = Field(Path("checkpoint.key"), description="what signs them; the public half is the same name with .pub")
+    officer_key_file: Path = Field(Path("officer.key.pub"), description="the data protection officer's public key: seals the register of who was erased")
     consent_max_age: Duration = Field(timedelta(hours=24), description="age at which a Consent mastered in an EHR no longer decides")
     reference_kept: Duration = Field(
         timedelta(days=30), le=timedelta(days=180), description="how long a recipient keeps reference, dates and outcome of a closed file"

@@ -34,7 +34,8 @@ def check(
     head: Annotated[str, typer.Option(metavar="COUNT:DIGEST", help="A head kept elsewhere: also finds a chain cut off or made anew.")] = "",
 ) -> None:
     """Print the schema and verify the audit chain. Exit 1 when either is not as it must be."""
-    from adapter import audit, store
+    from adapter import store
+    from adapter.audit.verifying import verified
 
     settings = house.settings()
     kept = _kept(head)
@@ -44,7 +45,7 @@ def check(
     if not state.ready:
         raise typer.Exit(1)
     with house.opened(settings) as opened:
-        verdict = audit.verify(audit.pages(lambda after, limit: opened.store.read_now(lambda uow: uow.audit_rows(after=after, limit=limit))), kept=kept)
+        verdict = opened.store.read_now(lambda uow: verified(uow, [kept] if kept else []))
     if not verdict.ok:
         typer.echo(f"audit   broken at link {verdict.first_bad} ({verdict.reason}); good until then: {verdict.count}:{verdict.head or '-'}")
         raise typer.Exit(1)
