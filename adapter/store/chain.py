@@ -8,6 +8,7 @@ itself a link and names what it destroyed, and the chain still verifies.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import LargeBinary, bindparam, literal, literal_column, select, update
 
@@ -73,7 +74,7 @@ class Chain:
         self._unit.events.append(Happened(self._canonical(event), self.audit_person(patient) if patient else "", tuple(erasing)))
 
     def audit_rows(self, *, after: int = 0, limit: int = 1000) -> list[AuditRow]:
-        return [AuditRow(*row) for row in self._unit.session.rows(_ROWS, {"after": after, "limit": limit})]
+        return [_link(row) for row in self._unit.session.rows(_ROWS, {"after": after, "limit": limit})]
 
     def audit_person(self, patient: str) -> str:
         """The keyed digest under which events about a patient ("Patient/x") are filed."""
@@ -82,12 +83,22 @@ class Chain:
     def audit_of(self, patient: str, *, after: int = 0, limit: int = 1000) -> list[AuditRow]:
         """The links about a patient, and those written before links were filed by patient (the caller looks into them)."""
         wanted = {"person": self.audit_person(patient), "after": after, "limit": limit}
-        return [AuditRow(*row) for row in self._unit.session.rows(_OF, wanted)]
+        return [_link(row) for row in self._unit.session.rows(_OF, wanted)]
 
     def audit_head(self) -> tuple[int, str]:
         """(number of links, digest of the last) as the head row says; (-1, "") where there is none."""
         seq, digest = self._unit.session.row(_LOOK) or (-1, "")
         return seq, digest
+
+
+def _link(row: Sequence[Any]) -> AuditRow:
+    """The row as written, whatever type somebody else put into it since: a tampered one is to be verified, not to end it."""
+    seq, event, digest, salt, sealed, person, erased = row
+    return AuditRow(int(seq), _bytes(event), str(digest), _bytes(salt), str(sealed), str(person), erased if isinstance(erased, int) else 0)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode() if value is not None else b""
 
 
 def _patient(event: Resource) -> str:
