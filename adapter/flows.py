@@ -16,6 +16,7 @@ import orjson
 from adapter import acts, dossier, followed, lifecycle
 from adapter.audit import events
 from adapter.audit.queries import cleaned
+from adapter.clock import instant
 from adapter.dossier import Dossier, content
 from adapter.errors import Conflict, Invalid, NeedsMatch, NotFound, Stale
 from adapter.intake import Intake, Receipt
@@ -187,10 +188,15 @@ class Flows:
         """The caller's unit read a closing notice, named by its spoken reference. False: it has none of that reference."""
         notice = next((each for each in self.window.closing(uow, who, view) if each["payload"][0]["contentString"] == spoken), None)
         referral = dossier.of_request(uow, dossier.split(notice["basedOn"][0]["reference"])[1]) if notice else None
-        if notice is None or referral is None:
+        if notice is None:
             return False
-        self.receive(uow, who, lifecycle.acknowledge(self.case(uow, who, referral), notice), request_id=request_id)
-        uow.audit(events.act(who, "closing-notice-read", what=referral.task_version.cited, at=uow.at, request_id=request_id))
+        if referral is None:  # the person was erased since: the notice alone is left
+            read = notice if "received" in notice else notice | {"received": instant(uow.at)}
+            self.receive(uow, who, [Change("update", "Communication", notice["id"], read, origin="intake")], request_id=request_id)
+        else:
+            self.receive(uow, who, lifecycle.acknowledge(self.case(uow, who, referral), notice), request_id=request_id)
+        what, patient = (referral.task_version.cited, patient_of(referral.request)) if referral else (f"Communication/{notice['id']}", "")
+        uow.audit(events.act(who, "closing-notice-read", what=what, patient=patient, at=uow.at, request_id=request_id))
         return True
 
     def case(self, uow: Uow, who: Principal, referral: Dossier) -> Case:
@@ -219,7 +225,8 @@ class Flows:
                 uow.post(Letter(row.ehr, lane, row.type, row.id, due=uow.at, number=current.number, request_id=request_id))
         uow.settle_conflict(conflict, choice=choice)
         release(uow, row.ehr, row.type, row.id)
-        uow.audit(events.act(who, "resolve", at=uow.at, what=f"{row.type}/{row.id}", request_id=request_id))
+        patient = patient_of(content(current)) if current and not current.deleted else ""
+        uow.audit(events.act(who, "resolve", at=uow.at, what=f"{row.type}/{row.id}", patient=patient, request_id=request_id))
 
     # ── the clinic's own software on /fhir ───────────────────────────────────────────────────────
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str = "") -> Version | None:

@@ -34,6 +34,7 @@ from adapter.sync.pull import Pull, own_searches
 from adapter.sync.push import Push
 from adapter.sync.schedule import Schedule
 from adapter.views import pairwise
+from adapter.writing import patient_of
 
 KINDS = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}
 Story = Callable[[Uow], Flows]
@@ -79,7 +80,10 @@ class Bridge:
         story = self.story(uow)
         who = story.window.ehr_principal(act.ehr, self._entry(story, act.ehr).name)
         details = [("ehr", act.ehr), ("remote", act.remote), ("reason", act.reason)]
-        uow.audit(events.act(who, f"sync-{act.what}", what=f"{act.type}/{act.id}", at=uow.at, request_id=act.request_id, details=details))
+        found = uow.current(act.type, act.id) if act.id else None
+        patient = patient_of(dossier.content(found)) if found and not found.deleted else ""
+        what = f"{act.type}/{act.id}"
+        uow.audit(events.act(who, f"sync-{act.what}", what=what, patient=patient, at=uow.at, request_id=act.request_id, details=details))
 
     def leaving(self, uow: Uow, letter: Letter) -> bool:
         """A disclosure, decided and recorded in one unit before it happens."""

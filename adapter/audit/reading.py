@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -61,6 +61,13 @@ def links(store: Store, wanted: Wanted) -> Iterator[AuditRow]:
             continue
         if not wanted.patient or patient_in(event) == wanted.patient:
             yield row
+
+
+def in_turn(rows: Iterable[AuditRow], patient: str) -> Iterator[tuple[AuditRow, Told]]:
+    """Of these links those about the patient that have their content, with their events in short."""
+    for row in rows:
+        if row.event and patient_in(event := orjson.loads(row.event)) == patient:
+            yield row, told(event)
 
 
 def written(row: AuditRow) -> bytes:

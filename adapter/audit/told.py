@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from adapter.ports import AuditRow, Resource
+from adapter.ports import Resource
 
 _KINDS = {"rest": "rest", "110113": "decided", "110106": "disclosed", "110100": "act"}
 
@@ -97,10 +95,3 @@ def _code(concept: Any) -> str:
 def _who(agent: Resource) -> str:
     who = agent.get("who", {})
     return str(who.get("reference") or who.get("identifier", {}).get("value", ""))
-
-
-def read(rows: Iterator[AuditRow] | list[AuditRow]) -> Iterator[tuple[AuditRow, Told]]:
-    """Every link that still has its content, with its event in short."""
-    for row in rows:
-        if row.event:
-            yield row, told(orjson.loads(row.event))
