@@ -74,6 +74,9 @@ class Flows:
         once = _once(who, mapping, mapped.record_id)
         if kept := self._replayed(uow, once, digest):
             return kept
+        if mapped.dropped:  # that something was, and where; never what (workflow.md 8)
+            details = [("mapping", mapping), ("count", str(len(mapped.dropped))), ("paths", ",".join(mapped.dropped))]
+            uow.audit(events.act(who, "intake-dropped", at=uow.at, request_id=request_id, details=details))
         if mapped.refused:
             count = f"refused-at-proposal:{who.organisation}"
             uow.keep(count, str(int(uow.kept(count) or b"0") + 1).encode())

@@ -39,7 +39,8 @@ def why(person: Person = "", lang: Annotated[str, typer.Option(help="fr or en.")
         lines, shut, patient, name, zone = opened.write_now(lambda story, uow: _register(story, uow, kind, text, opener))
     found = register.gathered(lines)
     if json:
-        told = [asdict(each) | {"to_name": name(each.to), "by_name": name(each.by), "said": register.in_words(each, name=name, lang=lang, zone=zone)} for each in found]
+        said = [register.in_words(each, name=name, lang=lang, zone=zone) for each in found]
+        told = [asdict(each) | {"to_name": name(each.to), "by_name": name(each.by), "said": words} for each, words in zip(found, said, strict=True)]
         typer.echo(stdlib_json.dumps({"person": patient, "lines": told, "sealed": shut}, ensure_ascii=False))
         return
     french = lang == "fr"
@@ -127,7 +128,8 @@ def erase(
 
         done = opened.write_now(ended)
         if done.waiting and not unsent:
-            _tell(json, {"person": patient, "erased": False, **asdict(done)}, [*_told(done), f"{done.waiting} letters to an EHR wait: liaison sync push, then this again"])
+            wait = f"{done.waiting} letters to an EHR wait: liaison sync push, then this again"
+            _tell(json, {"person": patient, "erased": False, **asdict(done)}, [*_told(done), wait])
             raise typer.Exit(1)
         gone = opened.write_now(
             lambda story, uow: erasing.erase(story, uow, who, patient, sealed=lambda line: keys.seal_for(line, key), unsent=unsent)

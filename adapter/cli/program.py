@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli import audit, consent, db, demo, fake_ehr, init, mappings, network, person, sandbox, serve, sync, team, validate, worker
+from adapter.cli import audit, consent, db, demo, dpo, fake_ehr, init, mappings, network, person, sandbox, serve, sync, team, validate, worker
 
 
 def _version(wanted: bool) -> None:
@@ -36,7 +36,7 @@ def program() -> typer.Typer:
     ):  # fmt: skip
         app.command(name)(verb)
     groups = (
-        ("audit", audit.app), ("consent", consent.app), ("db", db.app), ("network", network.app), ("map", mappings.app), ("person", person.app), ("sync", sync.app),
+        ("audit", audit.app), ("consent", consent.app), ("db", db.app), ("network", network.app), ("map", mappings.app), ("dpo", dpo.app), ("person", person.app), ("sync", sync.app),
         ("sandbox", sandbox.app), ("team", team.app),
     )  # fmt: skip
     for name, group in groups:
