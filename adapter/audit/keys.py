@@ -15,8 +15,9 @@ from joserfc.jwk import OKPKey
 
 from adapter.errors import SettingsError
 
-SIGNING, SEALING = "Ed25519", "X25519"
 Curve = Literal["Ed25519", "X25519"]
+SIGNING: Curve = "Ed25519"
+SEALING: Curve = "X25519"
 
 
 def make(file: Path, curve: Curve) -> Path:

@@ -49,11 +49,11 @@ def told(event: Resource) -> Told:
     found: dict[str, Any] = {"consents": [], "what": [], "patient": "", "view": "", "request_id": "", "details": {}}
     for entity in event.get("entity", ()):
         _entity(entity, found)
-    user = next((agent for agent in event.get("agent", ()) if agent.get("requestor")), {})
+    user: Resource = next((agent for agent in event.get("agent", ()) if agent.get("requestor")), {})
     recipient = agents.get("110152") if event["type"]["code"] == "110106" else None
     return Told(
         kind=_KINDS.get(str(event["type"].get("code")), "rest"),
-        name=str(next(iter(event.get("subtype", ())), {}).get("code", "")),
+        name=str(next((each.get("code", "") for each in event.get("subtype", ())), "")),
         at=str(event.get("recorded", "")),
         ok=event.get("outcome") == "0",
         reason=str(event.get("outcomeDesc", "")),
@@ -89,7 +89,7 @@ def _entity(entity: Resource, found: dict[str, Any]) -> None:
 
 def _code(concept: Any) -> str:
     codings = concept.get("coding", ()) if isinstance(concept, dict) else ()
-    return str(next(iter(codings), {}).get("code", ""))
+    return next((str(each.get("code", "")) for each in codings), "")
 
 
 def _who(agent: Resource) -> str:

@@ -103,7 +103,7 @@ def _entry(story: Flows, uow: Uow, act: Resource, kind: str) -> dict[str, Any]:
 
     told = {"reference": _reference(uow, act), "act": _code(act.get("activity")), "recorded": act.get("recorded", "")}
     if kind == "urgency":
-        agent = next(iter(act.get("agent", ())), {})
+        agent: Resource = next(iter(act.get("agent", ())), {})
         period = act.get("occurredPeriod", {})
         return told | {
             "reason": _code(next(iter(act.get("reason", ())), {})), "by": agent.get("who", {}).get("reference", ""),
@@ -142,7 +142,7 @@ def _oral(story: Flows, uow: Uow) -> list[dict[str, Any]]:
 
 
 def _code(concept: Any) -> str:
-    return str(next(iter(concept.get("coding", ())), {}).get("code", "")) if isinstance(concept, dict) else ""
+    return next((str(each.get("code", "")) for each in concept.get("coding", ())), "") if isinstance(concept, dict) else ""
 
 
 def in_words(found: dict[str, Any]) -> Iterator[str]:
@@ -159,7 +159,8 @@ def in_words(found: dict[str, Any]) -> Iterator[str]:
     yield "\noral, the information sheet owed for more than 8 days"
     yield from (f"  {each['reference']}  {each['unit']}  since {each['since']} ({each['days']} days)" for each in found["oral"])
     yield "\nurgency, without agreement"
-    yield from (f"  {each['reference']}  {each['recorded']}  {each['reason']}  by {each['by']} to {each['to']} until {each['until']}" for each in found["urgency"])
+    for each in found["urgency"]:
+        yield f"  {each['reference']}  {each['recorded']}  {each['reason']}  by {each['by']} to {each['to']} until {each['until']}"
     yield "\nwithdrawals and objections"
     for each in found["withdrawals"]:
         delay = "" if each["delay_seconds"] is None else f", written down after {each['delay_seconds'] / 60:.0f} min; closed in that moment"

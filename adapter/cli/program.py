@@ -36,8 +36,8 @@ def program() -> typer.Typer:
     ):  # fmt: skip
         app.command(name)(verb)
     groups = (
-        ("audit", audit.app), ("consent", consent.app), ("db", db.app), ("network", network.app), ("map", mappings.app), ("dpo", dpo.app), ("person", person.app), ("sync", sync.app),
-        ("sandbox", sandbox.app), ("team", team.app),
+        ("audit", audit.app), ("consent", consent.app), ("db", db.app), ("dpo", dpo.app), ("map", mappings.app), ("network", network.app),
+        ("person", person.app), ("sandbox", sandbox.app), ("sync", sync.app), ("team", team.app),
     )  # fmt: skip
     for name, group in groups:
         app.add_typer(group, name=name)
