@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import LargeBinary, bindparam, literal, literal_column, select, update
+from sqlalchemy import LargeBinary, bindparam, literal_column, or_, select, update
 
 from adapter.ports import AuditRow, Resource
 from adapter.store.session import Session
@@ -33,7 +33,10 @@ _AFTER = audit.c.seq > bindparam("after", type_=Key)
 _COLUMNS = [audit.c[name] for name in ("seq", "event", "digest", "salt", "sealed", "person", "erased")]
 _ROWS = Statement(limited(select(*_COLUMNS).where(_AFTER).order_by(audit.c.seq), "limit"))
 _OF = Statement(
-    limited(select(*_COLUMNS).where(audit.c.person.in_([given("person"), literal(OLD)]), _AFTER).order_by(audit.c.seq), "limit")
+    limited(
+        select(*_COLUMNS).where(or_(audit.c.person == given("person"), audit.c.person == literal_column(f"'{OLD}'")), _AFTER).order_by(audit.c.seq),
+        "limit",
+    )
 )
 _BLANK = Statement(
     update(audit)

@@ -33,7 +33,7 @@ _FILE = Statement(insert(register).values(values(register)))
 _AFTER = register.c.seq > bindparam("after", type_=Key)
 _LINES = Statement(
     limited(
-        select(register.c.seq, register.c.line).where(or_(given("person") == "", register.c.person == given("person")), _AFTER)
+        select(register.c.seq, register.c.line).where(or_(given("person") == literal_column("''"), register.c.person == given("person")), _AFTER)
         .order_by(register.c.seq),
         "limit",
     )
