@@ -72,7 +72,7 @@ def end(story: Flows, uow: Uow, who: Principal, patient: str) -> Ended:
             story.withdraw(uow, acting, found, {})
             ended += 1
         elif _unaware(story, uow, acting, found):
-            case = story.case(uow, acting, found)
+            case = story.agreements.case(uow, acting, found)
             notice = verbs.closing_notice(case.hand.referral, case.hand.scene)
             story.receive(uow, acting, [Change("create", "Communication", notice["id"], notice, origin="intake")])
         if _noticed(dossier.load(uow, found.task_version.id), story):
@@ -134,7 +134,7 @@ def _all(uow: Uow, type: str, param: str, target: str) -> Iterator[Version]:
 
 
 def _unaware(story: Flows, uow: Uow, who: Principal, found: Dossier) -> bool:
-    return found.task["status"] != "draft" and not _noticed(found, story) and story.case(uow, who, found).shown(found)
+    return found.task["status"] != "draft" and not _noticed(found, story) and story.agreements.case(uow, who, found).shown(found)
 
 
 def _noticed(found: Dossier | None, story: Flows) -> bool:

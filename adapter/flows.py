@@ -14,15 +14,14 @@ from typing import Any, Literal
 import orjson
 
 from adapter import acts, dossier, followed, lifecycle
+from adapter.agreements import Agreements
 from adapter.audit import events
 from adapter.audit.queries import cleaned
-from adapter.clock import instant
 from adapter.dossier import Dossier, content
 from adapter.errors import Conflict, Invalid, NeedsMatch, NotFound, Stale
 from adapter.intake import Intake, Receipt
 from adapter.network import Network
 from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Uow, Version
-from adapter.referral import verbs
 from adapter.referral.states import TERMINAL
 from adapter.showing import Revealed, Window
 from adapter.subset import Subset
@@ -31,7 +30,6 @@ from adapter.sync.inbound import GONE
 from adapter.sync.judge import as_theirs
 from adapter.sync.ownership import Ownership
 from adapter.sync.push import release
-from adapter.witness import Case
 from adapter.writing import DIRECTORY, Writer, patient_of
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
@@ -51,12 +49,14 @@ class Flows:
     def subset(self) -> Subset:
         return Subset(self.window)
 
+    @property
+    def agreements(self) -> Agreements:
+        return Agreements(self.network, self.writer, self.window, self.intake.due)
+
     # ── receive ──────────────────────────────────────────────────────────────────────────────────
     def receive(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
         """Every write of the house: /fhir, intake, pull, portal. Returns the versions that now stand."""
-        saved = [self.writer.write(uow, who, change, request_id=request_id) for change in changes]
-        self.writer.post(uow, [content(version) for version in saved], request_id=request_id)
-        return saved
+        return self.writer.take(uow, who, changes, request_id=request_id)
 
     # ── refer ────────────────────────────────────────────────────────────────────────────────────
     def refer(
@@ -119,7 +119,7 @@ class Flows:
             if not heard["agreed"] and found.task["status"] != "draft":
                 self.withdraw(uow, who, found, heard, request_id=request_id)  # it was sent in urgency
                 continue
-            changes = self.intake.agreed(uow, found, self.scene(uow, who), side, heard, tuple(self.window.terms["capacity"].terms))
+            changes = self.intake.agreed(uow, found, self.agreements.scene(uow, who), side, heard, tuple(self.window.terms["capacity"].terms))
             self.receive(uow, who, changes, request_id=request_id)
         return self.intake.refreshed(uow, receipt)
 
@@ -139,7 +139,7 @@ class Flows:
         if if_match != shown.etag:
             raise Stale("the referral changed meanwhile; read it again")
         if verb in lifecycle.ACTS:
-            self.live(uow, who, found, verb, arguments, request_id=request_id)
+            self.agreements.live(uow, who, found, verb, arguments, request_id=request_id)
             return shown if verb in lifecycle.CLOSING else self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
         if verb in ("refer", "reorient"):
             if verb == "reorient":
@@ -147,7 +147,7 @@ class Flows:
             record = {**arguments, "id": arguments.get("id") or self.writer.clock.new_id()}
             self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == "reorient")
         else:
-            self.receive(uow, who, acts.changes(found, acts.ACTS[verb](self.hand(uow, who, found), arguments)), request_id=request_id)
+            self.receive(uow, who, acts.changes(found, acts.ACTS[verb](self.agreements.hand(uow, who, found), arguments)), request_id=request_id)
         return self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
 
     # ── reveal ───────────────────────────────────────────────────────────────────────────────────
@@ -172,48 +172,14 @@ class Flows:
     def withdraw(self, uow: Uow, who: Principal, referral: Dossier, arguments: Mapping[str, Any], *, request_id: str = "") -> list[Version]:
         """The person takes the agreement back, told to anyone of the team: Consents end, the Task is cancelled, the
         recipient's view closes in this very transaction, a closing notice tells it if it knew who it was."""
-        return self.live(uow, who, referral, "withdraw", arguments, request_id=request_id)
-
-    def live(
-        self, uow: Uow, who: Principal, referral: Dossier, verb: str, arguments: Mapping[str, Any], *, request_id: str = ""
-    ) -> list[Version]:
-        """An act in the life of the agreement (`lifecycle.ACTS`), audited as such."""
-        saved = self.receive(uow, who, lifecycle.ACTS[verb](self.case(uow, who, referral), arguments), request_id=request_id)
-        uow.audit(
-            events.act(
-                who, f"agreement-{verb}", what=referral.task_version.cited, patient=referral.request["subject"]["reference"], at=uow.at,
-                request_id=request_id, details=lifecycle.details(arguments),
-            )
-        )  # fmt: skip
-        return saved
-
-    def acknowledge(self, uow: Uow, who: Principal, view: str, spoken: str, *, request_id: str = "") -> bool:
-        """The caller's unit read a closing notice, named by its spoken reference. False: it has none of that reference."""
-        notice = next((each for each in self.window.closing(uow, who, view) if each["payload"][0]["contentString"] == spoken), None)
-        referral = dossier.of_request(uow, dossier.split(notice["basedOn"][0]["reference"])[1]) if notice else None
-        if notice is None:
-            return False
-        if referral is None:  # the person was erased since: the notice alone is left
-            read = notice if "received" in notice else notice | {"received": instant(uow.at)}
-            self.receive(uow, who, [Change("update", "Communication", notice["id"], read, origin="intake")], request_id=request_id)
-        else:
-            self.receive(uow, who, lifecycle.acknowledge(self.case(uow, who, referral), notice), request_id=request_id)
-        what, patient = (referral.task_version.cited, patient_of(referral.request)) if referral else (f"Communication/{notice['id']}", "")
-        uow.audit(events.act(who, "closing-notice-read", what=what, patient=patient, at=uow.at, request_id=request_id))
-        return True
-
-    def case(self, uow: Uow, who: Principal, referral: Dossier) -> Case:
-        return Case(
-            uow, who, self.hand(uow, who, referral), self.network, self.window.terms, self.window.identity_shown, self.intake.due
-        )
-
-    def hand(self, uow: Uow, who: Principal, referral: Dossier) -> acts.Hand:
-        return acts.Hand(referral, self.scene(uow, who), self.window.own_needs(referral), self.window.known, self.window.snomed)
+        return self.agreements.live(uow, who, referral, "withdraw", arguments, request_id=request_id)
 
     # ── resolve ──────────────────────────────────────────────────────────────────────────────────
-    def resolve(self, uow: Uow, who: Principal, conflict: int, choice: str, *, request_id: str = "") -> None:
-        """A person settles what could not merge: `theirs` takes the EHR's content in (the state table still holds),
-        `ours` sends ours again."""
+    def resolve(
+        self, uow: Uow, who: Principal, conflict: int, choice: str, *, heard: Mapping[str, Any] | None = None, request_id: str = ""
+    ) -> None:
+        """A person settles what could not merge: `theirs` takes the EHR's content in (the state table still holds; a wider
+        Consent needs the evidence `heard`: who heard the person, when and how), `ours` sends ours again."""
         row = next((each for each in uow.conflicts() if each.key == conflict), None)
         if row is None:
             raise NotFound("no open conflict of that number")
@@ -222,7 +188,8 @@ class Flows:
         current = uow.current(row.type, row.id)
         if choice == "theirs" and current and row.reason != GONE:  # what is gone there has nothing to take in
             wanted = as_theirs(decode(row.base), content(current), decode(row.theirs), ownership=self.ownership)
-            self.receive(uow, who, [Change("update", row.type, row.id, wanted, origin="portal")], request_id=request_id)
+            proof = self.agreements.evidence(uow, who, content(current), wanted, heard) if row.type == "Consent" else []
+            self.receive(uow, who, [*proof, Change("update", row.type, row.id, wanted, origin="portal")], request_id=request_id)
         elif choice == "ours" and current and row.reason != GONE:
             for lane in dossier.lanes(uow, [content(current)]):
                 uow.post(Letter(row.ehr, lane, row.type, row.id, due=uow.at, number=current.number, request_id=request_id))
@@ -260,11 +227,6 @@ class Flows:
                 events.searched(who, query.type, found=cited, query=asked, patient=patient, rule=rule, at=uow.at, request_id=request_id)
             )
         return found
-
-    def scene(self, uow: Uow, who: Principal) -> verbs.Scene:
-        """Who acts, and when: what every act writes down."""
-        by = f"PractitionerRole/{who.person}" if who.person else f"Organization/{who.organisation}"
-        return verbs.Scene(uow.at, by, self.writer.systems, self.window.label, self.writer.clock.new_id)
 
 
 def unagreed(referral: Dossier) -> bool:

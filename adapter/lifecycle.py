@@ -101,6 +101,15 @@ def _limited(case: Case, consent: Resource, needs: frozenset[str] | None, until:
     return consent | {"provision": provision}
 
 
+def widened(case: Case, before: Resource, after: Resource, said: Arguments | None) -> list[Change]:
+    """The proof that the person agreed to more than before, where `after` is wider. Raises Invalid without evidence."""
+    if not wider(before, after, zone=case.network.zone):
+        return []
+    if not said:
+        raise Invalid("wider than what was agreed: expected the evidence of who heard the person, when and how", code="required", expression="heard")
+    return written(case, [witnessed(case, "elargissement", [before], heard(case, said))])
+
+
 # ── taken back, opposed ──────────────────────────────────────────────────────────────────────────
 def withdraw(case: Case, arguments: Arguments) -> list[Change]:
     """The person takes the agreement back, told to anyone of the team: Consents end, an open Task is cancelled with a

@@ -26,7 +26,7 @@ from adapter.sync.acts import Act
 from adapter.sync.delivery import Delivery
 from adapter.sync.inbound import Inbound, Pulled
 from adapter.sync.jobs import Jobs
-from adapter.sync.links import Unlinked
+from adapter.sync.links import Unlinked, lost
 from adapter.sync.ownership import Ownership
 from adapter.sync.patients import Patients
 from adapter.sync.presence import Presence
@@ -100,9 +100,11 @@ class Bridge:
             if named[0] == type:
                 return named[1]
             link = uow.link(ehr, type, id)
-            return link.remote_id if link else None
+            return link.remote_id if link and not (type == "Consent" and lost(uow, ehr, type, id)) else None
 
         def logical(type: str, id: str) -> dict[str, Any] | None:
+            if type == "Consent" and lost(uow, ehr, type, id):  # no copy to point to
+                return {"type": type, "identifier": {"system": story.writer.systems.sid("consent"), "value": id}}
             found = self._by_identifier(story, ehr, type, id)
             if found is None:
                 raise Unlinked(type, id)

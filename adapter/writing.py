@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,12 @@ class Writer:
     systems: Systems
     clock: Clock
     key: bytes  # of pairwise ids
+
+    def take(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
+        """Writes them in order and posts what the EHR must be told; the versions that now stand."""
+        saved = [self.write(uow, who, change, request_id=request_id) for change in changes]
+        self.post(uow, [content(version) for version in saved], request_id=request_id)
+        return saved
 
     def write(self, uow: Uow, who: Principal, change: Change, *, request_id: str = "") -> Version:
         """The version that now stands. Raises NotFound, Forbidden, Stale, Invalid (illegal move, frozen element)."""

@@ -56,7 +56,7 @@ def _act(referral: str, verb: str, arguments: dict[str, Any]) -> None:
     def act(story: Flows, uow: Uow) -> list[str]:
         found = _found(story, uow, referral)
         who = Principal("liaison-team", found.clinic, role="operator")
-        story.live(uow, who, found, verb, arguments)
+        story.agreements.live(uow, who, found, verb, arguments)
         return _members(uow, story, _found(story, uow, referral))
 
     with house.opened(house.settings()) as opened:

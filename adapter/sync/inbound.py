@@ -87,6 +87,7 @@ class Inbound:
             return
         ours, remote = content(current), cited(type, known.link.remote_id, known.link.remote_version)
         number = current.number
+        links.lose(uow, ehr, type, id)
         if type == "Consent" and ours.get("status") == "active":
             absent = {**ours, "status": "inactive"}
             self._apply(uow, Pulled(ehr, type, id, number, absent, base=known.base, theirs={}, ours=ours, actor="requester", remote=remote))

@@ -58,6 +58,15 @@ def put(uow: Uow, ehr: str, type: str, id: str) -> Resource:
     return decode(uow.kept(_name(ehr, type, id)) or b"")
 
 
+def lose(uow: Uow, ehr: str, type: str, id: str) -> None:
+    """Remembers that the EHR has its copy no more: nothing may point to it there."""
+    uow.keep(f"gone/{ehr}/{type}/{id}", b"1")
+
+
+def lost(uow: Uow, ehr: str, type: str, id: str) -> bool:
+    return uow.kept(f"gone/{ehr}/{type}/{id}") is not None
+
+
 def tried(uow: Uow, ehr: str, type: str, id: str, sent: Resource, ownership: Ownership) -> None:
     """Remembers content that may or may not have arrived, joined with what was sent before."""
     before = put(uow, ehr, type, id)

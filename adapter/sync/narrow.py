@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from adapter.consent import may_become
 from adapter.ports import Resource
 from adapter.sync.canonical import entry_key, normal, same
 from adapter.sync.ownership import Ownership
@@ -21,7 +22,9 @@ def narrower(before: Resource, after: Resource, ownership: Ownership) -> tuple[R
     narrowed, wider = dict(before), []
     if (status := after.get("status")) != before.get("status"):
         if status in CLOSED and before.get("status") not in CLOSED:
-            return {**before, "status": status}, []  # closed: nothing else of it counts any more
+            before_it = str(before.get("status"))
+            ended = status if may_become(before_it, str(status)) else "inactive" if before_it == "active" else "rejected"
+            return {**before, "status": ended}, []  # closed: nothing else of it counts any more
         if before.get("status") == "active":
             return {**before, "status": "inactive"}, ["status"]  # not in force there: the stricter side acts at once
         wider.append("status")

@@ -64,7 +64,7 @@ async def acknowledge(view: str, reference: str, request: Request) -> Response:
     token, request_id = bearer(request), request.state.request_id
 
     def read(story: Flows, uow: Uow) -> bool:
-        return story.acknowledge(uow, principal(story, uow, token, scope=SCOPE), view, reference, request_id=request_id)
+        return story.agreements.acknowledge(uow, principal(story, uow, token, scope=SCOPE), view, reference, request_id=request_id)
 
     if not await app.write(read):
         raise NotFound("not found")

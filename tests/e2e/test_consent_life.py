@@ -154,7 +154,7 @@ def test_closing_notice_is_acknowledged_once_and_stands_in_the_audit(stage: Stag
     assert only(notices(stage))["read"] == ""
 
     def read(who: Principal, view: str, reference: str) -> bool:
-        return stage.app.write_now(lambda story, uow: story.acknowledge(uow, who, view, reference))
+        return stage.app.write_now(lambda story, uow: story.agreements.acknowledge(uow, who, view, reference))
 
     assert not read(SAAD, "saad", spoken) and not read(SAAD, VIEW, spoken) and not read(COURSIER, VIEW, "AA-00A")
     assert read(COURSIER, VIEW, spoken)

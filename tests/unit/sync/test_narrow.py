@@ -36,7 +36,6 @@ DENY = {"type": "deny", "actor": [ACTOR]}
 
 NARROWER: list[tuple[str, Change]] = [
     ("closed", lambda consent: consent.update(status="inactive")),
-    ("rejected", lambda consent: consent.update(status="rejected")),
     ("in error", lambda consent: consent.update(status="entered-in-error")),
     ("an action less", provision(action=[ACCESS])),
     ("a need less", lambda consent: consent["provision"]["code"].pop()),
@@ -70,6 +69,12 @@ def test_narrower_takes_what_only_takes_away(change: Change) -> None:
     after = changed(change)
 
     assert narrower(CONSENT, after, OWNERSHIP) == (after, [])
+
+
+def test_narrower_ends_an_agreement_that_is_refused_there_by_the_status_it_may_have() -> None:
+    assert narrower(CONSENT, {**CONSENT, "status": "rejected"}, OWNERSHIP) == ({**CONSENT, "status": "inactive"}, [])
+    proposed = {**CONSENT, "status": "proposed"}
+    assert narrower(proposed, {**CONSENT, "status": "inactive"}, OWNERSHIP) == ({**CONSENT, "status": "rejected"}, [])
 
 
 @pytest.mark.parametrize(("change", "path"), [(change, path) for _, change, path in WIDER], ids=[name for name, _, _ in WIDER])
