@@ -116,7 +116,7 @@ def in_words(one: Line, *, name: Name, lang: str, zone: str) -> str:
     by = f" ({name(one.by)})" if one.by not in ("", one.to) and not ehr else ""
     purpose = ", ".join(PURPOSES.get(each, (each, each))[at] for each in one.purposes)
     notes = [part for part in (STAGES.get(one.stage, ("", ""))[at], _times(one.times, lang)) if part]
-    because = f"{_rule(one.rule)[at]}{_cited(one, lang)} [{one.rule}{', ' + one.view if one.view else ''}]"
+    because = f"{_rule(one)[at]}{_cited(one, lang)} [{one.rule}{', ' + one.view if one.view else ''}]"
     if lang == "fr":
         verb = "a reçu" if ehr else "a vu"
         own = f"le dossier informatique de {who}" if ehr else who
@@ -129,8 +129,10 @@ def in_words(one: Line, *, name: Name, lang: str, zone: str) -> str:
     return said + (f" ({'; '.join(notes)})" if notes else "") + (f". For: {purpose}" if purpose else "") + f". Ground: {because}"
 
 
-def _rule(rule: str) -> tuple[str, str]:
-    return RULES.get(rule) or (RULES["S"] if rule.startswith("S") else (rule, rule))
+def _rule(one: Line) -> tuple[str, str]:
+    if one.rule == "basis:author" and one.stage == "closed":
+        return RULES["basis:answer"]  # a recipient keeps what it answered for a while
+    return RULES.get(one.rule) or (RULES["S"] if one.rule.startswith("S") else (one.rule, one.rule))
 
 
 def _times(times: int, lang: str) -> str:

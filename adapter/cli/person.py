@@ -47,7 +47,7 @@ def why(person: Person = "", lang: Annotated[str, typer.Option(help="fr or en.")
     typer.echo(f"Qui a vu quoi de vous — {patient}" if french else f"Who saw what of you — {patient}")
     for each in found:
         typer.echo(f"- {register.in_words(each, name=name, lang=lang, zone=zone)}.")
-    if not found:
+    if not found and not shut:
         typer.echo("Rien n'a été montré à personne." if french else "Nothing was shown to anybody.")
     if shut:
         typer.echo(f"{shut} ligne(s) sous la clé du délégué (--officer-key)." if french else f"{shut} line(s) under the officer's key (--officer-key).")
@@ -68,6 +68,7 @@ def _register(story: Flows, uow: Uow, kind: str, text: str, opener: Callable[[by
     from adapter.audit import events, pages
     from adapter.audit.reading import in_turn
     from adapter.audit.register import Line, line
+    from adapter.dossier import follow
     from adapter.erasing import agreed
 
     patient = naming.person(story, uow, kind, text)
@@ -80,7 +81,7 @@ def _register(story: Flows, uow: Uow, kind: str, text: str, opener: Callable[[by
         plain = opener(sealed)
         shut += plain is None
         found += [Line.loads(plain)] if plain is not None else []
-    uow.audit(events.act(naming.officer(), "register-asked", patient=patient if uow.current(*patient.split("/", 1)) else "", at=uow.at))
+    uow.audit(events.act(naming.officer(), "register-asked", patient=patient if follow(uow, patient) else "", at=uow.at))
     network, names = story.network, story.intake.name
 
     def name(reference: str) -> str:

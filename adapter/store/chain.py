@@ -41,7 +41,10 @@ _OF = Statement(
 _BLANK = Statement(
     update(audit)
     .where(audit.c.seq == bindparam("at_seq", type_=Key))
-    .values(event=bindparam("nothing", type_=LargeBinary()), salt=bindparam("nothing", type_=LargeBinary()), person=literal_column("''"), erased=bindparam("by", type_=Key))
+    .values(
+        event=bindparam("nothing", type_=LargeBinary()), salt=bindparam("nothing", type_=LargeBinary()), person=literal_column("''"),
+        erased=bindparam("by", type_=Key),
+    )
 )
 
 
