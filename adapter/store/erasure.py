@@ -9,7 +9,7 @@ from sqlalchemy import LargeBinary, bindparam, delete, func, insert, literal_col
 
 from adapter.store.moments import text
 from adapter.store.statement import Statement, equal, given, limited, values
-from adapter.store.tables import Key, conflict, current, link, outbox, register, search_date, search_value, version
+from adapter.store.tables import Key, conflict, current, kept, link, outbox, register, search_date, search_value, version
 from adapter.store.unit import Unit
 
 _NOTHING = bindparam("nothing", type_=LargeBinary())
@@ -26,6 +26,7 @@ _BEFORE = Statement(
 )
 _VERSIONS = Statement(select(func.count()).select_from(version).where(*equal(version, *_AT)))
 _FORGET = [Statement(delete(table).where(*equal(table, *_AT))) for table in (search_value, search_date, link, conflict)]
+_LAST_PUT = Statement(delete(kept).where(kept.c.name.like(given("ending"))))  # what the engine remembers of a copy: put/EHR/Task/x
 _COPIES = Statement(select(link.c.ehr).where(*equal(link, *_AT)).order_by(link.c.ehr))
 _WAITING = Statement(select(func.count()).select_from(outbox).where(*equal(outbox, *_AT), outbox.c.open == literal_column("1")))
 
@@ -47,7 +48,7 @@ class Erasure:
     _unit: Unit
 
     def erase(self, type: str, id: str) -> int:
-        """Destroys the content of every version of one resource, its search rows, its link to each EHR and its conflicts.
+        """Destroys the content of every version of one resource, its search rows, its link to each EHR, what was last sent there, its conflicts.
         Ids, numbers and times stay; whoever reads it finds it deleted. Returns the number of versions."""
         session = self._unit.session
         row = session.row(_VERSIONS, type=type, id=id)
@@ -56,6 +57,7 @@ class Erasure:
         session.run(_BEFORE, at_type=type, at_id=id, nothing=encode(b"", place))
         for statement in _FORGET:
             session.run(statement, type=type, id=id)
+        session.run(_LAST_PUT, ending=f"%/{type}/{id}")
         return int(row[0] if row else 0) + 1
 
     def copies(self, type: str, id: str) -> list[str]:

@@ -29,6 +29,8 @@ def held(uow: Uow) -> None:
     put(uow, task(served=ZYX), STATUS, NAMED)
     put(uow, task(served=ZYX + b" "), STATUS, NAMED)
     uow.save_link(Link("ehr-a", "Task", "t1", "9", base=ZYX))
+    for name in ("put/ehr-a/Task/t1", "put/ehr-a/Task/t10", "put/ehr-a/Consent/t1"):
+        uow.keep(name, ZYX)
     uow.save_conflict(ConflictRow("ehr-a", "Task", "t1", "both-changed", ZYX, ZYX, ZYX, AT))
 
 
@@ -41,6 +43,7 @@ def test_erase_leaves_no_content_in_any_version_or_copy_U_14(store: SqlStore) ->
     assert [version.number for version in kept[1:]] == [2, 1]  # that there were two stays
     by_name = Query("Task", (Clause("family", "string", ("zyxdurand",), identifying=True),))
     assert store.read_now(lambda uow: (uow.count(by_name), uow.link("ehr-a", "Task", "t1"), uow.conflicts())) == (0, None, [])
+    assert store.read_now(lambda uow: [uow.kept(f"put/ehr-a/{each}") for each in ("Task/t1", "Task/t10", "Consent/t1")]) == [None, ZYX, ZYX]
 
 
 def test_erase_touches_nothing_else(store: SqlStore) -> None:
