@@ -13,7 +13,7 @@ from typing import TypeVar
 from adapter import audit, ehr, mapping, views
 from adapter.audit import events
 from adapter.clock import Clock, SystemClock
-from adapter.errors import EhrUnavailable, LiaisonError, SettingsError
+from adapter.errors import EhrUnavailable, LiaisonError, Refused, SettingsError
 from adapter.flows import Flows
 from adapter.intake import Intake
 from adapter.logs import log
@@ -39,7 +39,7 @@ class App:
         self.settings, self.store, self.clock, self._ehrs = settings, store, clock, ehrs
         self.systems = Systems(settings.system_base)
         self.started: datetime = clock.now()
-        self.holder = f"{socket.gethostname()}-{os.getpid()}-{clock.new_id()[:8]}"
+        self.holder = f"{socket.gethostname()}-{os.getpid()}-{clock.new_id()[-8:]}"
         folder = mappings_folder(settings)
         self.terms = mapping.Terms.load(folder / "terms")
         self.documents = mapping.load(folder)
@@ -66,7 +66,14 @@ class App:
         return await self.store.read(lambda uow: fn(self.story(uow), uow))
 
     async def write(self, fn: Callable[[Flows, Uow], T]) -> T:
-        return await self.store.write(lambda uow: fn(self.story(uow), uow))
+        """What `fn` gives, after the commit. A refusal rolls its unit back and is told to the audit in one of its own."""
+        try:
+            return await self.store.write(lambda uow: fn(self.story(uow), uow))
+        except Refused as refusal:
+            event, refusal.event = refusal.event, None
+            if event is not None:
+                await self.store.write(lambda uow: uow.audit(event(uow.at)))
+            raise
 
     def read_now(self, fn: Callable[[Flows, Uow], T]) -> T:
         return self.store.read_now(lambda uow: fn(self.story(uow), uow))

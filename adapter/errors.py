@@ -20,10 +20,10 @@ paths and expectations, never values: personal data must not reach an error text
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 Severity = Literal["fatal", "error", "warning", "information"]
 
@@ -45,10 +45,12 @@ class LiaisonError(Exception):
 
 
 class Refused(LiaisonError):
-    """The request as made is refused. `issues` has at least one entry."""
+    """The request as made is refused. `issues` has at least one entry. `event`: what the audit is told of it once its unit
+    was rolled back, given the time."""
 
     status = 400
     code = "invalid"
+    event: Callable[[datetime], dict[str, Any]] | None = None
 
     def __init__(self, text: str, *, expression: str = "", issues: Sequence[Issue] = (), code: str = "") -> None:
         super().__init__(text)

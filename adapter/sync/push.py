@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adapter.clock import Clock
+from adapter.ehr.client import tracing
 from adapter.errors import EhrError, EhrUnavailable, Unavailable
 from adapter.ports import EhrClient, Letter, LetterState, Store, Uow
 from adapter.sync import retry
@@ -73,7 +74,8 @@ class Push:
 
     def _outcome(self, letter: Letter, until: datetime) -> Outcome:
         try:
-            outcome = self._delivery.deliver(self._clients[letter.ehr], letter, until=until)
+            with tracing(letter.request_id):  # the id of the request that caused it (security.md U-16)
+                outcome = self._delivery.deliver(self._clients[letter.ehr], letter, until=until)
             self._misses.pop(letter.ehr, None)
             return outcome
         except Unavailable:

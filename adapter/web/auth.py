@@ -6,7 +6,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -15,7 +16,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from adapter.app import App
-from adapter.errors import Forbidden, Unauthorized
+from adapter.audit import events
+from adapter.errors import Forbidden, Refused, Unauthorized
 from adapter.flows import Flows
 from adapter.network import ClientEntry
 from adapter.ports import Principal, Uow
@@ -43,9 +45,22 @@ def principal(story: Flows, uow: Uow, token: str, *, scope: str = "") -> Princip
     if client is None:
         raise Unauthorized("the token is unknown or has expired; ask /oauth/token for another")
     who = of_client(story, client)
-    if scope and scope not in who.scopes:
-        raise Forbidden(f"this client was not given the scope {scope}; the network file's scopes say what it may")
+    with refusing(who, "token", verb="scope"):
+        if scope and scope not in who.scopes:
+            raise Forbidden(f"this client was not given the scope {scope}; the network file's scopes say what it may")
     return who
+
+
+@contextmanager
+def refusing(who: Principal, what: str, *, verb: str, view: str = "", request_id: str = "") -> Iterator[None]:
+    """What is refused inside leaves an event: who asked for what, and the kind of refusal. `what`, `verb` and `view` are names of
+    ours, never the caller's text."""
+    try:
+        yield
+    except Refused as refusal:
+        reason = type(refusal).__name__.lower()
+        refusal.event = lambda at: events.denied(who, what, reason=reason, verb=verb, view=view, at=at, request_id=request_id)
+        raise
 
 
 def of_client(story: Flows, client: ClientEntry) -> Principal:

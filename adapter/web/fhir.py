@@ -15,7 +15,7 @@ from adapter.dossier import content
 from adapter.errors import Malformed, NotFound, Refused
 from adapter.flows import Flows
 from adapter.ports import Change, Uow, Version
-from adapter.web.auth import bearer, principal
+from adapter.web.auth import bearer, principal, refusing
 from adapter.web.refusals import FHIR_JSON, refused
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
@@ -92,7 +92,9 @@ async def _search(type: str, request: Request, params: list[tuple[str, str]]) ->
     query = fhir.query(_type(type), [(name, value) for name, value in params if name != "_format"])
 
     def found(story: Flows, uow: Uow) -> list[Version]:
-        return story.search(uow, principal(story, uow, token), query, request_id=request_id)
+        who = principal(story, uow, token)
+        with refusing(who, type, verb="search-type", request_id=request_id):
+            return story.search(uow, who, query, request_id=request_id)
 
     versions = await app.write(found)
     base = app.fhir_base
@@ -111,7 +113,9 @@ async def create(type: str, request: Request) -> Response:
     change = Change("create", type, id, resource, body, if_none_exist=condition)
 
     def receive(story: Flows, uow: Uow) -> Version:
-        return story.receive(uow, principal(story, uow, token), [change], request_id=request_id)[0]
+        who = principal(story, uow, token)
+        with refusing(who, type, verb="create", request_id=request_id):
+            return story.receive(uow, who, [change], request_id=request_id)[0]
 
     version = await app.write(receive)
     return _resource(version, 201 if version.id == id else 200, app.fhir_base)

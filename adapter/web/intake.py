@@ -12,7 +12,7 @@ from adapter.app import App
 from adapter.errors import Malformed
 from adapter.flows import Flows
 from adapter.ports import Uow
-from adapter.web.auth import bearer, principal
+from adapter.web.auth import bearer, principal, refusing
 
 router = APIRouter(prefix="/intake", tags=["intake"])
 SCOPE = "intake"
@@ -43,7 +43,8 @@ async def intake(mapping: str, request: Request) -> Response:
 
     def refer(story: Flows, uow: Uow) -> Any:
         who = principal(story, uow, token, scope=SCOPE)
-        return story.refer(uow, who, mapping, record, body=body, key=key, request_id=request_id)
+        with refusing(who, "intake", verb="create", request_id=request_id):
+            return story.refer(uow, who, mapping, record, body=body, key=key, request_id=request_id)
 
     receipt = await app.write(refer)
     return answer(receipt.shown(), 201, {"Idempotency-Replayed": "true"} if receipt.replayed else None)
@@ -56,6 +57,8 @@ async def agreement(mapping: str, record: str, request: Request) -> Response:
     request_id = request.state.request_id
 
     def agree(story: Flows, uow: Uow) -> Any:
-        return story.agree(uow, principal(story, uow, token, scope=SCOPE), mapping, record, heard, request_id=request_id)
+        who = principal(story, uow, token, scope=SCOPE)
+        with refusing(who, "agreement", verb="create", request_id=request_id):
+            return story.agree(uow, who, mapping, record, heard, request_id=request_id)
 
     return answer((await app.write(agree)).shown())

@@ -13,7 +13,7 @@ from adapter.flows import Flows
 from adapter.lifecycle import CLOSING
 from adapter.ports import Uow
 from adapter.showing import Revealed
-from adapter.web.auth import bearer, principal
+from adapter.web.auth import bearer, principal, refusing
 from adapter.web.intake import answer, json_object
 
 router = APIRouter(prefix="/views", tags=["views"])
@@ -107,7 +107,9 @@ async def act(view: str, id: str, verb: str, request: Request) -> Response:
 
     def advance(story: Flows, uow: Uow) -> Revealed | None:
         who = principal(story, uow, token, scope=SCOPE)
-        return story.advance(uow, who, view, id, verb, arguments, if_match=if_match, lang=lang, request_id=request_id)
+        known = view if view in app.views else ""
+        with refusing(who, "Task", verb=verb if known and verb in app.views[view].writes else "unknown", view=known, request_id=request_id):
+            return story.advance(uow, who, view, id, verb, arguments, if_match=if_match, lang=lang, request_id=request_id)
 
     found = await app.write(advance)
     if found is not None and verb in CLOSING:

@@ -255,6 +255,8 @@ def test_F7_is_answered_so_many_times_a_day_and_no_more(stage: Stage, monkeypatc
 
 
 # ── F8: withdrawn by phone during follow-up ──────────────────────────────────────────────────────
+
+
 @written
 def test_F8_withdrawal_by_phone_stops_access_at_once_and_keeps_the_journal(stage: Stage) -> None:
     call(stage, besoins=["surendettement"], destinataire="ccas-accueil")
