@@ -11,43 +11,16 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from adapter.audit import REASONS
 from adapter.audit.told import told
-from adapter.cli import house
-from adapter.cli.program import program
 from adapter.cli.refusing import said
 from adapter.ports import Query
 from adapter.store import upgrade
-from tests.e2e.stage import CARSAT, COURSIER, GP, Stage, staged
+from tests.e2e.desk import VIEW, Desk
+from tests.e2e.stage import CARSAT, COURSIER, GP, staged
 
-VIEW = "coursier-dac-asso"
 NAME = "Zyxdurand, Jeannezyx, 1938-02-03\n"
-
-
-class Desk:
-    """A stage on disk, and the command line beside it."""
-
-    def __init__(self, stage: Stage, folder: Path) -> None:
-        self.stage, self.folder, self.database = stage, folder, folder / "liaison.db"
-
-    def run(self, *words: str, typed: str = "") -> Result:
-        settings = self.stage.app.settings.model_copy(
-            update={"checkpoint_file": self.folder / "points", "checkpoint_key_file": self.folder / "check.key", "officer_key_file": self.folder / "officer.key.pub"}
-        )
-        with mock.patch.object(house, "settings", lambda **_: settings), mock.patch.object(self.stage.app, "close"), mock.patch("adapter.app.build", lambda _: self.stage.app):
-            return CliRunner().invoke(program(), list(words), input=typed)
-
-    def tamper(self, *statements: str) -> None:
-        with sqlite3.connect(self.database) as connection:
-            for statement in statements:
-                connection.execute(statement)
-        connection.close()
-
-    def reference(self) -> str:
-        return str(self.stage.cards(COURSIER, VIEW)[0].card["reference"])
 
 
 @pytest.fixture
