@@ -16,7 +16,7 @@ class Clock(Protocol):
         ...
 
     def new_id(self) -> str:
-        """A fresh FHIR id (uuid4 text, 36 characters)."""
+        """A fresh FHIR id (UUID text, 36 characters)."""
         ...
 
     def secret(self) -> str:
@@ -37,7 +37,9 @@ class SystemClock:
         return datetime.now(UTC)
 
     def new_id(self) -> str:
-        return str(uuid.uuid4())
+        """A UUID of version 7 (RFC 9562 5.7): 48 bits of time in milliseconds, then 74 random bits. Rows written together lie
+        together in every index that ends in an id: a commit of many touches a fraction of the pages."""
+        return _version_7(time.time_ns() // 1_000_000, secrets.token_bytes(10))
 
     def secret(self) -> str:
         return secrets.token_urlsafe(32)
@@ -47,6 +49,12 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+def _version_7(milliseconds: int, chance: bytes) -> str:
+    random = chance.hex()
+    digits = f"{milliseconds:012x}7{random[:3]}{'89ab'[chance[1] & 3]}{random[4:19]}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class FrozenClock:

@@ -8,11 +8,11 @@ both show only against a checkpoint kept elsewhere, out of the writer's reach.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import orjson
 import rfc8785
@@ -24,19 +24,31 @@ START = ""  # the digest before the first link
 REMEMBERED = 64  # heads kept, to tell a fork from other breaks
 _DOMAIN = b"liaison audit link 1\x00"
 _SALTED = b"salted "
-# A number, or what looks like one inside a text: only then can orjson differ from RFC 8785 in plain ASCII. Or a null,
-# which orjson also writes for a number that is none.
-_NUMBER = re.compile(rb'(?:":|\[|[\]}el"],)-?\d|null')
 
 
 def canonical(event: Resource) -> bytes:
     """The event as RFC 8785 canonical JSON. For ASCII without numbers that is sorted, compact JSON, which orjson writes
     sixty times faster; with anything else rfc8785 does it."""
+    if not _wordy(event):
+        return rfc8785.dumps(event)
     try:
         plain = orjson.dumps(event, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS)
     except TypeError:
         return rfc8785.dumps(event)
-    return plain if plain.isascii() and not _NUMBER.search(plain) else rfc8785.dumps(event)
+    return plain if plain.isascii() else rfc8785.dumps(event)
+
+
+def _wordy(value: Any) -> bool:
+    """Whether there is nothing in it but text, true and false: all that an event of ours has."""
+    kind = type(value)
+    if kind is dict:
+        value = value.values()
+    elif kind is not list:
+        return kind is str or kind is bool
+    for each in value:  # noqa: SIM110  every event is walked: a loop takes half the time of all()
+        if type(each) is not str and not _wordy(each):
+            return False
+    return True
 
 
 def seal(previous: str, event: bytes) -> str:

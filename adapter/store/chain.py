@@ -56,8 +56,7 @@ def seal_events(session: Session, seal: Seal, salt: Callable[[], str], events: I
         grain = salt()
         sealed = seal(grain, happened.event)
         seq, digest = seq + 1, seal(digest, SALTED + sealed.encode())
-        row = {"seq": seq, "event": happened.event, "digest": digest, "salt": grain.encode(), "sealed": sealed}
-        rows.append(row | {"person": happened.person, "erased": 0})
+        rows.append((seq, happened.event, digest, grain.encode(), sealed, happened.person, 0))
         erasing += [(each, seq) for each in happened.erasing]
     session.insert(audit, rows)
     for each, by in erasing:

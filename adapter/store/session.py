@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Table
 
-from adapter.store.statement import Statement, insert_many
+from adapter.store.statement import Statement, insert_many, insert_one
 
 _CHUNK = 16
 Row = tuple[Any, ...]
@@ -22,6 +22,7 @@ class Connection(Protocol):
     """What sqlite3 and psycopg connections share."""
 
     def execute(self, sql: str, params: Mapping[str, Any] = ..., /) -> Cursor: ...
+    def executemany(self, sql: str, params: Iterable[Sequence[Any]], /) -> Cursor: ...
 
 
 class Session:
@@ -62,10 +63,26 @@ class Session:
             self.fault = problem
             raise
 
-    def insert(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Inserts rows that name every column, a few at a time."""
+    def insert(self, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Inserts rows, each the values of all columns in their order. PostgreSQL gets a few in one statement, for each
+        statement costs an answer; SQLite one after another, which takes it a third of the time that many at once do."""
         waiting = list(rows)
+        if self._dialect == "sqlite":
+            self._insert_each(table, waiting)
+            return
         for start in range(0, len(waiting), _CHUNK):
             chunk = waiting[start : start + _CHUNK]
-            params = {f"{name}_{i}": value for i, row in enumerate(chunk) for name, value in row.items()}
+            params = {f"{column.name}_{i}": value for i, row in enumerate(chunk) for column, value in zip(table.c, row, strict=True)}
             self._execute(insert_many(table, len(chunk)), params)
+
+    def _insert_each(self, table: Table, rows: list[tuple[Any, ...]]) -> None:
+        if not rows:
+            return
+        if not self.writing:
+            raise RuntimeError("a unit given to read() must not write")
+        self.wrote = True
+        try:
+            self._connection.executemany(insert_one(table), rows)
+        except self._errors as problem:
+            self.fault = problem
+            raise

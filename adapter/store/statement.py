@@ -85,7 +85,12 @@ def upsert(
 
 @cache
 def insert_many(table: Table, count: int) -> Statement:
-    """One INSERT of `count` rows; the parameters of row i are called column_i. One step of the driver instead of
-    `count`: each step gives up and takes back Python's global lock."""
+    """One INSERT of `count` rows; the parameters of row i are called column_i."""
     rows = [{c.name: bindparam(f"{c.name}_{i}", type_=c.type) for c in table.c} for i in range(count)]
     return Statement(insert(table).values(rows))
+
+
+@cache
+def insert_one(table: Table) -> str:
+    """SQLite's INSERT of one row, its parameters by place: to find them by name takes longer than to store the row."""
+    return str(insert(table).compile(dialect=sqlite.dialect(paramstyle="qmark")))

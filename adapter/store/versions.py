@@ -97,8 +97,6 @@ class Versions:
         for kind, param, one, two in gone:
             first, second = _TABLES[kind][1]
             self._unit.session.run(_FORGET[kind], type=saved.type, id=saved.id, param=param, **{first: one, second: two})
-        for kind, (table, (first, second)) in _TABLES.items():
-            self._unit.session.insert(
-                table,
-                ({"type": saved.type, "param": param, first: one, second: two, "id": saved.id} for k, param, one, two in new if k == kind),
-            )
+        type, id = saved.type, saved.id
+        for kind, (table, _) in _TABLES.items():
+            self._unit.session.insert(table, [(type, param, one, two, id) for k, param, one, two in new if k == kind])

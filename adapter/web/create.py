@@ -6,23 +6,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from adapter import __version__
 from adapter.app import App
 from adapter.errors import LiaisonError
-from adapter.web import auth, fhir, health, intake, views
+from adapter.web import auth, fhir, health, intake, plain, views
 from adapter.web.gate import Gate
-from adapter.web.refusals import http_refusal, liaison_refusal, shape_refusal
+from adapter.web.refusals import http_refusal, liaison_refusal
+
+ROUTERS = tuple(door.router for door in (auth, fhir, intake, views, health))
 
 
 def create(app: App, *, jobs: bool = False) -> ASGIApp:
     """The whole web side of one process. With `jobs` its lifespan runs the synchronisation jobs in a thread."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if jobs:
             app.jobs.start()
         try:
@@ -35,13 +38,15 @@ def create(app: App, *, jobs: bool = False) -> ASGIApp:
         title="Liaison",
         version=__version__,
         description="Social referrals as FHIR R4, in step with the clinic's EHR, each service seeing the minimum the patient agreed to.",
-        lifespan=lifespan,
         redoc_url=None,
     )
-    web.state.liaison = app
-    for door in (auth, fhir, intake, views, health):
-        web.include_router(door.router)
-    web.add_exception_handler(LiaisonError, liaison_refusal)
+    for router in ROUTERS:
+        web.include_router(router)
+    doors = Starlette(
+        routes=[*plain.routes(ROUTERS), Mount("", web)],  # FastAPI itself answers /docs and /openapi.json only
+        exception_handlers={LiaisonError: liaison_refusal, HTTPException: http_refusal},
+        lifespan=lifespan,
+    )
     web.add_exception_handler(HTTPException, http_refusal)
-    web.add_exception_handler(RequestValidationError, shape_refusal)
-    return Gate(web, clock=app.clock, max_body=app.settings.max_body)
+    doors.state.liaison = app
+    return Gate(doors, clock=app.clock, max_body=app.settings.max_body)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -46,9 +45,3 @@ def http_refusal(_: Request, error: Exception) -> Response:
     """What the framework refuses: unknown path, wrong method."""
     found = cast(HTTPException, error)
     return refused(found.status_code, [Issue(_CODES.get(found.status_code, "processing"), found.detail)], dict(found.headers or {}))
-
-
-def shape_refusal(_: Request, error: Exception) -> Response:
-    """A parameter of the wrong shape: where and what was expected, never the value."""
-    found = cast(RequestValidationError, error)
-    return refused(400, [Issue("value", fault["msg"], ".".join(str(part) for part in fault["loc"])) for fault in found.errors()])

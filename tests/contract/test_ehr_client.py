@@ -55,7 +55,7 @@ def patient(value: str, **more: object) -> Resource:
     return {
         "resourceType": "Patient",
         "identifier": [{"system": f"{SID}/patient", "value": value}],
-        "name": [{"use": "official", "family": f"Lefèvre{value[:8]}", "given": ["Jeanne"]}],
+        "name": [{"use": "official", "family": f"Lefèvre{value[-8:]}", "given": ["Jeanne"]}],
         "birthDate": "1938-02-03",
         "gender": "female",
         **more,
@@ -158,7 +158,7 @@ def test_ehr_has_no_resource_that_was_deleted_or_never_was_y22(client: HttpEhrCl
     assert delete(session, base_url, f"Task/{made.id}") in (200, 204)
     assert session.send("GET", f"{base_url}/Task/{made.id}").status == 410
     assert client.read("Task", made.id) is None
-    assert client.read("Task", f"no-{run[:8]}") is None
+    assert client.read("Task", f"no-{run[-8:]}") is None
     assert found(client, run) == []
 
 
@@ -260,7 +260,7 @@ def test_ehr_matches_a_patient_by_number_and_by_traits(client: HttpEhrClient, ru
     assert match_patient(client, patient(run)) == Matched(made.id)
     assert match_patient(client, unnumbered) == Matched(made.id)
     assert match_patient(client, {**unnumbered, "birthDate": "1938-02-04"}) is None
-    client.create(patient(f"{run[:8]}-other"))
+    client.create(patient(f"{run[-8:]}-other"))
     assert match_patient(client, unnumbered) == Several(2)
 
 
@@ -299,7 +299,7 @@ def test_ehr_carries_out_a_transaction_once_though_it_is_sent_twice(client: Http
 
 
 def test_ehr_carries_out_nothing_of_a_transaction_that_fails_y28(client: HttpEhrClient, run: str) -> None:
-    bundle = referral(run, f"none-{run[:8]}")
+    bundle = referral(run, f"none-{run[-8:]}")
     with pytest.raises(EhrRejected):
         client.transaction(bundle)
     assert found(client, run) == []
@@ -319,7 +319,7 @@ def test_ehr_refuses_a_transaction_with_a_stale_version_whole(client: HttpEhrCli
 
 def test_ehr_settles_each_entry_of_a_batch_alone_y28(client: HttpEhrClient, run: str) -> None:
     made = client.create(task(run))
-    urls = [f"Task/{made.id}", f"Task/no-{run[:8]}"]
+    urls = [f"Task/{made.id}", f"Task/no-{run[-8:]}"]
     batch = {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "GET", "url": url}} for url in urls]}
     response = client.transaction(batch)
     assert [part["response"]["status"][:3] for part in response["entry"]] == ["200", "404"]
