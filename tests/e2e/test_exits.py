@@ -170,6 +170,8 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def played(house: House) -> None:
     """The story through the doors: both agree, accepted, a further service, a question, an answer, the EHR, a withdrawal."""
+    names = [{"use": "official", "family": BORN_AS, "given": [GIVEN]}, {"use": "usual", "family": NAME, "given": [GIVEN]}]
+    house.stage.ehr.plant({"resourceType": "Patient", "id": "known", "name": names, "gender": "female", "birthDate": BORN})
     yes = {"accord": "oui", "par": "coursier-lea", "comment": "telephone"}
     agreed = {"accord_medecin": yes, "accord_patient": yes}
     for id in ("appel-1", "appel-2"):
@@ -265,7 +267,8 @@ def test_letters_logs_and_urls_carry_no_token_but_the_search_for_the_patient(hou
         logs.structlog.reset_defaults()
     said = capsys.readouterr()
     assert not found_in((written.getvalue() + said.out + said.err).encode())
-    assert house.stage.ehr.requests
+    assert {type for type in ("Task", "ServiceRequest", "Consent") if len(house.stage.ehr.all(type)) >= 2} == {"Task", "ServiceRequest", "Consent"}
+    assert {each["status"] for each in house.stage.ehr.all("Task")} >= {"cancelled"}  # letters did leave, the withdrawal too
     for each in house.stage.ehr.requests:
         assert not found_in(each.path.encode() + repr(dict(each.headers)).encode()), each.path
         looked_for = each.method == "POST" and each.path.endswith("/Patient/_search")
