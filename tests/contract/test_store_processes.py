@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 from adapter.audit import pages, seal, verify
+from adapter.audit.verifying import verified
 from adapter.clock import SystemClock
 from adapter.errors import Conflict, Stale
 from adapter.ports import Clause, Query, Uow
@@ -37,14 +39,19 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.parametrize("url", FILES, indirect=True)
 
 
-def writing(url: str, name: str, units: int) -> subprocess.Popen[str]:
-    """A process that writes `units` referrals from a few threads and prints the id of each one acknowledged."""
-    command = [sys.executable, "-m", "tests.contract.test_store_processes", url, name, str(units)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+def writing(url: str, name: str, units: int, *wait: str) -> subprocess.Popen[str]:
+    """A process that writes `units` referrals from a few threads and prints the id of each one acknowledged. With "wait" it
+    says that it is ready and begins when its standard input ends."""
+    command = [sys.executable, "-m", "tests.contract.test_store_processes", url, name, str(units), *wait]
+    fed = subprocess.PIPE if wait else None
+    return subprocess.Popen(command, cwd=ROOT, stdin=fed, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
 
 
-def main(url: str, name: str, units: int) -> None:
+def main(url: str, name: str, units: int, *wait: str) -> None:
     store = open_store(url, clock=SystemClock(), seal=seal, key=KEY)
+    if wait:
+        print("ready", flush=True)
+        sys.stdin.read()
 
     def one(number: int) -> None:
         id = store.write_now(lambda uow: refer(uow, f"{name}-{number}")).id
@@ -102,6 +109,22 @@ def test_chain_does_not_fork_with_eight_writers_U_11(opening: Opening) -> None:
             done.result()
     verdict = verify(pages(lambda after, limit: stores[0].read_now(lambda uow: uow.audit_rows(after=after, limit=limit)), size=70))
     assert (verdict.ok, verdict.count) == (True, 800)
+
+
+def test_chain_does_not_fork_with_four_processes_U_11(url: str, opening: Opening) -> None:
+    """Each process has its own writer; every one adds to the chain, in turns, and no link has two successors."""
+    four = [writing(url, name, 100, "wait") for name in ("north", "south", "east", "west")]
+    for process in four:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process in four:
+        assert process.stdin is not None
+        process.stdin.close()  # off they go together
+    acknowledged = [id for process in four for id in lines(process.stdout)]
+    assert [process.wait() for process in four] == [0] * 4 and len(acknowledged) == 400
+    verdict = opening().read_now(verified)
+    assert (verdict.ok, verdict.count) == (True, 400)
+    by = [next(name for name in ("north", "south", "east", "west") if name.encode() in row.event) for row in opening().read_now(lambda uow: uow.audit_rows())]
+    assert sum(one != other for one, other in pairwise(by)) > 7  # they did write at the same time
 
 
 def test_one_of_two_wins_when_both_write_the_same_version(opening: Opening) -> None:
@@ -186,4 +209,4 @@ def test_search_and_lease_are_one_for_all_processes(opening: Opening) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

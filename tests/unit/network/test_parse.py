@@ -78,6 +78,8 @@ def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_g
         ("category: coursier-dac-asso", "category: prescripteur", "key: asso", "prescripteur is for clinics"),
         ("    category: coursier-dac-asso\n", "", "key: asso", "the key category is missing"),
         ("    controller: Asso\n", "", "key: asso", "a service needs controller"),
+        ("    legal_basis: mission\n", "", "key: asso", "a service needs legal_basis"),
+        ("    legal_basis: mission\n", "    legal_basis: ''\n", "legal_basis", "expected"),
         ("key: asso", "key: a b", "a b", "expected a FHIR id"),
         ("key: pool", "key: coursier  # again", "# again", "another unit has this key"),
         ("key: asso", "key: clinic  # again", "# again", "another organisation has this key"),
