@@ -57,7 +57,7 @@ def told(event: Resource) -> Told:
         at=str(event.get("recorded", "")),
         ok=event.get("outcome") == "0",
         reason=str(event.get("outcomeDesc", "")),
-        client=next((_who(each) for each in event.get("agent", ()) if "network" in each and _who(each) not in ("", "liaison")), ""),
+        client=next((_who(each) for each in event.get("agent", ()) if "network" in each and _who(each) not in ("", "liaison")), "") if not recipient else "",
         by=_who(user),
         recipient=_who(recipient or {}),
         custodian=_who(agents.get("159541003", {})),
