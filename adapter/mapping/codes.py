@@ -65,15 +65,14 @@ def split(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
 
 
 def label(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
-    """The French labels of codes, as one text."""
+    """The labels of codes, as one text: in French, or in the language that a second name says (French where the table has none)."""
     table = table_of(tree, terms, "label")
-    (codes,) = names_of(tree, scope, 1)
-    labels = {code: term.fr for code, term in table.terms.items()}
+    codes, *languages = names_of(tree, scope, 2 if len(as_list(tree.need("of"), "of")) == 2 else 1)
     scope.define(name, tree)
 
     def run(env: Env, _: Run) -> None:
-        given = env.get(codes)
+        given, lang = env.get(codes), str(env.get(languages[0])) if languages else "fr"
         listed = given if isinstance(given, list) else [given] if given else []
-        env[name] = ", ".join(labels[code] for code in listed if code in labels) or None
+        env[name] = ", ".join(table.terms[code].label(lang) for code in listed if code in table) or None
 
     return Step(run)

@@ -61,7 +61,7 @@ def drafts_are_listed() -> Iterator[None]:
     def decision(self: Window, *given: Any, **named: Any) -> Decision:
         return Decision(True, "broken", "broken")
 
-    with mock.patch.object(Window, "_known_as", known_as), mock.patch.object(Window, "_decision", decision):
+    with mock.patch.object(Window, "_known_as", known_as), mock.patch.object(Window, "decision", decision):
         yield
 
 

@@ -227,3 +227,17 @@ def test_explain_names_line_and_fields_of_each_element() -> None:
     assert origins["request.priority"].place.startswith("parts/referral.yaml:")
     less = {origin.element for origin in explain(CALLED, changed(CALL, personne__naissance=None), context=context())}
     assert origins.keys() - less == {"patient.birthDate"}
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "words"),
+    [("fr", "Texte lu (accord-1, langue fr)", "Votre médecin"), ("en", "Texte lu (accord-1, langue en)", "Your doctor"),
+     ("ar", "Texte français, dit à la personne dans sa langue (accord-1, langue ar)", "Votre médecin")],
+)  # fmt: skip
+def test_attestation_quotes_the_text_in_the_language_it_was_read_in(language: str, heading: str, words: str) -> None:
+    record = changed(CALL, accord_patient__langue=language)
+    (consent,) = only(made(record), "Consent")
+    said = base64.b64decode(consent["sourceAttachment"]["data"]).decode()
+    assert heading in said and words in said and ("Your doctor" in said) is (language == "en")
+    digest = hashlib.sha1(said.encode(), usedforsecurity=False).digest()
+    assert base64.b64decode(consent["sourceAttachment"]["hash"]) == digest
