@@ -52,7 +52,8 @@ class Observer:
         base = f"/views/{self.view}/referrals"
         cards = json.loads((await self._ask("GET", base))[3]).get("referrals", [])
         await self._ask("GET", base, language="en")
-        await self._ask("GET", f"/views/{self.view}/notices")
+        for listed in ("notices", "owed"):
+            await self._ask("GET", f"/views/{self.view}/{listed}")
         for view in ("prescripteur", "dossier-clinique", *VIEWS.values(), "absent"):
             await self._ask("GET", f"/views/{view}/referrals/absent")
             if view != self.view:
