@@ -260,7 +260,7 @@ def test_ehr_matches_a_patient_by_number_and_by_traits(client: HttpEhrClient, ru
     assert match_patient(client, patient(run)) == Matched(made.id)
     assert match_patient(client, unnumbered) == Matched(made.id)
     assert match_patient(client, {**unnumbered, "birthDate": "1938-02-04"}) is None
-    client.create(patient(f"{run[-8:]}-other"))
+    client.create(patient(f"other-{run[-8:]}"))
     assert match_patient(client, unnumbered) == Several(2)
 
 
