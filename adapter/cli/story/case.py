@@ -14,7 +14,7 @@ from adapter.errors import SettingsError
 from adapter.intake import Intake
 from adapter.mapping import MapContext, RecordRefused, Terms
 from adapter.mapping import Mapping as Document
-from adapter.names import Systems
+from adapter.names import IDENTIFIER_TYPE, Systems
 from adapter.network import Network
 from adapter.ports import Resource
 
@@ -33,6 +33,7 @@ CALL: dict[str, Any] = {
     "situation": ["vit-seul"], "destinataire": "coursier-rouen", "deja_suivi": "nsp",
     "mots_du_medecin": "Ne mange plus depuis dix jours.",
 }  # fmt: skip
+IPP = "https://ehr.example/ipp"  # the practice's own record numbers
 AGREEMENTS = ("accord_medecin", "accord_patient")
 
 
@@ -92,7 +93,7 @@ def _case(documents: Mapping[str, Document], network: Network, terms: Terms, clo
         raise _unfit(f"the demonstration has nobody at the unit {unit}", f"name as destinataire one of {', '.join(playable)}")
     return Case(
         mapping=mapping, record=record, sender=PRACTICE if own else "coursiers", witness="secretaire-saint-eloi" if own else "coursier-lea",
-        unit=unit, client=clients[unit].id, view=view, patient=_known_there(patient), lot=_mild(made, terms), own=own,
+        unit=unit, client=clients[unit].id, view=view, patient=_known_there(patient, clock.new_id()), lot=_mild(made, terms), own=own,
     )  # fmt: skip
 
 
@@ -110,15 +111,17 @@ def _tried(document: Document, record: dict[str, Any], network: Network, clock: 
         raise SettingsError(f"{refused}\n{lines}", variable="--record", fix=fix) from None
 
 
-def _known_there(patient: Resource) -> Resource:
-    """The person as the EHR has them: name at birth, date of birth and sex, by which Liaison finds them (workflow.md 7)."""
+def _known_there(patient: Resource, number: str) -> Resource:
+    """The person as the EHR has them: its own record number, and name at birth, date of birth and sex, by which Liaison
+    finds them (workflow.md 7)."""
     names = {name.get("use"): name for name in patient.get("name", ())}
     usual = names.get("usual", {})
     birth = usual | names.get("official", {}) | {"use": "official", "given": usual.get("given", [])}
     if len(patient.get("birthDate", "")) != 10:
         raise _unfit("expected the whole date of birth", "an EHR's patient is found by name at birth, date of birth and sex")
     names_there = [birth] + ([usual] if usual.get("family") != birth.get("family") else [])
-    return {"resourceType": "Patient", "name": names_there, "gender": patient.get("gender", "unknown"), "birthDate": patient["birthDate"]}
+    own = {"use": "usual", "type": {"coding": [{"system": IDENTIFIER_TYPE, "code": "PI"}]}, "system": IPP, "value": number}
+    return {"resourceType": "Patient", "identifier": [own], "name": names_there, "gender": patient.get("gender", "unknown"), "birthDate": patient["birthDate"]}
 
 
 def _mild(made: list[Resource], terms: Terms) -> int:
