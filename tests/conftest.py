@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("LIAISON_SHARED", ROOT.parent / "shared"))
 REQUIRED = os.environ.get("LIAISON_TEST_REQUIRE", "") == "all"
 TIERS = ("postgres", "hapi", "profiles", "shared", "image")
+SLOW = ("hapi", "profiles", "image")
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("nightly", max_examples=5000, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
@@ -30,7 +31,12 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs Java or an image runs in one process, first, since it takes longest; other files are kept whole."""
+    items.sort(key=lambda item: _tier(item) not in SLOW)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("slow" if _tier(item) in SLOW else item.path.stem))
     if SHARED.is_dir() or REQUIRED:
         return
     for item in items:
@@ -53,11 +59,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     report = outcome.get_result()
     if report.skipped and REQUIRED:
         report.outcome, report.longrepr = "failed", f"LIAISON_TEST_REQUIRE=all, and this was skipped: {report.longrepr}"
+    report.user_properties.append(("tier", _tier(item)))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Counted where the run is led from, whichever process ran the test."""
+    tier = dict(report.user_properties).get("tier", "main")
     if report.skipped:
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        _left[(_tier(item), why.removeprefix("Skipped: "))] += 1
+        _left[(tier, why.removeprefix("Skipped: "))] += 1
     elif report.when == "call":
-        _ran[_tier(item)] += 1
+        _ran[tier] += 1
 
 
 def pytest_terminal_summary(terminalreporter) -> None:  # type: ignore[no-untyped-def]
