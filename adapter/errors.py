@@ -4,7 +4,7 @@ LiaisonError
 ├── Refused(issues)            the caller's request cannot be done; carries an HTTP status
 │   ├── Malformed 400   ├── Unauthorized 401   ├── Forbidden 403   ├── NotFound 404
 │   ├── Conflict 409    ├── Gone 410           ├── Stale 412       ├── TooLarge 413
-│   ├── Invalid 422     ├── NeedsMatch 428     └── TooMany 429
+│   ├── WrongType 415   ├── Invalid 422        ├── NeedsMatch 428  └── TooMany 429
 ├── EhrError                   the EHR did not do what we asked
 │   ├── EhrUnavailable         not reached or overloaded: send again later (`retry_at`)
 │   ├── EhrRejected            it answered "no": park the letter for a person
@@ -89,6 +89,12 @@ class Stale(Refused):
 
 class TooLarge(Refused):
     status, code = 413, "too-long"
+
+
+class WrongType(Refused):
+    """A body of a media type that this door does not read."""
+
+    status, code = 415, "not-supported"
 
 
 class Invalid(Refused):

@@ -21,6 +21,7 @@ from adapter.errors import SettingsError
 PREFIX = "LIAISON_"
 OTHERS = ("LIAISON_TEST_", "LIAISON_SHARED", "LIAISON_HOME")  # read by the tests, not by the programme
 KEY_LENGTH = 32
+_PARTS = ("terms", "views", "ownership.yaml")
 
 
 def _duration(written: Any) -> Any:
@@ -181,6 +182,10 @@ def mappings_folder(settings: Settings) -> Traversable:
         if not settings.mappings_dir.is_dir():
             fix = "name a folder, or unset LIAISON_MAPPINGS_DIR to use the mappings of the package"
             raise SettingsError(f"no folder {settings.mappings_dir}", variable="LIAISON_MAPPINGS_DIR", fix=fix)
+        lacking = [name for name in _PARTS if not (settings.mappings_dir / name).exists()]
+        if lacking:
+            fix = "name a copy of the whole folder mappings/, or unset LIAISON_MAPPINGS_DIR"
+            raise SettingsError(f"{settings.mappings_dir} has no {', no '.join(lacking)}", variable="LIAISON_MAPPINGS_DIR", fix=fix)
         return settings.mappings_dir
     package = files("adapter")
     packaged = package / "_mappings"

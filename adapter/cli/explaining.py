@@ -52,7 +52,7 @@ def explained(story: Flows, uow: Uow, *, who: str, what: str, at: str) -> dict[s
     found = dossier.load(past, id) if kind == "Task" else dossier.of_request(past, id)
     uow.audit(events.act(OPERATOR, "consent-explain", what=what, patient=patient_of(found.request) if found else "", at=uow.at))
     if found is None:
-        raise NotFound("no such referral at that time", expression="--what")
+        raise NotFound("no such referral at that time; expected the id of its Task or ServiceRequest here, or a later --at", expression="--what")
     view = story.network.view_of(principal.organisation)
     if view is None:
         raise SettingsError("it has no view: it may see nothing", variable="--who", fix="give its organisation a category in the network file")

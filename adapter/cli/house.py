@@ -71,16 +71,13 @@ def document(file: Path) -> bytes:
 
 def record(file: Path) -> dict[str, Any]:
     """The JSON object in a file or on standard input. Raises SettingsError naming the file."""
-    import orjson
+    from adapter import fhir
+    from adapter.errors import Malformed
 
     try:
-        found = orjson.loads(document(file))
-    except orjson.JSONDecodeError as error:
-        text = f"{file} is not JSON in UTF-8: {error.msg} at line {error.lineno}"
-        raise SettingsError(text, fix="a record is one JSON object; mappings/README.md shows one") from None
-    if not isinstance(found, dict):
-        raise SettingsError(f"{file}: expected one JSON object", fix="a record is one JSON object; mappings/README.md shows one")
-    return found
+        return fhir.load(document(file))
+    except Malformed as error:
+        raise SettingsError(f"{file}: {error}", fix="a record is one JSON object; mappings/README.md shows one") from None
 
 
 def empty_folder(folder: Path, *, variable: str) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli import house
+from adapter.errors import SettingsError
 
 if TYPE_CHECKING:
     from adapter.mapping import MapContext, Mapping, Trial
@@ -19,6 +20,8 @@ app = typer.Typer(no_args_is_help=True, help="The mapping documents: social reco
 @app.command("list")
 def list_(lang: Annotated[str, typer.Option(help="fr or en.")] = "en") -> None:
     """The record kinds there are."""
+    if lang not in ("fr", "en"):
+        raise SettingsError("expected fr or en", variable="--lang", fix="say --lang fr or --lang en")
     for name, document in sorted(documents(house.settings()).items()):
         typer.echo(f"{name}  version {document.version}, {len(document.fields)} fields: {document.title.get(lang, document.title['en'])}")
 
@@ -73,8 +76,6 @@ def documents(settings: Settings) -> dict[str, Mapping]:
 
 def chosen_of(found: dict[str, Mapping], name: str) -> Mapping:
     """Raises SettingsError naming the mappings there are."""
-    from adapter.errors import SettingsError
-
     if name not in found:
         raise SettingsError(f"no mapping {name}", fix=f"there are: {', '.join(sorted(found))}")
     return found[name]

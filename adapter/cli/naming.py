@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from adapter.ports import Principal, Uow
 
 _ID = re.compile(r"(?:(Patient|Task|ServiceRequest)/)?([A-Za-z0-9\-.]{8,64})")
+_MISHEARD = re.compile(r"[A-Za-z0-9]{2}[ -][A-Za-z0-9]{3}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
-HELP = "K7-42M, Patient/ID, Task/ID or ServiceRequest/ID. Nothing: the name is asked for; -: it is read from standard input."
+HELP = "RC-P4N, Patient/ID, Task/ID or ServiceRequest/ID. Nothing: the name is asked for; -: it is read from standard input."
 
 
 def said(argument: str) -> tuple[str, str]:
@@ -37,6 +38,9 @@ def said(argument: str) -> tuple[str, str]:
     found = _ID.fullmatch(argument)
     if found and (found[1] or any(each.isdigit() for each in found[2])):
         return "reference", argument if found[1] else f"Patient/{argument}"
+    if _MISHEARD.fullmatch(argument):
+        fix = "read it again from the card, its last character checks the others; for a name leave it out, and you are asked"
+        raise SettingsError("expected a reference as it is spoken; this one was misheard or mistyped", variable="PERSON", fix=fix)
     fix = "leave it out and you are asked for the name, or pipe the name in and say -"
     raise SettingsError("expected a reference: a name stays in the shell's history", variable="PERSON", fix=fix)
 

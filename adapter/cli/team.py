@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from adapter.ports import Uow
 
 app = typer.Typer(no_args_is_help=True, help="The person's team: who was recognised, since when.")
-Referral = Annotated[str, typer.Argument(metavar="REFERRAL", help="A referral of the person: K7-42M, Task/ID or ServiceRequest/ID.")]
+Referral = Annotated[str, typer.Argument(metavar="REFERRAL", help="A referral of the person: RC-P4N, Task/ID or ServiceRequest/ID.")]
 Who = Annotated[str, typer.Argument(metavar="PERSON", help="A key of the network file.")]
 Hearer = Annotated[str, typer.Option(metavar="PERSON", help="Who heard the person say it: a key of the network file.")]
 At = Annotated[str, typer.Option(metavar="TIME", help="When, as 2026-03-06T18:50:00+01:00. Default: now.")]

@@ -21,7 +21,7 @@ def parse(body: bytes, *, type: str | None = None) -> Resource:
     Raises Malformed (400) for what is no JSON or not of the shape R4 has, Invalid (422) where only invariants
     are broken; both carry every issue.
     """
-    resource, compact = _load(body)
+    resource, compact = _loaded(body)
     issues = checking.issues(resource, compact, type)
     if issues:
         refuse(issues)
@@ -37,14 +37,20 @@ def refuse(issues: list[Issue]) -> NoReturn:
     raise (Invalid if only_rules else Malformed)(text + more, issues=issues)
 
 
-def _load(body: bytes) -> tuple[Resource, bytes]:
-    """(resource, its compact JSON). A body that already is compact has no member twice: nothing was lost."""
+def load(body: bytes) -> dict[str, Any]:
+    """The one JSON object in `body`, whatever it is about. Raises Malformed (400) with the place: no JSON in UTF-8, no object,
+    a member twice, nested too deeply."""
+    return _loaded(body)[0]
+
+
+def _loaded(body: bytes) -> tuple[dict[str, Any], bytes]:
+    """(object, its compact JSON). A body that already is compact has no member twice: nothing was lost."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"expected JSON as RFC 8259 has it, in UTF-8: {error.msg} at line {error.lineno}, column {error.colno}") from None
     if not isinstance(value, dict):
-        raise Malformed("expected one JSON object with a resourceType")
+        raise Malformed("expected one JSON object, from { to }")
     try:
         compact = orjson.dumps(value)
     except TypeError:  # more than 254 levels

@@ -16,6 +16,7 @@ from adapter.errors import Malformed, NotFound, Refused
 from adapter.flows import Flows
 from adapter.ports import Change, Uow, Version
 from adapter.web.auth import bearer, principal, refusing
+from adapter.web.intake import written
 from adapter.web.refusals import FHIR_JSON, refused
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
@@ -106,7 +107,7 @@ async def _search(type: str, request: Request, params: list[tuple[str, str]]) ->
 async def create(type: str, request: Request) -> Response:
     app: App = request.app.state.liaison
     token, request_id = bearer(request), request.state.request_id
-    body = await request.body()
+    body = await written(request, FHIR_JSON)
     resource = fhir.parse(body, type=_type(type))
     condition = _condition(request.headers.get("if-none-exist", ""))
     id = app.clock.new_id()

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from adapter import fhir
 from adapter.app import App
-from adapter.errors import Malformed
+from adapter.errors import WrongType
 from adapter.flows import Flows
 from adapter.ports import Uow
 from adapter.web.auth import bearer, principal, refusing
 
 router = APIRouter(prefix="/intake", tags=["intake"])
 SCOPE = "intake"
+_JSON = re.compile(r"(application|text)/([\w.-]+\+)?json", re.ASCII | re.IGNORECASE)
+_CHARSET = re.compile(r"""charset\s*=(?!\s*["']?utf-?8\b)""", re.ASCII | re.IGNORECASE)
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """The body as an object. Raises Malformed (400) for anything else."""
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Malformed("expected a JSON object in UTF-8") from None
-    if not isinstance(found, dict):
-        raise Malformed("expected a JSON object")
-    return found
+async def written(request: Request, expected: str = "application/json") -> bytes:
+    """The body of a request that says it is JSON, or says nothing. Raises WrongType (415)."""
+    body = await request.body()
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    if body and media and (not _JSON.fullmatch(media.strip()) or _CHARSET.search(parameters)):
+        raise WrongType(f"expected a body in JSON and UTF-8; send it with Content-Type: {expected}")
+    return body
 
 
 def answer(found: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -36,8 +38,8 @@ def answer(found: object, status: int = 200, headers: dict[str, str] | None = No
 @router.post("/{mapping}", status_code=201, summary="Receive a record; idempotent by Idempotency-Key or the record's own id")
 async def intake(mapping: str, request: Request) -> Response:
     app: App = request.app.state.liaison
-    token, body = bearer(request), await request.body()
-    record = json_object(body)
+    token, body = bearer(request), await written(request)
+    record = fhir.load(body)
     key = request.headers.get("idempotency-key", "")
     request_id = request.state.request_id
 
@@ -53,7 +55,7 @@ async def intake(mapping: str, request: Request) -> Response:
 @router.post("/{mapping}/{record}/agreements", summary="Record that the doctor or the patient agreed (or did not)")
 async def agreement(mapping: str, record: str, request: Request) -> Response:
     app: App = request.app.state.liaison
-    token, heard = bearer(request), json_object(await request.body())
+    token, heard = bearer(request), fhir.load(await written(request))
     request_id = request.state.request_id
 
     def agree(story: Flows, uow: Uow) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from adapter import fhir
 from adapter.app import App
 from adapter.errors import NotFound
 from adapter.flows import Flows
@@ -14,7 +15,7 @@ from adapter.lifecycle import CLOSING
 from adapter.ports import Uow
 from adapter.showing import Revealed
 from adapter.web.auth import bearer, principal, refusing
-from adapter.web.intake import answer, json_object
+from adapter.web.intake import answer, written
 
 router = APIRouter(prefix="/views", tags=["views"])
 SCOPE = "views"
@@ -100,8 +101,8 @@ async def referral(view: str, id: str, request: Request) -> Response:
 async def act(view: str, id: str, verb: str, request: Request) -> Response:
     app: App = request.app.state.liaison
     token, lang, request_id = bearer(request), _lang(request), request.state.request_id
-    body = await request.body()
-    arguments = json_object(body) if body else {}
+    body = await written(request)
+    arguments = fhir.load(body) if body else {}
     tag = request.headers.get("if-match")
     if_match = tag.removeprefix("W/").strip('"') if tag else None
 

@@ -195,7 +195,7 @@ def _writable(folder: Path) -> Path:
         with (folder / LOG).open("a"):
             pass
     except OSError:
-        raise SettingsError(f"cannot write in {folder}", variable="data", fix="name a folder that you may write in") from None
+        raise SettingsError(f"cannot write in {folder}", variable="--data", fix="name a folder that you may write in") from None
     return folder
 
 

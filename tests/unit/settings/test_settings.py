@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -138,10 +139,14 @@ def test_key_comes_from_variable_or_file_and_must_be_long_enough(tmp_path: Path)
 
 def test_mappings_folder_is_the_repositorys_or_the_operators(tmp_path: Path) -> None:
     assert (mappings_folder(load_settings({})) / "demo" / "network.yaml").is_file()
-    assert mappings_folder(load_settings({"LIAISON_MAPPINGS_DIR": str(tmp_path)})) == tmp_path
-    with pytest.raises(SettingsError) as caught:
-        mappings_folder(load_settings({"LIAISON_MAPPINGS_DIR": str(tmp_path / "none")}))
-    assert caught.value.variable == "LIAISON_MAPPINGS_DIR"
+    own = tmp_path / "mappings"
+    shutil.copytree(Path(str(mappings_folder(load_settings({})))), own)
+    assert mappings_folder(load_settings({"LIAISON_MAPPINGS_DIR": str(own)})) == own
+    shutil.rmtree(own / "terms")
+    for wrong, text in ((tmp_path / "none", "no folder"), (own, "has no terms")):
+        with pytest.raises(SettingsError, match=text) as caught:
+            mappings_folder(load_settings({"LIAISON_MAPPINGS_DIR": str(wrong)}))
+        assert caught.value.variable == "LIAISON_MAPPINGS_DIR" and caught.value.fix
 
 
 def test_variables_name_every_field() -> None:

@@ -160,6 +160,29 @@ def test_broken_records_are_refused_with_their_paths(door: Door) -> None:
     assert door("POST", "/intake/appel-coursier", content=b"\xff", headers=who).status_code == 400
 
 
+@pytest.mark.parametrize("said", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/json; charset=latin-1", "application/x-www-form-urlencoded"])
+def test_doors_answer_415_with_what_they_read_when_the_body_says_it_is_no_json(door: Door, said: str) -> None:
+    for path, client, wanted in (("/intake/appel-coursier", "coursiers", "application/json"), ("/fhir/Patient", "saint-eloi", "application/fhir+json")):
+        answer = door("POST", path, content=b"{}", headers=door.token(client) | {"Content-Type": said})
+        assert answer.status_code == 415 and answer.json()["issue"][0]["code"] == "not-supported" and wanted in answer.text
+
+
+@pytest.mark.parametrize("said", ["application/json", "application/fhir+json", "APPLICATION/JSON; charset=UTF-8", 'application/json;charset="utf-8"', "application/fhir+json; fhirVersion=4.0", "text/json"])
+def test_doors_take_json_by_its_other_names(door: Door, said: str) -> None:
+    assert door("POST", "/intake/appel-coursier", content=json.dumps(agreed()), headers=door.token("coursiers") | {"Content-Type": said}).status_code == 201
+
+
+def test_a_member_given_twice_is_refused_by_name_at_every_door(door: Door, stage: Stage) -> None:
+    who = door.token("coursiers")
+    twice = json.dumps(agreed())[:-1] + ', "besoins": ["isolement"]}'
+    answer = door("POST", "/intake/appel-coursier", content=twice, headers=who)
+    assert answer.status_code == 400 and "besoins" in answer.json()["issue"][0]["diagnostics"]
+    assert door("GET", "/views/coursier-dac-asso/referrals", headers=who).json() == {"referrals": []}
+    one = door("POST", "/intake/appel-coursier", json=agreed(), headers=who).json()["referrals"][0]
+    for path in ("/intake/appel-coursier/appel-1/agreements", f"/views/coursier-dac-asso/referrals/{one['task']}/ask"):
+        assert door("POST", path, content=b'{"who": "patient", "who": "doctor"}', headers=who).status_code == 400
+
+
 def test_health_metadata_docs_and_metrics_are_there_without_a_token(door: Door) -> None:
     assert door("GET", "/health/live").json() == {"status": "ok"}
     assert door("GET", "/health/ready").status_code == 200
