@@ -51,9 +51,17 @@ def base() -> str:
     return BASE
 
 
+def cleared(rootfs: Path) -> None:
+    """Removes it, once nothing of the machine is mounted below it: a run that was cut off leaves its /proc there."""
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in reversed([each for each in mounted if each.startswith(f"{rootfs}/")]):
+        subprocess.run(["umount", place], check=True)
+    shutil.rmtree(rootfs, ignore_errors=True)
+
+
 def bootstrap() -> None:
     rootfs = WORK / "rootfs"
-    shutil.rmtree(rootfs, ignore_errors=True)
+    cleared(rootfs)
     packages = "--include=python3,python3-venv,ca-certificates"
     made = subprocess.run(["debootstrap", "--variant=minbase", packages, "bookworm", str(rootfs)], capture_output=True, text=True, check=False, timeout=900)
     assert made.returncode == 0, made.stdout[-2000:]
@@ -63,7 +71,7 @@ def bootstrap() -> None:
     done("copy", container, rootfs, "/")
     done("config", "--env", f"PIP_CERT=/{CERTIFICATES}", container)
     done("commit", "--rm", container, BASE)
-    shutil.rmtree(rootfs)
+    cleared(rootfs)
 
 
 @pytest.fixture(scope="module")
