@@ -328,8 +328,8 @@ class Uow(Protocol):
         """(link, sealed line) of the register; "" for every patient."""
         ...
 
-    def shred(self, before: datetime) -> None:
-        """Ends the register lines of disclosures made before that time."""
+    def shred(self, before: datetime) -> int:
+        """Ends the register lines of disclosures made before that time; how many there were."""
         ...
 
 

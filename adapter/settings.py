@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     checkpoint_file: Path = Field(Path("liaison.checkpoints"), description="signed checkpoints of the audit chain, outside the database")
     checkpoint_key_file: Path = Field(Path("checkpoint.key"), description="what signs them; the public half is the same name with .pub")
     officer_key_file: Path = Field(Path("officer.key.pub"), description="the data protection officer's public key: seals the register of who was erased")
+    security_log_kept: Duration = Field(
+        timedelta(days=365), ge=timedelta(days=180), le=timedelta(days=1096), description="age at which an audit event loses its content (CNIL 2021-122)"
+    )
+    register_kept: Duration = Field(
+        timedelta(days=2192), ge=timedelta(days=1096), description="limitation period: how long the register keeps a disclosure"
+    )
     consent_max_age: Duration = Field(timedelta(hours=24), description="age at which a Consent mastered in an EHR no longer decides")
     reference_kept: Duration = Field(
         timedelta(days=30), le=timedelta(days=180), description="how long a recipient keeps reference, dates and outcome of a closed file"

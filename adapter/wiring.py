@@ -21,6 +21,7 @@ from adapter.network import EhrEntry, Network
 from adapter.ports import Change, EhrClient, Letter, Link, Resource, Store, Uow
 from adapter.referral.codes import CLOSED
 from adapter.referral.states import NEEDS_REASON
+from adapter.retaining import Retention
 from adapter.settings import Settings
 from adapter.sync.acts import Act
 from adapter.sync.delivery import Delivery
@@ -38,6 +39,7 @@ from adapter.writing import patient_of
 
 KINDS = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}
 Story = Callable[[Uow], Flows]
+RETENTION = timedelta(hours=1)  # between looks at what is past its age
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Wiring:
     push: Push
     pulls: Mapping[str, Pull]
     presences: Mapping[str, Presence]
+    retention: Retention
     settings: Settings
 
     def jobs(self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None]) -> Jobs:
@@ -55,6 +58,7 @@ class Wiring:
         every = self.settings.pull_interval
         chores: dict[str, tuple[Callable[[], object], timedelta]] = {f"directory-{ehr}": (partial(link, ehr), every) for ehr in self.pulls}
         chores |= {f"consents-{ehr}": (presence.look, every) for ehr, presence in self.presences.items()}
+        chores["retention"] = (self.retention.run, RETENTION)
         return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), chores=chores, failed=failed, beat=self.settings.push_every)
 
 
@@ -196,7 +200,7 @@ def wire(
     searches = own_searches(systems, consents=settings.pull_interval)
     pulls = {name: Pull(store, client, inbound, clock, searches=searches, holder=holder) for name, client in clients.items()}
     presences = {name: Presence(store, client, inbound) for name, client in clients.items()}
-    return Wiring(store, push, pulls, presences, settings)
+    return Wiring(store, push, pulls, presences, Retention.of(settings, store, clock, holder=holder), settings)
 
 
 def link_directory(store: Store, client: EhrClient, resources: list[Resource]) -> list[str]:

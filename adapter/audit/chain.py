@@ -76,7 +76,7 @@ REASONS = {
     "forked": "this row follows an earlier one than the row before it",
     "truncated": "rows are missing at the end",
     "rewritten": "the chain was made anew: a checkpoint or the head row says otherwise",
-    "erased": "its content is gone, and no act of erasure names it",
+    "erased": "its content is gone, and no act of erasure or purge names it",
     "misfiled": "it is filed under another patient than it is about",
 }
 

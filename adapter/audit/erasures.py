@@ -1,4 +1,5 @@
-"""Which links an act of erasure destroyed: written into the act as ranges, read back when the chain is verified."""
+"""Which links an act of erasure or of purge destroyed: written into the act as ranges, read back when the chain is verified.
+These acts prove that content went rightly, so they are never purged themselves; they name numbers of links and no person."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from itertools import pairwise
 
 import orjson
 
-ERASE = "audit-erase"
+from adapter.ports import Resource
+
+ERASE, PURGE = "audit-erase", "audit-purge"  # a person's events; events past their age
 LARGEST = 5000  # links in one act, so that an event stays an event
 
 
@@ -20,11 +23,16 @@ def ranges(links: Iterable[int]) -> str:
     return ",".join(f"{first}-{last}" if first != last else str(first) for first, last in zip(starts, ends, strict=True))
 
 
+def proves(event: Resource) -> bool:
+    """Whether an event is an act that destroyed the content of others."""
+    return any(each.get("code") in (ERASE, PURGE) for each in event.get("subtype", ()))
+
+
 @lru_cache(maxsize=8)  # neighbouring links were mostly destroyed by the same act
 def _destroyed(event: bytes) -> tuple[tuple[int, int], ...]:
     try:
         read = orjson.loads(event)
-        if read["subtype"][0]["code"] != ERASE:
+        if not proves(read):
             return ()
         details = [detail for entity in read["entity"] for detail in entity.get("detail", ())]
         text = next(detail["valueString"] for detail in details if detail["type"] == "links")
@@ -35,5 +43,5 @@ def _destroyed(event: bytes) -> tuple[tuple[int, int], ...]:
 
 
 def erases(event: bytes, link: int) -> bool:
-    """Whether this event is an act of erasure that names the link."""
+    """Whether this event is an act of erasure or of purge that names the link."""
     return any(first <= link <= last for first, last in _destroyed(event))

@@ -22,7 +22,7 @@ def event(
     """One AuditEvent. `why` is a catalogued reason; entities that are None are left out."""
     made: Resource = {
         "resourceType": "AuditEvent", "type": type, "subtype": [subtype], "action": action,
-        "recorded": at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "recorded": recorded(at),
         "outcome": outcome, "agent": agents, "source": {"observer": LIAISON, "type": [codes.SERVER_KIND]},
     }  # fmt: skip
     if why:
@@ -32,6 +32,11 @@ def event(
     if involved := [entity for entity in entities if entity]:
         made["entity"] = involved
     return made
+
+
+def recorded(at: datetime) -> str:
+    """A time as it stands in the events: UTC with microseconds, so that its order as text is the order of time."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 # ── agents ───────────────────────────────────────────────────────────────────────────────────────

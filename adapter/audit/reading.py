@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from adapter.audit.chain import pages
+from adapter.audit.parts import recorded
 from adapter.audit.told import Told, told
 from adapter.audit.verifying import PAGE, patient_in
 from adapter.errors import SettingsError
@@ -37,7 +38,7 @@ def moment(text: str, zone: str, option: str) -> str:
     except ValueError:
         raise SettingsError("expected a day or a time", variable=option, fix="write it as 2026-03-06 or 2026-03-06T18:50:00+01:00") from None
     aware = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
-    return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return recorded(aware)
 
 
 def links(store: Store, wanted: Wanted) -> Iterator[AuditRow]:
@@ -56,8 +57,8 @@ def links(store: Store, wanted: Wanted) -> Iterator[AuditRow]:
                 yield row
             continue
         event = orjson.loads(row.event)
-        recorded = str(event.get("recorded", ""))
-        if (wanted.since and recorded < wanted.since) or (wanted.until and recorded >= wanted.until):
+        when = str(event.get("recorded", ""))
+        if (wanted.since and when < wanted.since) or (wanted.until and when >= wanted.until):
             continue
         if not wanted.patient or patient_in(event) == wanted.patient:
             yield row

@@ -50,8 +50,10 @@ PURPOSES: Mapping[str, tuple[str, str]] = {
     "ETREAT": ("une urgence", "an emergency"),
 }
 RIGHTS = (
+    "Ces données viennent de vous et de qui a demandé l'orientation ; aucune décision n'est prise par une machine. "
     "Vous pouvez faire rectifier ce qui est faux, vous opposer, retirer votre accord, demander l'effacement, "
     "et saisir la CNIL (www.cnil.fr). Ces lignes sont gardées le temps où un litige est possible, sans contenu.",
+    "These data come from you and from who asked for the referral; no decision is taken by a machine. "
     "You may have what is wrong corrected, object, take your agreement back, ask for erasure, and complain to the data "
     "protection authority. These lines are kept as long as a dispute is possible, without content.",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from adapter.audit.chain import Checkpoint, Verdict, pages, verify
 from adapter.ports import AuditRow, Resource, Uow
@@ -32,6 +33,7 @@ def verified(uow: Uow, kept: Iterable[Checkpoint] = (), *, start: Checkpoint | N
     def page(after: int, limit: int) -> list[AuditRow]:
         return uow.audit_rows(after=after, limit=limit)
 
+    @lru_cache(maxsize=8)  # neighbouring links were mostly destroyed by the same act
     def act(seq: int) -> AuditRow | None:
         return next((row for row in uow.audit_rows(after=seq - 1, limit=1) if row.seq == seq), None)
 

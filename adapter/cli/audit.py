@@ -1,4 +1,4 @@
-"""`liaison audit verify | checkpoint | key | export | search`: the trail, held against its own digests, and given to who may ask."""
+"""`liaison audit verify | checkpoint | key | export | search | purge`: the trail, held against its own digests, and given to who may ask."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def verify(
         _say(found | {"reason": verdict.reason, "checkpoints": len(kept.points) if kept else 0, "bad_checkpoint": bad_line})
     else:
         if verdict.ok:
-            typer.echo(f"{verdict.count} events, all in order; {verdict.erased} without content, each named by an act of erasure")
+            typer.echo(f"{verdict.count} events, all in order; {verdict.erased} without content, each named by an act of erasure or purge")
             typer.echo(f"head {verdict.count}:{verdict.head or '-'}")
         else:
             typer.echo(f"BROKEN at row {verdict.first_bad}: {verdict.reason}, {REASONS[verdict.reason]}")
@@ -143,6 +143,27 @@ def search(
     if not count:
         typer.echo("no such event", err=True)
         raise typer.Exit(1)
+
+
+@app.command()
+def purge(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Do now what the jobs do every hour: events past LIAISON_SECURITY_LOG_KEPT lose their content, the register's lines of them go
+    under the officer's key, lines past LIAISON_REGISTER_KEPT are shredded. Each is itself an event; the chain still verifies."""
+    from dataclasses import asdict
+
+    from adapter.retaining import Purged, Retention
+
+    settings, done = house.settings(), Purged(more=True)
+    with house.opened(settings) as opened:
+        retention = Retention.of(settings, opened.store, opened.clock, holder=opened.holder)
+        while done.more:
+            one = retention.run(naming.officer())
+            done = Purged(done.events + one.events, done.lines + one.lines, done.shredded + one.shredded, one.more)
+    if json:
+        _say(asdict(done))
+        return
+    typer.echo(f"{done.events} events lost their content; {done.lines} of them stand in the register, under the officer's key")
+    typer.echo(f"{done.shredded} lines of the register shredded")
 
 
 def _wanted(opened: App, act: str, person: str, since: str, until: str, asked: list[tuple[str, str]] | None = None) -> Wanted:

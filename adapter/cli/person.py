@@ -22,7 +22,6 @@ app = typer.Typer(no_args_is_help=True, help="What a person may ask for: who saw
 Person = Annotated[str, typer.Argument(metavar="PERSON", help=naming.HELP)]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Officer = Annotated[Path | None, typer.Option("--officer-key", metavar="FILE", help="The officer's private key: opens the lines of who was erased.")]
-KEY_FIX = "the officer makes one with `liaison dpo key` and gives you the .pub file; LIAISON_OFFICER_KEY_FILE names it"
 
 
 @app.command()
@@ -113,6 +112,7 @@ def erase(
     list what cannot be erased. Exit 1 when an EHR must be told first: run it again after `liaison sync push`."""
     from adapter import erasing
     from adapter.audit import events, keys
+    from adapter.retaining import KEY_FIX
 
     settings = house.settings()
     kind, text = naming.said(person)

@@ -40,6 +40,7 @@ _LINES = Statement(
     )
 )  # fmt: skip
 _SHRED = Statement(delete(register).where(register.c.at < given("before")))
+_OVER = Statement(select(func.count()).select_from(register).where(register.c.at < given("before")))
 
 
 class Erasure:
@@ -80,6 +81,9 @@ class Erasure:
         rows = self._unit.session.rows(_LINES, {"person": person, "after": after, "limit": limit})
         return [(row[0], bytes(row[1])) for row in rows]
 
-    def shred(self, before: datetime) -> None:
-        """Ends the register lines of disclosures made before a time (aware)."""
-        self._unit.session.run(_SHRED, before=text(before))
+    def shred(self, before: datetime) -> int:
+        """Ends the register lines of disclosures made before a time (aware); how many there were. Writes nothing for none."""
+        row = self._unit.session.row(_OVER, before=text(before))
+        if count := int(row[0]) if row else 0:
+            self._unit.session.run(_SHRED, before=text(before))
+        return count

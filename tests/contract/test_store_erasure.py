@@ -11,6 +11,7 @@ from adapter.audit.erasures import ERASE, ranges
 from adapter.audit.verifying import verified
 from adapter.clock import FrozenClock
 from adapter.ports import AuditRow, Clause, ConflictRow, IndexRow, Link, Principal, Query, Uow
+from adapter.retaining import Purged, purge
 from adapter.store import SqlStore
 from tests.contract.stores import ALL, AT, STATUS, clock, empty_file, letter, opening, put, store, task, url  # noqa: F401 - fixtures
 
@@ -76,8 +77,9 @@ def test_register_is_kept_by_person_in_order_and_paged(store: SqlStore) -> None:
 
 def test_register_is_shredded_by_the_time_of_the_disclosure(store: SqlStore, clock: FrozenClock) -> None:
     store.write_now(lambda uow: (uow.file(1, "Patient/a", "2026-03-01T00:00:00.000000Z", b"old"), uow.file(2, "Patient/a", "2026-03-07T00:00:00.000000Z", b"new")))
-    store.write_now(lambda uow: uow.shred(AT))
+    assert store.write_now(lambda uow: uow.shred(AT)) == 1
     assert store.read_now(lambda uow: uow.filed()) == [(2, b"new")]
+    assert store.write_now(lambda uow: uow.shred(AT)) == 0
 
 
 def links(store: SqlStore) -> list[AuditRow]:
@@ -96,6 +98,25 @@ def test_content_of_a_person_goes_and_the_chain_verifies_U_14(store: SqlStore) -
     verdict = store.read_now(verified)
     assert (verdict.ok, verdict.count, verdict.erased) == (True, 4, 2)
     assert not verify(rows).ok  # without the acts of erasure nobody could tell it from tampering
+
+
+def test_log_is_purged_by_age_and_the_register_kept_U_15(store: SqlStore, clock: FrozenClock) -> None:
+    for patient in ("Patient/a", "Patient/b"):
+        store.write_now(lambda uow, patient=patient: (seen(uow, patient), uow.audit(events.act(WHO, "look", at=uow.at))))
+    old, _ = clock.now(), clock.tick(timedelta(days=1))
+    store.write_now(lambda uow: seen(uow, "Patient/a"))
+    until = old + timedelta(hours=1)
+    done = store.write_now(lambda uow: purge(uow, WHO, before=until, sealed=lambda line: b"sealed " + line))
+    assert done == Purged(events=4, lines=2)
+    assert [row.event == b"" for row in links(store)] == [True] * 4 + [False] * 2 and [row.erased for row in links(store)] == [6] * 4 + [0, 0]
+    assert {patient: [seq for seq, _ in store.read_now(lambda uow, patient=patient: uow.filed(patient))] for patient in ("Patient/a", "Patient/b")} == {
+        "Patient/a": [1], "Patient/b": [3],
+    }  # fmt: skip
+    assert [row.seq for row in store.read_now(lambda uow: uow.audit_of("Patient/a"))] == [5]
+    verdict = store.read_now(verified)
+    assert (verdict.ok, verdict.count, verdict.erased) == (True, 6, 4)
+    assert store.write_now(lambda uow: purge(uow, WHO, before=until, sealed=bytes)) == Purged()
+    assert len(links(store)) == 6  # nothing due, nothing said
 
 
 def test_verified_finds_a_row_filed_under_another_person(store: SqlStore) -> None:

@@ -48,7 +48,7 @@ ROUTES = {
 ELSEWHERE = "works on what its caller gives it, or on no store"
 VERBS = {
     "audit verify": ["audit", "verify"], "audit checkpoint": ["audit", "checkpoint"], "audit key": ["audit", "key"], "audit export": ["audit", "export"],
-    "audit search": ["audit", "search"], "consent explain": ["consent", "explain", "--who", "coursier-rouen", "--what", "TASK"], "db check": ["db", "check"],
+    "audit search": ["audit", "search"], "audit purge": ["audit", "purge"], "consent explain": ["consent", "explain", "--who", "coursier-rouen", "--what", "TASK"], "db check": ["db", "check"],
     "db upgrade": ["db", "upgrade"], "dpo key": ["dpo", "key", "FOLDER/other.key"], "dpo report": ["dpo", "report"], "network show": ["network", "show", "--json"],
     "person why": ["person", "why", "TASK"], "person erase": ["person", "erase", "TASK", "--yes"], "sync push": ["sync", "push"], "sync pull": ["sync", "pull"],
     "sync status": ["sync", "status"], "team show": ["team", "show", "TASK"],
