@@ -64,7 +64,8 @@ def bootstrap() -> None:
     cleared(rootfs)
     packages = "--include=python3,python3-venv,ca-certificates"
     made = subprocess.run(["debootstrap", "--variant=minbase", packages, "bookworm", str(rootfs)], capture_output=True, text=True, check=False, timeout=900)
-    assert made.returncode == 0, made.stdout[-2000:]
+    log = rootfs / "debootstrap" / "debootstrap.log"
+    assert made.returncode == 0, log.read_text("utf-8", "replace")[-2000:] if log.is_file() else made.stdout[-2000:]
     if (Path("/") / CERTIFICATES).is_file():  # whom this machine trusts, its image builds trust
         shutil.copy(Path("/") / CERTIFICATES, rootfs / CERTIFICATES)
     container = done("from", "scratch")
