@@ -21,7 +21,7 @@ from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query
 from adapter.referral import codes, states
 from adapter.referral.scene import SOCIAL_ASSESSMENT
 from adapter.referral.spoken import of_task
-from adapter.sight import Sight
+from adapter.sight import Sight, unsafe_contact
 from adapter.sync.pull import Cursor, cursor_name
 from adapter.views import Facts, View, card, classes, etag, pairwise, project
 from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, Writer, patient_of, withdrawn
@@ -136,13 +136,13 @@ class Window:
         loaded = [found for task in known or ([""] if id else []) if (found := load(uow, task))]
         return sorted(loaded, key=lambda each: (_authored(each), each.task["id"]), reverse=True)
 
-    def _known_as(self, uow: Uow, who: Principal, view: str, index: str, value: str) -> list[Version]:
+    def _known_as(self, uow: Uow, who: Principal, view: str, index: str, value: str, *more: Clause) -> list[Version]:
         """The Tasks that the caller knows under one of its own ids. Always one statement, whatever there is."""
         holders = [who.organisation] if view == PRESCRIBER else self._units(who)
         if not self._holder(who, view):
             return []
         clause = Clause(index, "token", tuple(f"{holder}{value}" for holder in holders))
-        return uow.search(Query("Task", (clause,), count=MOST))
+        return uow.search(Query("Task", (clause, *more), count=MOST))
 
     def show(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, request_id: str) -> Revealed | None:
         """`reveal` for a person or a service behind a view."""
@@ -165,9 +165,21 @@ class Window:
         if view == TEAM_VIEW and decision.rule != "basis:team":
             view = OUTSIDE_VIEW
         holder = who.organisation if view == PRESCRIBER else dossier.owner
-        facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=self._stage(view, dossier), lang=lang)
+        unsafe = self._unsafe(uow, who, view, dossier)
+        facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=self._stage(view, dossier), lang=lang, unsafe=unsafe)
         projected = [part for each in self._parts(uow, dossier, decision) if (part := project(each, self.views[view], facts=facts))]
         return Look(view, dossier, decision, facts, tuple(projected))
+
+    def _unsafe(self, uow: Uow, who: Principal, view: str, dossier: Dossier) -> bool:
+        """Whether another referral of this person that the caller may see too says not to contact them: a refuge is not to be
+        read from the card beside it (france.md 3.4)."""
+        if view == PRESCRIBER:
+            return False
+        others = self._known_as(uow, who, view, HOLDER, "|", Clause("patient", "reference", (patient_of(dossier.request),)))
+        loaded = (load(uow, each.id) for each in others if each.id != dossier.task["id"])
+        needs = self.views[view].unsafe_contact
+        unsafe = (each for each in loaded if each and (unsafe_contact(each.request) or not needs.isdisjoint(self.sight.asked(each))))
+        return any(self.decision(uow, who, view, each).permit for each in unsafe)
 
     def told(self, uow: Uow, who: Principal, look: Look, *, request_id: str) -> None:
         """The decision and, where it is a permit, the disclosure."""

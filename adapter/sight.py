@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from adapter.network import Network
 from adapter.ports import Decision, Principal, Resource, Uow
 from adapter.referral.area import SMALL, age_class, department
 from adapter.referral.spoken import of_task
-from adapter.views import Facts, Need, pairwise
+from adapter.views import Facts, Need, of_now, pairwise
 from adapter.views.facts import Stage
 from adapter.writing import Writer
 
@@ -28,9 +29,13 @@ class Sight:
     terms: Terms
     writer: Writer
 
-    def facts(self, uow: Uow, who: Principal, dossier: Dossier, decision: Decision, *, holder: str, stage: Stage, lang: str) -> Facts:
-        """`holder`: under whose key ids are made (a unit, or the prescriber's organisation)."""
+    def facts(
+        self, uow: Uow, who: Principal, dossier: Dossier, decision: Decision, *, holder: str, stage: Stage, lang: str, unsafe: bool = False
+    ) -> Facts:
+        """`holder`: under whose key ids are made (a unit, or the prescriber's organisation). `unsafe`: another referral says
+        that the person must not be contacted."""
         need = self.writer.systems.code("need")
+        today = uow.at.astimezone(ZoneInfo(self.network.zone)).date()
         asked = frozenset(f"{need}|{code}" for code in self.asked(dossier))
         basis = decision.rule.partition("basis:")[2]
         return Facts(
@@ -43,10 +48,11 @@ class Sight:
             parties=self._parties(uow, who, dossier, holder),
             labels=self._labels,
             telling=self.telling,
-            unsafe=any(coding.get("code") == UNSAFE and coding.get("system") == SDOHCC_CODES for coding in _codings(dossier.request, "orderDetail")),
+            unsafe=unsafe or unsafe_contact(dossier.request),
+            on=today.isoformat(),
             reference=of_task(dossier.task),
-            area=self._area(dossier.patient or {}, lang),
-            age_class=self._age(uow, dossier.patient or {}, lang),
+            area=self._area(dossier.patient or {}, today, lang),
+            age_class=self._age(today, dossier.patient or {}, lang),
             lang=lang,
             systems=self.writer.systems,
         )
@@ -96,9 +102,10 @@ class Sight:
                 for type in ("Practitioner", "PractitionerRole"):
                     yield f"{type}/{person.key}", theirs.relay_phone if theirs else ""
 
-    def _area(self, patient: Resource, lang: str) -> str:
+    def _area(self, patient: Resource, today: date, lang: str) -> str:
         """The commune where it has 2,000 inhabitants or more, else its department (workflow.md 6)."""
-        address: Resource = next(iter(patient.get("address", ())), {})
+        lived = (each for each in patient.get("address", ()) if of_now(each, today.isoformat()))
+        address: Resource = next(lived, {})
         insee = next((each["valueCoding"]["code"] for each in address.get("extension", ()) if INSEE in each.get("url", "")), "")
         commune = self.terms.get("commune")
         known = commune.get(insee) if commune else None
@@ -107,10 +114,14 @@ class Sight:
         place = department(insee or address.get("postalCode", ""))
         return f"{'département' if lang == 'fr' else 'department'} {place}" if place else ""
 
-    def _age(self, uow: Uow, patient: Resource, lang: str) -> str:
-        today = uow.at.astimezone(ZoneInfo(self.network.zone)).date()
+    def _age(self, today: date, patient: Resource, lang: str) -> str:
         found = age_class(str(patient.get("birthDate", "")), today)
         return self.terms.label("age-class", found, lang=lang) if found else ""
+
+
+def unsafe_contact(request: Resource) -> bool:
+    """Whether the request says that the person must not be contacted (SDOHCC `contacting-subject-prohibited`)."""
+    return any(coding.get("code") == UNSAFE and coding.get("system") == SDOHCC_CODES for coding in _codings(request, "orderDetail"))
 
 
 def _codings(resource: Resource, element: str) -> Iterator[Resource]:

@@ -11,6 +11,7 @@ from adapter.views.view import Branch, View, codes_of, sensitivity
 
 RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?")
 _PRIMITIVE = (str, bool, int, float)
+_DATED = frozenset({"address", "identifier", "name", "telecom"})  # what a person or house keeps under that name when it changed
 
 # The selectors that are not tables of ours: the system they stand for.
 _SYSTEMS = {"sdohcc": SDOHCC_CODES, "us-core": US_CORE_CATEGORY, "snomed": SNOMED, "phone": "phone", "email": "email"}
@@ -23,6 +24,16 @@ _NIR_SHAPE = re.compile(r"[12378]\d{4}(?:\d{2}|2[AB])\d{6}(?:\d{2})?")
 
 def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def of_now(entry: Any, on: str) -> bool:
+    """Whether a name, number or address is one of now: neither marked old nor ended before the day `on`."""
+    if not isinstance(entry, dict):
+        return True
+    period = entry.get("period")
+    end = period.get("end") if isinstance(period, dict) else None
+    ended = bool(on) and isinstance(end, str) and end[:10] < on[: len(end[:10])]
+    return entry.get("use") != "old" and not ended
 
 
 def canonical(reference: Any) -> str:
@@ -71,7 +82,10 @@ class Glass:
             return self._need(value, children)
         out = {}
         for name, branches in children.items():
-            if name in value and (found := self._each(value[name], branches)) is not None:
+            kept = value.get(name)
+            if name in _DATED and isinstance(kept, list):
+                kept = [entry for entry in kept if of_now(entry, self.facts.on)]
+            if name in value and (found := self._each(kept, branches)) is not None:
                 out[name] = found
         for branch in children.get("text", ()):
             made = "coding" in out and branch.rule and "label" in branch.rule.conditions and self.holds(branch)

@@ -321,6 +321,26 @@ def test_F9_is_a_request_and_a_consent_of_its_own(stage: Stage) -> None:
     assert sorted(needs) == [["budget"], ["violences"]]
 
 
+@pytest.mark.parametrize("channel", ["oui", "non"])
+def test_F9_no_address_on_what_the_same_service_is_asked_beside_it(stage: Stage, channel: str) -> None:
+    """One call, two requests to one unit: the harmless one does not give away where the person is."""
+    call(stage, besoins=["violences", "isolement"], personne=CALL["personne"] | {"canal_sur": channel}, urgence="immediate")
+    for shown in stage.cards(COURSIER, VIEW):
+        stage.act(COURSIER, VIEW, shown, "accept")
+    assert sorted(each.card["need_codes"][0] for each in stage.cards(COURSIER, VIEW)) == ["isolement", "mise-en-securite"]
+    said = seen(stage, COURSIER, VIEW)
+    assert "Zyxdurand" in said and "Zyxexemple" not in said and "+33639980001" not in said
+
+
+def test_F9_address_comes_back_when_what_was_unsafe_is_withdrawn(stage: Stage) -> None:
+    call(stage, besoins=["violences", "isolement"], personne=CALL["personne"] | {"canal_sur": "oui"}, urgence="immediate")
+    for shown in stage.cards(COURSIER, VIEW):
+        stage.act(COURSIER, VIEW, shown, "accept")
+    unsafe = next(each for each in stage.cards(COURSIER, VIEW) if each.card["need_codes"] == ["mise-en-securite"])
+    stage.act(COURSIER, VIEW, unsafe, "withdraw", how="presence")
+    assert "Zyxexemple" in seen(stage, COURSIER, VIEW)
+
+
 def test_F9_safe_channel_must_have_been_asked(stage: Stage) -> None:
     person = {name: value for name, value in CALL["personne"].items() if name != "canal_sur"}
     with pytest.raises(Invalid) as refusal:

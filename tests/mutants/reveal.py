@@ -55,8 +55,8 @@ def words_of_the_doctor_go_along() -> Iterator[None]:
 def drafts_are_listed() -> Iterator[None]:
     whole = Window._known_as
 
-    def known_as(self: Window, uow: Any, who: Any, view: str, index: str, value: str) -> Any:
-        return [*whole(self, uow, who, view, index, value), *whole(self, uow, who, view, "_hidden", value)]
+    def known_as(self: Window, uow: Any, who: Any, view: str, index: str, value: str, *more: Any) -> Any:
+        return [*whole(self, uow, who, view, index, value, *more), *whole(self, uow, who, view, "_hidden", value, *more)]
 
     def decision(self: Window, *given: Any, **named: Any) -> Decision:
         return Decision(True, "broken", "broken")

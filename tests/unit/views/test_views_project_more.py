@@ -185,3 +185,25 @@ def test_the_needs_table_is_closed_under_neutral() -> None:
         assert NEEDS[need.neutral].neutral == need.neutral
     assert SYSTEMS.code("need") in next(iter(needs("x")))
     assert DIRECTORY
+
+
+def test_what_is_no_longer_so_stays_behind() -> None:
+    """Old names, numbers and addresses say where a person was, not how to reach them."""
+    patient = {
+        "resourceType": "Patient", "id": "p1",
+        "name": [{"use": "old", "family": "Zyxavant"}, {"use": "usual", "family": "Durand"}],
+        "telecom": [{"system": "phone", "value": "+33639980001", "use": "old"}, {"system": "phone", "value": "+33639980002", "period": {"end": "2026-02"}},
+                    {"system": "phone", "value": "+33639980003", "period": {"end": "2026-03"}}, {"system": "phone", "value": "+33639980004"}],
+        "address": [{"line": ["1 rue Zyxavant"], "use": "old"}, {"line": ["2 rue"], "period": {"end": "2026-03-05T23:00:00Z"}}, {"line": ["3 rue"], "period": {"end": "2026-03-06"}}],
+    }  # fmt: skip
+    shown = project(patient, VIEWS["coursier-dac-asso"], facts=facts("isolement", on="2026-03-06"))
+    assert shown is not None
+    assert [each["value"] for each in shown["telecom"]] == ["+33639980003", "+33639980004"]
+    assert [each["line"] for each in shown["address"]] == [["3 rue"]]
+    assert [each["family"] for each in shown["name"]] == ["Durand"]
+
+
+def test_no_day_no_end_is_judged() -> None:
+    patient = {"resourceType": "Patient", "id": "p1", "address": [{"line": ["2 rue"], "period": {"end": "1999"}}, {"line": ["1 rue"], "use": "old"}]}
+    shown = project(patient, VIEWS["coursier-dac-asso"], facts=facts("isolement"))
+    assert shown is not None and [each["line"] for each in shown["address"]] == [["2 rue"]]
