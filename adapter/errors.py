@@ -12,7 +12,8 @@ LiaisonError
 │   └── EhrUnknown             it may have happened: look before repeating
 ├── MappingError(path)         a record or a mapping document is at fault
 ├── SettingsError(variable)    a setting, the network file or the machine is at fault: exit code 2
-└── Unavailable                the database is away: 503
+├── Unavailable                the database is away: 503
+└── StoreFault(fault)          the database refused a statement: 503, and the operator's to mend
 
 A class carries its HTTP `status`, its FHIR issue `code` and whether `retry` can help. Texts name
 paths and expectations, never values: personal data must not reach an error text.
@@ -161,3 +162,13 @@ class SettingsError(LiaisonError):
 
 class Unavailable(LiaisonError):
     status, code, retry = 503, "transient", True
+
+
+class StoreFault(LiaisonError):
+    """A table is missing, a type is wrong, or the like: asking again does not help. `fault`: the driver's own code."""
+
+    status = 503
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"The database refused a statement ({fault})")
+        self.fault = fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from adapter.errors import Conflict, LiaisonError, SettingsError, Unavailable
+from adapter.errors import Conflict, LiaisonError, SettingsError, StoreFault, Unavailable
 
 _AWAY = {"08", "53", "57", "58"}  # SQLSTATE classes: connection, resources, operator intervention, system
 _TURN = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock not available
@@ -36,7 +36,7 @@ def lost(problem: BaseException) -> bool:
 
 def translated(problem: BaseException | None, *, place: str) -> LiaisonError:
     """Unavailable when the database is away or busy, Conflict when two wrote the same row, SettingsError for a file that is
-    no database, else LiaisonError with the driver's code. `place` names the database without its password."""
+    no database, else StoreFault with the driver's code. `place` names the database without its password."""
     if isinstance(problem, sqlite3.Error):
         return _sqlite(problem, place)
     code = getattr(problem, "sqlstate", None) or ""
@@ -48,7 +48,7 @@ def translated(problem: BaseException | None, *, place: str) -> LiaisonError:
         return Unavailable(f"The database {place} cannot be reached or cannot write")
     if code[:2] in ("28", "3D"):
         return Unavailable(f"The database {place} refuses us: wrong name, user or password ({code})")
-    return LiaisonError(f"The database refused a statement ({code or type(problem).__name__})")
+    return StoreFault(code or type(problem).__name__)
 
 
 def _sqlite(problem: sqlite3.Error, place: str) -> LiaisonError:
@@ -60,4 +60,4 @@ def _sqlite(problem: sqlite3.Error, place: str) -> LiaisonError:
         return SettingsError(f"{place} is not an SQLite database", variable="LIAISON_DATABASE_URL", fix=fix)
     if reason := _SQLITE_AWAY.get(code & 0xFF):
         return Unavailable(f"The database {place} {reason}")
-    return LiaisonError(f"The database refused a statement ({getattr(problem, 'sqlite_errorname', type(problem).__name__)})")
+    return StoreFault(getattr(problem, "sqlite_errorname", type(problem).__name__))

@@ -16,8 +16,9 @@ from adapter.app import App
 from adapter.errors import LiaisonError
 from adapter.web import auth, fhir, health, intake, plain, views
 from adapter.web.gate import Gate
-from adapter.web.refusals import http_refusal, liaison_refusal
+from adapter.web.refusals import http_refusal, liaison_refusal, unforeseen
 
+HANDLERS = {LiaisonError: liaison_refusal, HTTPException: http_refusal, Exception: unforeseen}
 ROUTERS = tuple(door.router for door in (auth, fhir, intake, views, health))
 
 
@@ -42,11 +43,12 @@ def create(app: App, *, jobs: bool = False) -> ASGIApp:
     )
     for router in ROUTERS:
         web.include_router(router)
+    for kind, handler in HANDLERS.items():
+        web.add_exception_handler(kind, handler)
     doors = Starlette(
         routes=[*plain.routes(ROUTERS), Mount("", web)],  # FastAPI itself answers /docs and /openapi.json only
-        exception_handlers={LiaisonError: liaison_refusal, HTTPException: http_refusal},
+        exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-    web.add_exception_handler(HTTPException, http_refusal)
     doors.state.liaison = app
     return Gate(doors, clock=app.clock, max_body=app.settings.max_body)

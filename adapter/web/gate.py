@@ -10,11 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adapter.clock import Clock
 from adapter.errors import Issue, TooLarge
 from adapter.fhir import dumps, outcome
-from adapter.logs import log
+from adapter.logs import failure, log
+from adapter.web.refusals import UNFORESEEN
 
 REQUESTS = Counter("liaison_requests_total", "Requests answered", ["route", "method", "status"])
 SECONDS = Histogram("liaison_request_seconds", "Time to answer", ["route"])
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a label is one of these, never the caller's text
+_REQUEST_ID = re.compile(rb"(?=[^0-9]*[0-9])[A-Za-z0-9._-]{8,64}")  # a word alone, which may be a name, is none
 _HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -67,12 +69,13 @@ class Gate:
         except TooLarge as error:
             await _refuse(noted, 413, error.issues[0])
         except Exception as error:  # the last catch: the class is logged, never the text (it may quote values)
-            log("request-failed", kind=type(error).__name__, request_id=request_id.decode())
+            log("request-failed", **failure(error), request_id=request_id.decode())
             if not status:
-                await _refuse(noted, 500, Issue("exception", "the request could not be answered; its X-Request-Id names it in the log"))
+                await _refuse(noted, 500, UNFORESEEN)
         finally:
-            route = getattr(scope.get("route"), "path", "none")
-            REQUESTS.labels(route, scope["method"], status).inc()
+            route = getattr(scope.get("route"), "path", "") or "none"  # a template, never the path that came
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            REQUESTS.labels(route, method, status).inc()
             SECONDS.labels(route).observe(self.clock.monotonic() - started)
 
 

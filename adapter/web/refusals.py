@@ -8,10 +8,12 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from adapter.errors import Issue, LiaisonError, MappingError, Refused, TooMany, Unauthorized
+from adapter.errors import Issue, LiaisonError, MappingError, Refused, StoreFault, TooMany, Unauthorized, Unavailable
 from adapter.fhir import dumps, outcome
+from adapter.logs import failure, log
 
 FHIR_JSON = "application/fhir+json"
+UNFORESEEN = Issue("exception", "the request could not be answered; its X-Request-Id names it in the log")
 _CODES = {
     400: "invalid",
     401: "login",
@@ -27,8 +29,9 @@ def refused(status: int, issues: list[Issue], headers: dict[str, str] | None = N
     return Response(dumps(outcome(issues)), status, headers, FHIR_JSON)
 
 
-def liaison_refusal(_: Request, error: Exception) -> Response:
-    """Our own error tree: status and issues as the class says."""
+def liaison_refusal(request: Request, error: Exception) -> Response:
+    """Our own error tree: status and issues as the class says. The words of what is no refusal stay in the house: they name
+    files, addresses and faults."""
     found = cast(LiaisonError, error)
     headers = {}
     if isinstance(found, Unauthorized):
@@ -37,8 +40,16 @@ def liaison_refusal(_: Request, error: Exception) -> Response:
         headers["Retry-After"] = "5"
     if isinstance(found, Refused):
         return refused(found.status, list(found.issues), headers)
-    path = found.path if isinstance(found, MappingError) else ""
-    return refused(found.status, [Issue(found.code, str(found), path)], headers)
+    if isinstance(found, MappingError):
+        return refused(found.status, [Issue(found.code, found.text, found.path)], headers)
+    code = "store-away" if isinstance(found, Unavailable | StoreFault) else "request-failed"
+    log(code, **failure(found), request_id=getattr(request.state, "request_id", ""))
+    return Response(dumps(outcome(found)), found.status, headers, FHIR_JSON)
+
+
+def unforeseen(_: Request, error: Exception) -> Response:
+    """Any other exception: not a word of it. It is raised again after this answer, so that the gate logs its class."""
+    return refused(500, [UNFORESEEN])
 
 
 def http_refusal(_: Request, error: Exception) -> Response:
