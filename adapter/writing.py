@@ -14,7 +14,8 @@ from adapter.dossier import Dossier, content, follow, lanes, of_request, pointin
 from adapter.errors import Forbidden, Invalid, NotFound, Stale
 from adapter.names import Systems
 from adapter.network import Network
-from adapter.ports import Change, IndexRow, Letter, Principal, Resource, Uow, Version
+from adapter.ports import Change, Clause, IndexRow, Letter, Principal, Resource, Uow, Version
+from adapter.references import check_references
 from adapter.referral import codes, states, verbs
 from adapter.views import pairwise
 
@@ -46,12 +47,14 @@ class Writer:
         resource = change.resource
         if resource is None or change.verb not in ("create", "update"):
             raise Invalid("only create and update are offered", code="not-supported")
-        if change.if_none_exist and (found := self._existing(uow, change, resource)):
+        if change.if_none_exist and (found := self._existing(uow, who, change, request_id)):
             return found
         current = uow.current(change.type, change.id) if change.id else None
         old = content(current) if current and not current.deleted else None
         author = self.author(uow, resource, who)
         self._may(who, change, old, author)
+        if change.origin == "fhir":
+            check_references(uow, self.network, who.organisation, resource)
         if change.type == "Task":
             actors = self.actors(who, old or resource, author) | _on_behalf(change)
             resource = self._settled(uow, actors, old, resource)
@@ -97,9 +100,18 @@ class Writer:
             for holder, index in sorted(known.items())
         ]
 
-    def _existing(self, uow: Uow, change: Change, resource: Resource) -> Version | None:
+    def _existing(self, uow: Uow, who: Principal, change: Change, request_id: str) -> Version | None:
+        """The one resource of the caller's own that meets the condition: nothing else is looked at, and it is a read like any
+        other. Raises Stale (412) when it has several."""
+        self._may(who, change, None, who.organisation)
         system, value = change.if_none_exist or ("", "")
-        found = uow.search(fhir.query(change.type, [("identifier", f"{system}|{value}")]))
+        asked = fhir.query(change.type, [("identifier", f"{system}|{value}")])
+        found = uow.search(replace(asked, clauses=(*asked.clauses, Clause(AUTHOR, "token", (who.organisation,)))))
+        if len(found) > 1:
+            raise Stale("several resources of yours meet If-None-Exist; expected one at most", code="multiple-matches")
+        for version in found:
+            patient = patient_of(content(version))
+            uow.audit(events.access(who, version.cited, patient=patient, rule="basis:author", at=uow.at, request_id=request_id))
         return found[0] if found else None
 
     def author(self, uow: Uow, resource: Resource, who: Principal) -> str:

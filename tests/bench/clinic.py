@@ -28,8 +28,8 @@ def create_request(system: System) -> Asking:
 
 def read_task(system: System) -> Asking:
     """Some Tasks in turn, by id."""
-    request = f"ServiceRequest/{system.name}"
-    bodies = (json.loads(_compact(task_of(system.patient, request)).replace(MARK, f"task-{number}")) for number in range(TASKS))
+    requests = _created(system, [json.loads(_compact(request_of(system.patient)).replace(MARK, f"read-{number}")) for number in range(TASKS)])
+    bodies = (json.loads(_compact(task_of(system.patient, each)).replace(MARK, f"task-{number}")) for number, each in enumerate(requests))
     wired = [system.wire("GET", f"{system.base}/{reference}") for reference in _created(system, list(bodies))]
     return Asking(lambda number: wired[number % TASKS])
 

@@ -33,7 +33,7 @@ def specimen(type: str) -> dict[str, Any]:
 
 def request_of(patient: str) -> dict[str, Any]:
     """The ServiceRequest about a patient ("Patient/x"), its identifier to be filled in for MARK."""
-    resource = specimen("ServiceRequest") | {"subject": {"reference": patient}}
+    resource = {name: value for name, value in specimen("ServiceRequest").items() if name != "supportingInfo"} | {"subject": {"reference": patient}}
     resource["identifier"] = [resource["identifier"][0] | {"value": MARK}]
     return resource
 

@@ -1,0 +1,78 @@
+"""What a resource written from outside may point to: what is here and the writer's own, nothing of another clinic.
+
+Absent and forbidden read the same (rule of the house), so that no reference can be used to ask what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from adapter.dossier import follow, pointing, split
+from adapter.errors import Invalid, Issue
+from adapter.network import Network
+from adapter.ports import Resource, Uow
+
+OURS = {"ServiceRequest": ("subject", "supportingInfo"), "Task": ("for", "focus", "owner"), "Consent": ("patient",)}  # never elsewhere
+_HERE = "expected a reference to something that is here: create it first, or name it by an identifier"
+_UNIT = "expected a unit of the directory that takes part: HealthcareService/key, as the network file has it"
+
+
+def check_references(uow: Uow, network: Network, organisation: str, resource: Resource) -> None:
+    """Raises Invalid with every reference that points to nothing `organisation` may point to, and where a referral is not
+    one request and one Task for one unit (workflow.md 1)."""
+    issues = [
+        Issue("not-found", _HERE, path)
+        for path, value in _references(resource, resource["resourceType"])
+        if not _there(uow, network, organisation, value, local=path.split(".")[1].partition("[")[0] in OURS.get(resource["resourceType"], ()))
+    ]
+    issues += _shape(uow, network, resource)
+    if issues:
+        raise Invalid(issues[0].text, issues=issues)
+
+
+def _references(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """(path, value) of every literal reference, contained resources' too."""
+    if isinstance(node, list):
+        for number, each in enumerate(node):
+            yield from _references(each, f"{path}[{number}]")
+    elif isinstance(node, dict):
+        for name, each in node.items():
+            if name == "reference" and isinstance(each, str):
+                yield path, each
+            else:
+                yield from _references(each, f"{path}.{name}")
+
+
+def _there(uow: Uow, network: Network, organisation: str, reference: str, *, local: bool) -> bool:
+    """`local`: an element by which a referral hangs together; it can point neither outside nor into itself."""
+    type, id = split(reference.partition("/_history/")[0])
+    if not type:
+        return not local and (reference.startswith("#") or "://" in reference)
+    if _listed(network, type, id):
+        return True
+    found = follow(uow, f"{type}/{id}")
+    return found is not None and found.clinic == organisation
+
+
+def _listed(network: Network, type: str, id: str) -> bool:
+    """Whether the directory has it: looked up without the store."""
+    if type == "Organization":
+        return network.organisation(id) is not None
+    if type == "HealthcareService":
+        return network.unit(id) is not None
+    return type in ("Practitioner", "PractitionerRole") and network.person(id) is not None
+
+
+def _shape(uow: Uow, network: Network, resource: Resource) -> Iterator[Issue]:
+    if resource["resourceType"] == "ServiceRequest" and len(resource.get("performer", ())) > 1:
+        yield Issue("business-rule", "expected one performer: several are one request each", "ServiceRequest.performer")
+    if resource["resourceType"] != "Task":
+        return
+    type, key = split(resource.get("owner", {}).get("reference", ""))
+    unit, owner = network.unit(key), network.unit_organisation(key)
+    if type != "HealthcareService" or unit is None or not unit.active or owner is None or not owner.active or owner.kind != "service":
+        yield Issue("business-rule", _UNIT, "Task.owner")
+    focus = resource.get("focus", {}).get("reference", "")
+    if any(each.id != resource.get("id") for each in pointing(uow, "Task", "focus", focus)):
+        yield Issue("duplicate", "expected a request that has no Task yet: one request, one Task", "Task.focus")

@@ -1,0 +1,132 @@
+"""Nothing crosses clinics (workflow.md 7), and what is written points only to what is there: over the doors of /fhir."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapter.network import ClientEntry, Organisation, Secret
+from tests.e2e.stage import Stage, staged
+from tests.unit.web.test_doors import SECRET, Door, agreed
+
+PATIENT = {"resourceType": "Patient", "identifier": [{"system": "urn:ipp", "value": "7"}], "name": [{"family": "Zyxinvente"}]}
+REQUEST = {
+    "resourceType": "ServiceRequest", "status": "draft", "intent": "order", "subject": {"reference": "Patient/x"},
+    "requester": {"reference": "Organization/autre"}, "performer": [{"reference": "HealthcareService/coursier-rouen"}],
+}  # fmt: skip
+TASK = {
+    "resourceType": "Task", "status": "draft", "intent": "order", "focus": {"reference": "ServiceRequest/x"}, "for": {"reference": "Patient/x"},
+    "requester": {"reference": "Organization/autre"}, "owner": {"reference": "HealthcareService/coursier-rouen"}, "authoredOn": "2026-03-06T18:50:00+01:00",
+    "lastModified": "2026-03-06T18:50:00+01:00",
+}  # fmt: skip
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """The demonstration's network with a second clinic, every client with the same secret."""
+    file = tmp_path / "secret"
+    file.write_text(SECRET)
+    with staged() as found:
+        network = found.app.network
+        other = Organisation(key="autre", kind="clinic", name="Autre cabinet fictif", category="prescripteur")
+        clients = (*network.clients, ClientEntry("autre", "autre", scopes=("system/*.cruds", "views")))
+        secret = Secret(file=str(file))
+        found.app.apply_network(
+            replace(network, organisations=(*network.organisations, other), clients=tuple(replace(each, secret=secret) for each in clients))
+        )
+        yield found
+
+
+@pytest.fixture
+def door(stage: Stage) -> Door:
+    return Door(stage)
+
+
+def made(door: Door, client: str, resource: dict[str, Any], **headers: str) -> Any:
+    return door("POST", f"/fhir/{resource['resourceType']}", content=json.dumps(resource), headers=door.token(client) | headers)
+
+
+def rows(stage: Stage) -> int:
+    return len(list(stage.app.read_now(lambda _, uow: uow.audit_rows(limit=100_000))))
+
+
+@pytest.mark.parametrize("client", ["autre", "coursiers", "saad"])
+def test_if_none_exist_finds_nothing_of_others(door: Door, stage: Stage, client: str) -> None:
+    theirs = made(door, "saint-eloi", PATIENT).json()["id"]
+    before = rows(stage)
+    answer = made(door, client, PATIENT | {"name": [{"family": "Autre"}]}, **{"If-None-Exist": "identifier=urn:ipp|7"})
+    assert answer.status_code == (201 if client == "autre" else 404)
+    assert "Zyxinvente" not in answer.text and theirs not in answer.text
+    assert rows(stage) > before
+
+
+@pytest.mark.parametrize("client", ["autre", "coursiers", "saad"])
+def test_if_none_exist_finds_no_referral_by_its_spoken_reference(door: Door, client: str) -> None:
+    reference = door("POST", "/intake/appel-coursier", json=agreed(), headers=door.token("coursiers")).json()["referrals"][0]["reference"]
+    answer = made(door, client, TASK, **{"If-None-Exist": f"identifier=https://liaison.example/sid/spoken|{reference}"})
+    assert answer.status_code in (404, 422) and reference not in answer.text and "coursier-lea" not in answer.text
+
+
+def test_if_none_exist_is_read_and_recorded_when_the_row_is_ones_own(door: Door, stage: Stage) -> None:
+    first = made(door, "saint-eloi", PATIENT)
+    again = made(door, "saint-eloi", PATIENT, **{"If-None-Exist": "identifier=urn:ipp|7"})
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    events = [json.loads(row.event) for row in stage.app.read_now(lambda _, uow: uow.audit_rows(limit=100_000))]
+    assert [each["subtype"][0]["code"] for each in events][-1] == "read"
+
+
+def test_if_none_exist_answers_412_when_several_are_ones_own(door: Door) -> None:
+    made(door, "saint-eloi", PATIENT)
+    made(door, "saint-eloi", PATIENT)
+    answer = made(door, "saint-eloi", PATIENT, **{"If-None-Exist": "identifier=urn:ipp|7"})
+    assert answer.status_code == 412 and answer.json()["issue"][0]["code"] == "multiple-matches"
+
+
+@pytest.mark.parametrize("resource", [REQUEST, TASK, {"resourceType": "RelatedPerson", "patient": {"reference": "Patient/x"}}], ids=lambda each: each["resourceType"])
+def test_patient_of_another_clinic_reads_as_absent_when_pointed_to(door: Door, stage: Stage, resource: dict[str, Any]) -> None:
+    theirs, own = (made(door, client, PATIENT).json()["id"] for client in ("saint-eloi", "autre"))
+    answers = []
+    for id in (theirs, "absent"):
+        pointed = json.loads(json.dumps(resource).replace("Patient/x", f"Patient/{id}"))
+        answers.append(made(door, "autre", pointed))
+    assert [each.status_code for each in answers] == [422, 422] and answers[0].text == answers[1].text
+    assert made(door, "autre", json.loads(json.dumps(REQUEST).replace("Patient/x", f"Patient/{own}"))).status_code == 201
+    assert "Zyxinvente" not in door("GET", "/views/prescripteur/referrals", headers=door.token("autre")).text
+
+
+BAD = {
+    "an owner nobody is": (TASK | {"owner": {"reference": "HealthcareService/nix"}}, "Task.owner"),
+    "an owner that is no unit": (TASK | {"owner": {"reference": "Organization/asso-coursiers"}}, "Task.owner"),
+    "an owner elsewhere": (TASK | {"owner": {"reference": "https://evil.example/fhir/HealthcareService/1"}}, "Task.owner"),
+    "no owner": ({name: value for name, value in TASK.items() if name != "owner"}, "Task.owner"),
+    "a patient elsewhere": (TASK | {"for": {"reference": "https://evil.example/fhir/Patient/1"}}, "Task.for"),
+    "a request that is not there": (TASK | {"focus": {"reference": "ServiceRequest/nix"}}, "Task.focus"),
+    "two performers": (REQUEST | {"performer": [{"reference": "HealthcareService/coursier-rouen"}, {"reference": "HealthcareService/saad-portage"}]}, "ServiceRequest.performer"),
+    "a consent that is not there": (REQUEST | {"supportingInfo": [{"reference": "Consent/nix"}]}, "ServiceRequest.supportingInfo[0]"),
+    "a reason that is not there": (REQUEST | {"reasonReference": [{"reference": "Condition/nix"}]}, "ServiceRequest.reasonReference[0]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_points_nowhere_is_refused_with_its_place(door: Door, name: str) -> None:
+    patient = made(door, "autre", PATIENT).json()["id"]
+    request = made(door, "autre", REQUEST | {"subject": {"reference": f"Patient/{patient}"}}).json()["id"]
+    resource, place = BAD[name]
+    whole = json.loads(json.dumps(resource).replace("Patient/x", f"Patient/{patient}").replace("ServiceRequest/x", f"ServiceRequest/{request}"))
+    answer = made(door, "autre", whole)
+    assert answer.status_code == 422 and place in [path for issue in answer.json()["issue"] for path in issue["expression"]]
+    assert "nix" not in answer.text and "evil" not in answer.text
+
+
+def test_a_request_has_one_task(door: Door) -> None:
+    patient = made(door, "autre", PATIENT).json()["id"]
+    request = made(door, "autre", REQUEST | {"subject": {"reference": f"Patient/{patient}"}}).json()["id"]
+    whole = json.loads(json.dumps(TASK).replace("Patient/x", f"Patient/{patient}").replace("ServiceRequest/x", f"ServiceRequest/{request}"))
+    assert made(door, "autre", whole).status_code == 201
+    again = made(door, "autre", whole)
+    assert again.status_code == 422 and again.json()["issue"][0]["code"] == "duplicate"
