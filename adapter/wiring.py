@@ -23,7 +23,7 @@ from adapter.referral.codes import CLOSED
 from adapter.referral.states import NEEDS_REASON
 from adapter.retaining import Retention
 from adapter.settings import Settings
-from adapter.sync.acts import Act
+from adapter.sync.acts import Act, cited
 from adapter.sync.delivery import Delivery
 from adapter.sync.inbound import Inbound, Pulled
 from adapter.sync.jobs import Jobs
@@ -31,6 +31,7 @@ from adapter.sync.links import Unlinked, lost
 from adapter.sync.ownership import Ownership
 from adapter.sync.patients import Patients
 from adapter.sync.presence import Presence
+from adapter.sync.proof import Proofs, Sources
 from adapter.sync.pull import Pull, own_searches
 from adapter.sync.push import Push
 from adapter.sync.schedule import Schedule
@@ -93,6 +94,37 @@ class Bridge:
         """A disclosure, decided and recorded in one unit before it happens."""
         found = dossier.of_request(uow, letter.lane)
         return found is not None and self.story(uow).window.leaving(uow, letter, found)
+
+    def keeps_provenance(self, uow: Uow, ehr: str) -> bool:
+        return self._entry(self.story(uow), ehr).provenance
+
+    def sources(self, uow: Uow, letter: Letter) -> Sources | None:
+        """What the Provenance of the letter's resource says; None when the resource itself might not leave now."""
+        found, ours = dossier.of_request(uow, letter.lane), uow.version(letter.type, letter.id, letter.number)
+        story = self.story(uow)
+        if found is None or ours is None or story.window.letter(uow, letter, found) is None:
+            return None
+        policies = (self._consent_address(uow, story, letter.ehr, each["id"]) for each in found.named)
+        return Sources(f"Organization/{found.clinic}", found.request_version.reference, ours.updated, tuple(policies))
+
+    def proving(self, uow: Uow, letter: Letter) -> bool:
+        """Whether that Provenance may leave at this moment; then it is recorded in this unit. It tells nothing of the person
+        that the copy it is about does not: no disclosure of its own."""
+        sources, link = self.sources(uow, letter), uow.link(letter.ehr, letter.type, letter.id)
+        if sources is None or link is None:
+            return False
+        who, ours = self.story(uow).window.ehr_principal(letter.ehr, split(sources.clinic)[1]), uow.current(letter.type, letter.id)
+        patient = patient_of(dossier.content(ours)) if ours else ""
+        details, what = [("ehr", letter.ehr)], f"{letter.type}/{letter.id}/_history/{letter.number}"
+        uow.audit(events.act(who, "provenance", what=what, patient=patient, at=uow.at, request_id=letter.request_id, details=details))
+        return True
+
+    def _consent_address(self, uow: Uow, story: Flows, ehr: str, id: str) -> str:
+        """Where a Consent stands at the EHR; where it has no copy there, our identifier as a URI."""
+        link = uow.link(ehr, "Consent", id)
+        if link is None or lost(uow, ehr, "Consent", id):
+            return f"{story.writer.systems.sid('consent')}/{id}"
+        return f"{self._entry(story, ehr).url.rstrip('/')}/{cited('Consent', link.remote_id, link.remote_version)}"
 
     def outward(self, uow: Uow, ehr: str, resource: Resource) -> Resource:
         """Our references as the EHR's: linked, named in `remote:`, else by identifier."""
@@ -179,6 +211,7 @@ def wire(
 ) -> Wiring:  # fmt: skip
     """Everything the engine needs, from the parts of this process."""
     bridge, systems = Bridge(story, network), Systems(settings.system_base)
+    proofs = Proofs(store, told=bridge, systems=systems)
     patients = Patients(
         store,
         match=matching_patients,
@@ -188,13 +221,14 @@ def wire(
         systems=systems,
         audited=bridge.audited,
         creates=bridge.creates,
+        proofs=proofs,
     )
     inbound = Inbound(
         store, apply=bridge.apply, inward=bridge.inward, ownership=rules, audited=bridge.audited, works_here=bridge.works_here
     )
     delivery = Delivery(
         store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, patients=patients, inbound=inbound,
-        ownership=rules, systems=systems,
+        ownership=rules, systems=systems, proofs=proofs,
     )  # fmt: skip
     push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed)
     searches = own_searches(systems, consents=settings.pull_interval)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from adapter.ports import Letter, Resource, Uow
+from adapter.ports import Letter, LetterState, Resource, Uow
 
 What = Literal[
     "created", "updated", "adopted", "unchanged", "linked",  # push
@@ -30,6 +31,18 @@ class Act:
     reason: str = ""
     resource: Resource | None = None
     request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of a letter. `remember` runs in the unit that settles it."""
+
+    state: LetterState
+    what: What
+    reason: str = ""
+    due: datetime | None = None
+    act: Act | None = None
+    remember: Callable[[Uow], None] | None = None
 
 
 Audited = Callable[[Uow, Act], None]

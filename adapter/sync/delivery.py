@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,9 +9,9 @@ from adapter.clock import Clock
 from adapter.dossier import content
 from adapter.errors import EhrStale, EhrUnknown
 from adapter.names import Systems
-from adapter.ports import ConflictRow, EhrClient, Letter, LetterState, Link, Remote, Resource, Store, Uow
-from adapter.sync import links, retry
-from adapter.sync.acts import Act, Leaving, What, cited
+from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Resource, Store, Uow
+from adapter.sync import links, proof, retry
+from adapter.sync.acts import Act, Leaving, Outcome, What, cited
 from adapter.sync.canonical import content_hash, encode, same, without_server_parts
 from adapter.sync.inbound import GONE, Arrival, Inbound
 from adapter.sync.links import Known, Rewrite, Unlinked
@@ -20,18 +19,6 @@ from adapter.sync.merge import put_over
 from adapter.sync.narrow import CLOSED
 from adapter.sync.ownership import Ownership
 from adapter.sync.patients import Outgoing, Patients
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What becomes of the letter. `remember` runs in the unit that settles it."""
-
-    state: LetterState
-    what: What
-    reason: str = ""
-    due: datetime | None = None
-    act: Act | None = None
-    remember: Callable[[Uow], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +52,17 @@ class Delivery:
         inbound: Inbound,
         ownership: Ownership,
         systems: Systems,
+        proofs: proof.Proofs | None = None,
     ) -> None:
         self._store, self._clock, self._outgoing, self._leaving, self._outward = store, clock, outgoing, leaving, outward
+        self._proofs = proofs
         self._patients, self._inbound, self._ownership, self._systems = patients, inbound, ownership, systems
 
     def deliver(self, client: EhrClient, letter: Letter, *, until: datetime) -> Outcome:
         """The outcome to settle `letter` with. Raises EhrError and its kinds. No round begins after `until`, when
         the lease ends. A letter that was taken before is looked for before anything is repeated."""
+        if letter.type == proof.TYPE:
+            return self._proofs.deliver(client, letter) if self._proofs else Outcome("dropped", "withheld", "withheld")
         try:
             return self._rounds(client, letter, until)
         except _GoneThere:
@@ -162,7 +153,7 @@ class Delivery:
             return None, theirs
         standing = theirs or Remote(known.base, known.link.remote_version)
         if self._holds(draft.sent, standing, draft.put):
-            return self._done(letter, draft, standing, "adopted" if letter.state == "unknown" else "unchanged"), None
+            return self._done(letter, draft, standing, "adopted" if _unheard(letter) else "unchanged"), None
         if not self._may_leave(letter):
             return Outcome("dropped", "withheld", "withheld"), None
         merged = put_over(draft.put, draft.sent, standing.resource, self._ownership)
@@ -185,7 +176,13 @@ class Delivery:
             what, letter.ehr, letter.type, letter.id, number=draft.number, remote=cited(letter.type, remote.id, remote.version),
             resource=draft.ours if what in ("created", "updated", "adopted") else None,
         )  # fmt: skip
-        return Outcome("done", what, act=act, remember=lambda uow: links.save(uow, Known(link, draft.sent)))
+
+        def remember(uow: Uow) -> None:
+            links.save(uow, Known(link, draft.sent))
+            if self._proofs and act.resource is not None:  # it was written there, by this try or by one that nobody heard of
+                self._proofs.post(uow, letter, remote, number=draft.number)
+
+        return Outcome("done", what, act=act, remember=remember)
 
     def _unlinked(self, client: EhrClient, letter: Letter, missing: Unlinked) -> Outcome | None:
         """None when the gap is closed. Another lane's letter that will close it is waited for, anything else is a person's."""
@@ -208,6 +205,11 @@ class Delivery:
             uow.save_conflict(ConflictRow(letter.ehr, letter.type, letter.id, "stale", base, encode(ours), seen, uow.at))
 
         return Outcome("conflict", "conflict", "stale", remember=remember)
+
+
+def _unheard(letter: Letter) -> bool:
+    """Whether an earlier try may have arrived: its answer was lost, or it was taken and never settled."""
+    return letter.state == "unknown" or letter.fence > 2 * letter.attempts + 1
 
 
 def _current(client: EhrClient, link: Link) -> Remote:

@@ -12,6 +12,7 @@ from adapter.sync import links
 from adapter.sync.acts import Act, Audited, Leaving, cited
 from adapter.sync.canonical import without_server_parts
 from adapter.sync.ownership import Ownership
+from adapter.sync.proof import Proofs
 
 Matching = Callable[[EhrClient, Resource], Sequence[Remote]]
 """(client, our Patient) -> the EHR's patients that match it; exactly one is a match."""
@@ -34,7 +35,9 @@ class Patients:
         systems: Systems,
         audited: Audited,
         creates: Callable[[str], bool] = lambda ehr: False,
+        proofs: Proofs | None = None,
     ) -> None:
+        self._proofs = proofs
         self._store, self._match, self._outgoing, self._leaving, self._ownership = store, match, outgoing, leaving, ownership
         self._systems, self._audited, self._creates = systems, audited, creates
 
@@ -44,13 +47,13 @@ class Patients:
         patient = self._store.read_now(lambda uow: _patient(uow, id))
         if patient is None:
             return "patient-gone"
-        found = list(self._match(client, patient))
+        found, created = list(self._match(client, patient)), None
         if not found and self._creates(letter.ehr):
             created = self._create(client, replace(letter, type="Patient", id=id))
             found = [created] if created else []
         if len(found) != 1:
             return "patient-several" if found else "patient-none"
-        return self._store.write_now(lambda uow: self._remember(uow, letter, id, found[0]))
+        return self._store.write_now(lambda uow: self._remember(uow, letter, id, found[0], created=created is not None))
 
     def _create(self, client: EhrClient, letter: Letter) -> Remote | None:
         projected = self._store.read_now(lambda uow: self._outgoing(uow, letter))
@@ -61,13 +64,15 @@ class Patients:
             return None
         return client.create(without_server_parts(projected, self._ownership), if_none_exist=own)
 
-    def _remember(self, uow: Uow, letter: Letter, id: str, remote: Remote) -> str:
+    def _remember(self, uow: Uow, letter: Letter, id: str, remote: Remote, *, created: bool) -> str:
         other = uow.link_by_remote(letter.ehr, "Patient", remote.id)
         if other is not None and other.id != id:
             return "patient-taken"
         links.save(uow, links.Known(links.linked(letter.ehr, "Patient", id, remote, self._ownership, sent=0), {}))
         told = cited("Patient", remote.id, remote.version)
         self._audited(uow, Act("linked", letter.ehr, "Patient", id, lane=letter.lane, remote=told, request_id=letter.request_id))
+        if created and self._proofs and (ours := uow.current("Patient", id)):
+            self._proofs.post(uow, replace(letter, type="Patient", id=id), remote, number=ours.number)
         return ""
 
 

@@ -16,8 +16,8 @@ from adapter.ehr.client import tracing
 from adapter.errors import EhrError, EhrUnavailable, Unavailable
 from adapter.ports import EhrClient, Letter, LetterState, Store, Uow
 from adapter.sync import retry
-from adapter.sync.acts import Act, Audited, What
-from adapter.sync.delivery import Delivery, Outcome
+from adapter.sync.acts import Act, Audited, Outcome, What
+from adapter.sync.delivery import Delivery
 
 _STATES: dict[type[retry.Decision], tuple[LetterState, What]] = {
     retry.RetryAt: ("queued", "retry"),
