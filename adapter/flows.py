@@ -212,12 +212,13 @@ class Flows:
         uow.audit(events.access(who, found.cited, patient=patient_of(content(found)), rule=_ground(type), at=uow.at, request_id=request_id))
         return found
 
-    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str = "") -> list[Version]:
-        """The same for a search: the author's own rows only, so that no count or page depends on others."""
+    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str = "") -> tuple[list[Version], bool]:
+        """One page, and whether there is more: the author's own rows only, so that no count or page depends on others."""
         if who.role == "service":
             return self.subset.search(uow, who, query, request_id=request_id)
         limited = self.window.limited(who, query)
-        found = uow.search(limited) if limited else []
+        read = uow.search(replace(limited, count=query.count + 1)) if limited else []
+        found = read[: query.count]
         about: dict[str, list[str]] = {}  # one event a patient (BALP); who was looked for in vain stands as a digest
         for version in found:
             about.setdefault(patient_of(content(version)), []).append(version.cited)
@@ -226,7 +227,7 @@ class Flows:
             uow.audit(
                 events.searched(who, query.type, found=cited, query=asked, patient=patient, rule=rule, at=uow.at, request_id=request_id)
             )
-        return found
+        return found, len(read) > query.count
 
 
 def unagreed(referral: Dossier) -> bool:

@@ -15,7 +15,7 @@ from adapter.errors import Malformed
 from adapter.fhir import dumps
 from adapter.fhir.matching import matches
 from adapter.ports import Clause, Principal, Query, Resource, Uow, Version
-from adapter.showing import Window
+from adapter.showing import Look, Window
 from adapter.writing import patient_of
 
 
@@ -27,33 +27,36 @@ class Subset:
 
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str) -> Version | None:
         """The resource under the caller's own id; None: 404. Recorded as a disclosure."""
-        found = self.search(uow, who, Query(type, (Clause("_id", "id", (id,)),)), request_id=request_id)
+        found, _ = self.search(uow, who, Query(type, (Clause("_id", "id", (id,)),)), request_id=request_id)
         return found[0] if found else None
 
-    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> list[Version]:
-        """Everything visible that meets the query, by id. Raises Malformed (400) for a parameter or an order that the
-        caller's view does not offer, whatever there is to find."""
+    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> tuple[list[Version], bool]:
+        """One page of what is visible and meets the query, by id, and whether there is more. Raises Malformed (400) for a
+        parameter or an order that the caller's view does not offer, whatever there is to find."""
         view = self.window.network.view_of(who.organisation)
         if view is None or not (who.may(query.type, "r") or who.may(query.type, "s")):
-            return []
+            return [], False
         self._offered(view, query)
-        found: dict[str, Version] = {}
-        about: dict[str, None] = {}  # the patients of what is given out: one event each
+        after = query.after[1] if query.after else ""
+        met: dict[str, list[tuple[Version, Look]]] = {}
         for dossier in self.window.dossiers(uow, who, view, _task(query)):
             look = self.window.look(uow, who, view, dossier, lang="fr")
-            met = [_version(uow, each) for each in look.resources if matches(each, query)]
-            if met or not look.decision.permit:
+            if not look.decision.permit:
                 self.window.told(uow, who, look, request_id=request_id)
-            if met:
-                about[patient_of(look.dossier.request)] = None
-            for version in met:  # the same person in two referrals: what the fuller look shows
-                if len(version.served) > len(found[version.id].served if version.id in found else b""):
-                    found[version.id] = version
+            for version in (_version(uow, each) for each in look.resources if matches(each, query)):
+                met.setdefault(version.id, []).append((version, look))
+        ids = [id for id in sorted(met) if id > after]
+        given = {id: max(met[id], key=lambda one: len(one[0].served)) for id in ids[: query.count]}  # of several looks the fullest
+        self._recorded(uow, who, query, [look for _, look in given.values()], request_id=request_id)
+        return [version for version, _ in given.values()], len(ids) > query.count
+
+    def _recorded(self, uow: Uow, who: Principal, query: Query, looks: list[Look], *, request_id: str) -> None:
+        """A disclosure for each referral that something was given of, the search once a patient."""
+        for look in {look.dossier.lane: look for look in looks}.values():
+            self.window.told(uow, who, look, request_id=request_id)
         asked = cleaned(query, self.window.writer.key)
-        for patient in about or ("",):
+        for patient in dict.fromkeys(patient_of(look.dossier.request) for look in looks) or ("",):
             uow.audit(events.searched(who, query.type, query=asked, patient=patient, rule="view", at=uow.at, request_id=request_id))
-        after = query.after[1] if query.after else ""
-        return [found[id] for id in sorted(found) if id > after][: query.count]
 
     def _offered(self, view: str, query: Query) -> None:
         offered = self.window.views[view].search.get(query.type, ()) if view in self.window.views else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
@@ -14,9 +15,10 @@ from adapter.clock import instant
 from adapter.dossier import content
 from adapter.errors import Malformed, NotFound, Refused
 from adapter.flows import Flows
-from adapter.ports import Change, Uow, Version
+from adapter.ports import Change, Query, Uow, Version
 from adapter.web.auth import bearer, principal, refusing
 from adapter.web.intake import written
+from adapter.web.paging import PARAMETER, seal, unseal
 from adapter.web.refusals import FHIR_JSON, refused
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
@@ -89,17 +91,26 @@ async def _search(type: str, request: Request, params: list[tuple[str, str]]) ->
     app: App = request.app.state.liaison
     if response := _acceptable(request):
         return response
-    token, request_id = bearer(request), request.state.request_id
-    query = fhir.query(_type(type), [(name, value) for name, value in params if name != "_format"])
+    token, request_id, base = bearer(request), request.state.request_id, app.fhir_base
+    given = [(name, value) for name, value in params if name != "_format"]
+    cursor = next((value for name, value in given if name == PARAMETER), None)
+    if cursor is not None and len(given) > 1:
+        raise Malformed("expected the next link as it was given, without further parameters", expression=PARAMETER)
+    first = fhir.query(_type(type), given) if cursor is None else Query(_type(type))
 
-    def found(story: Flows, uow: Uow) -> list[Version]:
+    def found(story: Flows, uow: Uow) -> tuple[list[Version], str | None]:
         who = principal(story, uow, token)
         with refusing(who, type, verb="search-type", request_id=request_id):
-            return story.search(uow, who, query, request_id=request_id)
+            said, query = given, first
+            if cursor is not None:
+                page = unseal(cursor, type, client=who.client, key=story.writer.key, at=uow.at)
+                said, query = list(page.params), replace(fhir.query(type, page.params), after=page.after)
+            versions, more = story.search(uow, who, query, request_id=request_id)
+            sealed = seal(said, versions[-1], query, client=who.client, key=story.writer.key, at=uow.at) if more and versions else ""
+            return versions, f"{base}/{type}?{PARAMETER}={sealed}" if sealed else None
 
-    versions = await app.write(found)
-    base = app.fhir_base
-    bundle = fhir.searchset([content(version) for version in versions], base=base, self_url=f"{base}/{type}", next_url=None, total=None)
+    versions, following = await app.write(found)
+    bundle = fhir.searchset([content(version) for version in versions], base=base, self_url=f"{base}/{type}", next_url=following, total=None)
     return Response(fhir.dumps(bundle), media_type=FHIR_JSON)
 
 

@@ -69,7 +69,7 @@ def test_consents_that_cannot_be_read_deny_as_indeterminate_C_E7(mastered: Stage
     assert mastered.see(COURSIER, VIEW, shown.id) is not None  # 24 hours are within the bound
     mastered.clock.tick(timedelta(seconds=1))
     assert mastered.see(COURSIER, VIEW, shown.id) is None and mastered.cards(COURSIER, VIEW) == []
-    assert mastered.app.write_now(lambda story, uow: story.search(uow, READER, query("Task", []))) == []
+    assert mastered.app.write_now(lambda story, uow: story.search(uow, READER, query("Task", []))[0]) == []
     assert set(refusals(mastered)) == {"indeterminate"}
     mastered.ehr.faults.clear()
     mastered.pull()

@@ -202,7 +202,7 @@ def test_scope_view_and_consent_must_all_say_yes_M_24(made: World, missing: str)
     else:
         for consent in made.stored("Consent"):
             made.edit(consent, status="inactive")
-    found = made.app.write_now(lambda story, uow: story.search(uow, who, query("Task", [])))
+    found = made.app.write_now(lambda story, uow: story.search(uow, who, query("Task", []))[0])
     assert found == []
 
 
@@ -339,9 +339,9 @@ def test_nobody_breaks_the_glass_C_E11(made: World) -> None:
     made.act("call", 0)
     made.refer("saad-portage", 0)
     eager: Principal = replace(COURSIER, scopes=READS, purposes=frozenset({"BTG", "ETREAT"}))
-    assert made.app.write_now(lambda story, uow: story.search(uow, eager, query("Task", []))) == []
+    assert made.app.write_now(lambda story, uow: story.search(uow, eager, query("Task", []))[0]) == []
     mine = replace(SAAD, scopes=READS, purposes=frozenset({"BTG"}))
-    assert made.app.write_now(lambda story, uow: story.search(uow, mine, query("Task", []))) == []
+    assert made.app.write_now(lambda story, uow: story.search(uow, mine, query("Task", []))[0]) == []
     rows = made.app.read_now(lambda _, uow: uow.audit_rows(limit=10_000))
     refused = [each for each in map(_event, rows) if each.get("outcome") == "8" or each.get("outcome") == "4"]
     assert any("saad" in json.dumps(each["agent"]) for each in refused)
@@ -357,4 +357,4 @@ def test_a_clinic_sees_no_other_clinics_rows_C_E6(made: World) -> None:
     made.refer("coursier-rouen", 0)
     other = replace(GP, organisation="autre-cabinet", scopes=frozenset({"system/*.cruds"}))
     for type in ("Task", "ServiceRequest", "Patient", "Consent", "Provenance", "Communication"):
-        assert made.app.write_now(lambda story, uow, type=type: story.search(uow, other, Query(type))) == []
+        assert made.app.write_now(lambda story, uow, type=type: story.search(uow, other, Query(type))[0]) == []

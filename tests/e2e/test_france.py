@@ -77,7 +77,7 @@ def seen(stage: Stage, who: Principal, view: str) -> str:
     """Everything a service gets of the views API and of /fhir, as one text."""
     reader = replace(who, scopes=frozenset({"system/*.rs"}))
     cards = [each.card for each in stage.cards(who, view)]
-    found = [each.served.decode() for type in TYPES for each in stage.app.write_now(lambda story, uow, type=type: story.search(uow, reader, query(type, [])))]
+    found = [each.served.decode() for type in TYPES for each in stage.app.write_now(lambda story, uow, type=type: story.search(uow, reader, query(type, []))[0])]
     return json.dumps(cards, ensure_ascii=False) + "".join(found)
 
 
