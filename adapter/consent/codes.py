@@ -27,12 +27,16 @@ _PURPOSES = {
     "ETREAT": "BTG ERTREAT",
 }
 
-# v3-ActCode below _InformationSensitivityPolicy, only where there is a level below.
+# v3-ActCode below _InformationSensitivityPolicy, as HL7 publishes it; compartments are labels of the same kind.
 _SENSITIVITIES = {
-    "SPI": "BH",
-    "BH": "COGN DVD EMOTDIS MH PSY PSYTHPN SUD",
+    "_InformationSensitivityPolicy": "_ActInformationSensitivityPolicy _EntitySensitivityPolicyType "
+    "_RoleInformationSensitivityPolicy ADOL CEL DIA DRGIS EMP PDS PHY PRS VIP",
+    "_ActInformationSensitivityPolicy": "ETH GDIS HIV IDS MST PREGNANT SCA SDV SEX SICKLE SPI STD TBOO VIO",
+    "SPI": "BH MH PSY PSYTHPN SUD",
+    "BH": "COGN DVD EMOTDIS",
     "SUD": "ETHUD OPIOIDUD",
-    "DEMO": "DOB GENDER LIVARG MARST PATLOC RACE REL",
+    "_EntitySensitivityPolicyType": "DEMO DOB GENDER LIVARG MARST PATLOC RACE REL",
+    "_RoleInformationSensitivityPolicy": "B EMPL LOCIS SSP",
     "COMPT": "ACOCOMPT CDSSCOMPT CTCOMPT FMCOMPT HRCOMPT LRCOMPT PACOMPT RESCOMPT RMGTCOMPT",
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from adapter.consent.match import MATCHERS, period
+from adapter.consent.match import MATCHERS, PARTS, period
 from adapter.consent.question import NO, UNKNOWN, YES, Question, canonical, coding_of, listed, reference_of, same
 from adapter.consent.times import zone_of
 from adapter.names import CONSENT_SCOPE
@@ -23,6 +23,7 @@ _BARE = frozenset({"id", "extension", "type", "period", "provision"})  # what a 
 _NO_PATIENTS = frozenset(
     {"Device", "Group", "HealthcareService", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Substance"}
 )
+_OF_OTHERS = frozenset({"contained", "extension"})  # what stands in there modifies nothing of the Consent
 _SUBJECTS = ("subject", "patient", "for")
 
 
@@ -166,11 +167,16 @@ def concerns(consent: Any, question: Question) -> int:
 
 def unmodified(consent: Resource) -> bool:
     """S15: nothing on the Consent that may change its meaning in a way we do not know."""
-    if "modifierExtension" in consent or "implicitRules" in consent:
+    if "implicitRules" in consent:
         return False
-    parts = [*listed(consent.get("policy")), *listed(consent.get("verification"))]
-    if any(isinstance(part, dict) and "modifierExtension" in part for part in parts):
-        return False
+    rest: list[Any] = [consent]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, dict):
+            if "modifierExtension" in node:
+                return False
+            node = [value for key, value in node.items() if key not in _OF_OTHERS]
+        rest.extend(child for child in node if isinstance(child, (dict, list)))
     checks = listed(consent.get("verification"))
     return "verification" not in consent or any(isinstance(one, dict) and one.get("verified") is True for one in checks)
 
@@ -181,13 +187,17 @@ def survey(root: dict[str, Any]) -> tuple[bool, int]:
     while rest:
         rule, depth = rest.pop()
         deepest = max(deepest, depth)
-        readable = readable and not rule.keys() - _RULE
+        readable = readable and not rule.keys() - _RULE and _parts_known(rule)
         if "provision" not in rule or depth > DEEPEST:
             continue
         below = rule["provision"]
         readable = readable and isinstance(below, list) and all(isinstance(one, dict) for one in below)
         rest.extend((one, depth + 1) for one in rules_below(rule))
     return readable, deepest
+
+
+def _parts_known(rule: dict[str, Any]) -> bool:
+    return not any(isinstance(part, dict) and part.keys() - known for element, known in PARTS.items() for part in listed(rule.get(element)))
 
 
 def rules_below(rule: dict[str, Any]) -> list[dict[str, Any]]:

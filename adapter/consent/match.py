@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from adapter.consent.codes import CONFIDENTIALITY, LEVELS, RESTRICTED, purpose_within, sensitivity_within
-from adapter.consent.question import NO, UNKNOWN, YES, Question, canonical, coding_of, listed, reference_of, same
+from adapter.consent.codes import CONFIDENTIALITY, LEVELS, PURPOSES_ABOVE, RESTRICTED, SENSITIVITIES_ABOVE, purpose_within, sensitivity_within
+from adapter.consent.question import NO, UNKNOWN, YES, Question, canonical, coding_of, comparable, listed, reference_of, same
 from adapter.consent.times import bounds
 from adapter.names import ACT_CODE, CONSENT_ACTION, RESOURCE_TYPES
 
 Matcher = Callable[[Any, Question, bool], int]
+PARTS = {"actor": {"id", "extension", "role", "reference"}, "data": {"id", "extension", "meaning", "reference"}}  # their known elements
 ACTIONS = frozenset(f"{CONSENT_ACTION}|{code}" for code in ("collect", "access", "use", "disclose", "correct"))
 
 
@@ -46,7 +47,7 @@ def actor(value: Any, question: Question, permit: bool) -> int:
     """S7: any identity of the requester, by reference or by system|value, never by display."""
 
     def one(entry: Any) -> int:
-        if not isinstance(entry, dict) or set(entry) - {"id", "extension", "role", "reference"}:
+        if not isinstance(entry, dict) or set(entry) - PARTS["actor"]:
             return UNKNOWN
         return _is_requester(entry.get("reference"), question)
 
@@ -59,11 +60,13 @@ def _is_requester(reference: Any, question: Question) -> int:
     text, identifier = reference_of(reference), reference.get("identifier")
     if text is None and identifier is None:
         return UNKNOWN
-    best = NO if text is None else _named(text, question)
+    best = _named(text, question) if text is not None else UNKNOWN if "reference" in reference else NO
     if identifier is not None:
         system, value = (identifier.get("system"), identifier.get("value")) if isinstance(identifier, dict) else (None, None)
         known = isinstance(system, str) and isinstance(value, str) and bool(system) and bool(value)
         best = max(best, (YES if f"{system}|{value}" in question.actors else NO) if known else UNKNOWN)
+    if best == NO and text is None and reference.get("type") in ("Group", "CareTeam"):
+        return UNKNOWN  # a group that is named, but not to be found: nobody knows its members
     return best
 
 
@@ -79,8 +82,10 @@ def _named(text: str, question: Question) -> int:
 
 def _anyone(text: str, question: Question) -> int:
     """Is it one of the requester's identities under another server's name?"""
+    if not comparable(text):
+        return UNKNOWN
     if ":" in text or question.remote:
-        return max((same(text, actor) for actor in question.actors), default=NO)
+        return max((same(text, name) for name in question.references_of_requester), default=NO)
     return NO
 
 
@@ -102,6 +107,8 @@ def _member(group: str, question: Question) -> int:
                 return YES
             if not name:
                 best = UNKNOWN
+            elif "|" in name:
+                continue
             elif not _is_group(name):
                 best = max(best, _anyone(name, question))
             elif name not in seen:
@@ -132,7 +139,7 @@ def purpose(value: Any, question: Question, permit: bool) -> int:
         covered = all(any(purpose_within(asked, code) for code in known) for asked in question.purpose)
         return YES if covered else doubt
     touched = any(purpose_within(asked, code) or purpose_within(code, asked) for asked in question.purpose for code in known)
-    unclear = any("|" not in asked for asked in question.purpose)
+    unclear = any(one not in PURPOSES_ABOVE for one in (*question.purpose, *known))  # what no tree knows may be a part of anything
     return YES if touched else UNKNOWN if unclear else doubt
 
 
@@ -197,7 +204,8 @@ def _label_deny(levels: list[int], named: frozenset[str], question: Question, do
     if any(sensitivity_within(one, named) for one in sensitivities):
         return YES
     silent = level is None and (bool(levels) or not sensitivities)
-    return UNKNOWN if unknown or silent else doubt
+    foreign = bool(named and sensitivities) and not SENSITIVITIES_ABOVE.keys() >= named | sensitivities
+    return UNKNOWN if unknown or silent or foreign else doubt
 
 
 def data_period(value: Any, question: Question, permit: bool) -> int:
@@ -218,7 +226,7 @@ def data(value: Any, question: Question, permit: bool) -> int:
     """S11: the resource itself, what points to a resource, or what somebody wrote."""
 
     def one(entry: Any) -> int:
-        if not isinstance(entry, dict) or set(entry) - {"id", "extension", "meaning", "reference"}:
+        if not isinstance(entry, dict) or set(entry) - PARTS["data"]:
             return UNKNOWN
         target, meaning = reference_of(entry.get("reference")), entry.get("meaning")
         if target is None or meaning not in ("instance", "related", "dependents", "authoredby"):

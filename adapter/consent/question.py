@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from adapter.consent.codes import CONFIDENTIALITY, HANDLING, LEVELS
@@ -15,13 +17,14 @@ from adapter.ports import Ask, Resource
 NO, UNKNOWN, YES = 0, 1, 2
 
 # The time a resource is about, the more clinical element first.
+_FORMS = ("DateTime", "Period", "Instant", "Timing", "Age", "Range", "String")  # the last four cannot be compared with a period
 _DATED = (
-    "effectiveDateTime", "effectivePeriod", "effectiveInstant", "performedDateTime", "performedPeriod", "occurrenceDateTime",
-    "occurrencePeriod", "onsetDateTime", "onsetPeriod", "period", "executionPeriod", "start", "authoredOn", "recordedDate",
-    "dateAsserted", "sent", "dateTime", "date", "created", "issued", "recorded",
+    *(stem + form for stem in ("effective", "performed", "occurrence", "onset") for form in _FORMS),
+    "period", "executionPeriod", "start", "authoredOn", "recordedDate", "dateAsserted", "sent", "dateTime", "date", "created", "issued", "recorded",
 )  # fmt: skip
 _AUTHORS = ("performer", "author", "recorder", "asserter", "requester", "sender", "informationSource", "agent")
 _ASKED_TO_DO = "Request"  # a performer of a ServiceRequest, MedicationRequest… shall do it, and wrote nothing
+_LITERAL = re.compile(r"(?:[a-z][a-z0-9+.-]*://\S+/)?[A-Z][A-Za-z]*/[^\s/?#|]+", re.ASCII)
 _NESTED = (dict, list)
 _BEHIND = ("actor", "who", "individual", "member")  # where a backbone element keeps its reference
 
@@ -54,12 +57,18 @@ def canonical(reference: str) -> str:
     return reference.partition("/_history/")[0]
 
 
+@lru_cache(maxsize=4096)
+def comparable(reference: str) -> bool:
+    """Whether a canonical reference says type and id: not a urn, a search or a name, which cannot be looked up."""
+    return _LITERAL.fullmatch(reference) is not None
+
+
 def same(one: str, other: str) -> int:
-    """Do two canonical references name the same thing? An id on another server may or may not be ours, and what a urn
-    names cannot be looked up: unknown."""
+    """Do two canonical references name the same thing? An id on another server may or may not be ours, and what is no
+    type and id cannot be looked up: unknown."""
     if one == other:
         return YES
-    if one.startswith("urn:") or other.startswith("urn:"):
+    if not comparable(one) or not comparable(other):
         return UNKNOWN
     longer, shorter = (one, other) if "://" in one else (other, one)
     return UNKNOWN if "://" in longer and longer.endswith("/" + shorter) else NO
@@ -93,7 +102,8 @@ class Question:
         self.patient = canonical(ask.patient)
         self.actors = frozenset(canonical(actor) for actor in ask.actors)
         self.purpose, self.action = ask.purpose, ask.action
-        self.remote = any("://" in actor or actor.startswith("urn:") for actor in self.actors)
+        self.references_of_requester = [actor for actor in self.actors if "|" not in actor]  # the others are system|value
+        self.remote = any(":" in actor or not comparable(actor) for actor in self.references_of_requester)
         self.members: dict[str, int] = {}  # group -> whether the requester is in it, found once for all rules
         name, own = resource.get("resourceType"), resource.get("id")
         self.type = name if isinstance(name, str) else ""
@@ -134,12 +144,14 @@ class Question:
 
     @lazy
     def authors(self) -> frozenset[str]:
+        """References of who wrote it; "" for somebody who is said otherwise, and so cannot be compared."""
         found: set[str] = set()
         for element in _AUTHORS[self.type.endswith(_ASKED_TO_DO) :]:
             value = self.resource.get(element)
             for entry in value if isinstance(value, list) else [value]:
-                behind = [entry.get(key) for key in _BEHIND] if isinstance(entry, dict) else []
-                found.update(text for text in map(reference_of, [entry, *behind]) if text)
+                if isinstance(entry, dict):
+                    behind = [entry[key] for key in _BEHIND if key in entry]
+                    found.update(reference_of(one) or "" for one in behind or [entry])
         return frozenset(found)
 
     @lazy

@@ -55,7 +55,7 @@ def test_wider_by_an_alternative_more_not_by_one_less(name: str) -> None:
     first, second = PERMIT[name]
     assert changed(**{name: [first]}) == ()
     assert changed(**{name: [second, first]}) == ()
-    for wide in ([first, {"other": 1}], [first, second, {"other": 1}], [], None, "x", [{"other": 1}]):
+    for wide in ([first, {"id": "x"}], [first, second, {"id": "x"}], [], None, "x", [{"id": "x"}]):
         assert changed(**{name: wide}) == (f"provision.{name}",)
 
 
