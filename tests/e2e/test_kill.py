@@ -1,8 +1,10 @@
 """kill -9 of a real `liaison serve` between acknowledging an intake and the EHR's answer: after a restart the referral
-arrives, once (workflow.md 7, sync.md 5.3: look before repeating). The lease of a letter is a second here, a minute by default."""
+arrives, once (workflow.md 7, sync.md 5.3: look before repeating), and nothing left without its event (security.md U-09).
+The lease of a letter is a second here, a minute by default."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -44,6 +46,14 @@ def asked(ehr: FakeEhr, method: str, path: str) -> list[Any]:
     return [each for each in ehr.requests if each.method == method and each.path.partition("?")[0] == f"/fhir/{path}"]
 
 
+def disclosures(folder: Folder) -> list[dict[str, Any]]:
+    """The events that say that something left for the EHR."""
+    with closing(sqlite3.connect(folder.database)) as connection:
+        events = [json.loads(event) for (event,) in connection.execute("SELECT event FROM audit ORDER BY seq")]
+    found = [each for each in events if each["type"]["code"] == "110106"]
+    return [each for each in found if each["agent"][1]["who"].get("identifier", {}).get("value") == "msp-saint-eloi"]
+
+
 def arrives_once(folder: Folder, ehr: FakeEhr, line: dict[str, Any]) -> None:
     """Serves until nothing waits any more, then looks at both sides."""
     with folder.serving() as liaison:
@@ -60,6 +70,8 @@ def arrives_once(folder: Folder, ehr: FakeEhr, line: dict[str, Any]) -> None:
     assert request["supportingInfo"] == [{"reference": f"Consent/{consent['id']}"}]
     assert (request["status"], consent["status"], task["status"]) == ("active", "active", "requested")
     assert "all in order" in folder.did("db", "check")
+    written = [each for each in ehr.requests if each.method in ("POST", "PUT") and "_search" not in each.path]
+    assert len(disclosures(folder)) >= len(written) > 0  # each stood in the audit before a byte left, whenever we died (U-09)
 
 
 def test_kill_loses_nothing_when_the_push_has_not_begun(folder: Folder, ehr: FakeEhr) -> None:
