@@ -103,13 +103,22 @@ def test_two_processes_write_to_one_database_side_by_side(url: str, opening: Ope
 
 
 def test_chain_does_not_fork_with_eight_writers_U_11(opening: Opening) -> None:
+    """A thousand events each, ten in a unit: one chain, every event in it once, those of a unit side by side."""
     stores = [opening(writers=2) for _ in range(4)]  # on SQLite one each
+
+    def work(writer: int) -> None:
+        for unit in range(100):
+            stores[writer % 4].write_now(lambda uow, unit=unit: [uow.audit(event(f"{writer}-{unit}-{number}")) for number in range(10)])  # type: ignore[misc]
+
     with ThreadPoolExecutor(8) as pool:
-        writers = [pool.submit(lambda n=n: [stores[n % 4].write_now(lambda uow: uow.audit(event(n))) for _ in range(100)]) for n in range(8)]
-        for done in writers:
+        for done in [pool.submit(work, writer) for writer in range(8)]:
             done.result()
-    verdict = verify(pages(lambda after, limit: stores[0].read_now(lambda uow: uow.audit_rows(after=after, limit=limit)), size=70))
-    assert (verdict.ok, verdict.count) == (True, 800)
+    verdict = stores[0].read_now(verified)
+    assert (verdict.ok, verdict.count) == (True, 8000)
+    rows = pages(lambda after, limit: stores[0].read_now(lambda uow: uow.audit_rows(after=after, limit=limit)))
+    told = [row.event.split(b'"')[3].decode() for row in rows]
+    assert len(set(told)) == 8000
+    assert all(told[at : at + 10] == [f"{told[at].rpartition('-')[0]}-{number}" for number in range(10)] for at in range(0, 8000, 10))
 
 
 def test_chain_does_not_fork_with_four_processes_U_11(url: str, opening: Opening) -> None:
