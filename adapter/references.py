@@ -13,7 +13,8 @@ from adapter.errors import Invalid, Issue
 from adapter.network import Network
 from adapter.ports import Resource, Uow
 
-OURS = {"ServiceRequest": ("subject", "supportingInfo"), "Task": ("for", "focus", "owner"), "Consent": ("patient",)}  # never elsewhere
+OURS = {"ServiceRequest": ("subject", "supportingInfo"), "Task": ("for", "focus", "owner"), "Consent": ("patient",)}
+# By these a referral hangs together: they point neither outside nor into the resource itself.
 _HERE = "expected a reference to something that is here: create it first, or name it by an identifier"
 _UNIT = "expected a unit of the directory that takes part: HealthcareService/key, as the network file has it"
 
@@ -21,41 +22,57 @@ _UNIT = "expected a unit of the directory that takes part: HealthcareService/key
 def check_references(uow: Uow, network: Network, organisation: str, resource: Resource) -> None:
     """Raises Invalid with every reference that points to nothing `organisation` may point to, and where a referral is not
     one request and one Task for one unit (workflow.md 1)."""
-    issues = [
-        Issue("not-found", _HERE, path)
-        for path, value in _references(resource, resource["resourceType"])
-        if not _there(uow, network, organisation, value, local=path.split(".")[1].partition("[")[0] in OURS.get(resource["resourceType"], ()))
-    ]
+    type = resource["resourceType"]
+    missing = {value for value in _values(resource) if not _there(uow, network, organisation, value)}
+    missing |= {each["reference"] for name in OURS.get(type, ()) for each in listed(resource.get(name)) if not split(each.get("reference", "x/x"))[0]}
+    issues = [Issue("not-found", _HERE, path) for path, value in _places(resource, type) if value in missing] if missing else []
     issues += _shape(uow, network, resource)
     if issues:
         raise Invalid(issues[0].text, issues=issues)
 
 
-def _references(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    """(path, value) of every literal reference, contained resources' too."""
+def _values(resource: Resource) -> set[str]:
+    """Every literal reference, contained resources' too."""
+    found, open = set(), [resource]
+    while open:
+        node: Any = open.pop()
+        for name, each in node.items() if isinstance(node, dict) else ((None, each) for each in node):
+            if isinstance(each, dict | list):
+                open.append(each)
+            elif name == "reference" and isinstance(each, str):
+                found.add(each)
+    return found
+
+
+def _places(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """(path, value) of each of them."""
     if isinstance(node, list):
         for number, each in enumerate(node):
-            yield from _references(each, f"{path}[{number}]")
+            yield from _places(each, f"{path}[{number}]")
     elif isinstance(node, dict):
         for name, each in node.items():
             if name == "reference" and isinstance(each, str):
                 yield path, each
             else:
-                yield from _references(each, f"{path}.{name}")
+                yield from _places(each, f"{path}.{name}")
 
 
-def _there(uow: Uow, network: Network, organisation: str, reference: str, *, local: bool) -> bool:
-    """`local`: an element by which a referral hangs together; it can point neither outside nor into itself."""
+def listed(value: Any) -> list[Any]:
+    """An element that repeats in one type and not in another, as a list."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _there(uow: Uow, network: Network, organisation: str, reference: str) -> bool:
     type, id = split(reference.partition("/_history/")[0])
     if not type:
-        return not local and (reference.startswith("#") or "://" in reference)
-    if _listed(network, type, id):
+        return reference.startswith("#") or "://" in reference
+    if _in_directory(network, type, id):
         return True
     found = follow(uow, f"{type}/{id}")
     return found is not None and found.clinic == organisation
 
 
-def _listed(network: Network, type: str, id: str) -> bool:
+def _in_directory(network: Network, type: str, id: str) -> bool:
     """Whether the directory has it: looked up without the store."""
     if type == "Organization":
         return network.organisation(id) is not None

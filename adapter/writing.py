@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from adapter import fhir
 from adapter.audit import events
@@ -15,7 +14,7 @@ from adapter.errors import Forbidden, Invalid, NotFound, Stale
 from adapter.names import Systems
 from adapter.network import Network
 from adapter.ports import Change, Clause, IndexRow, Letter, Principal, Resource, Uow, Version
-from adapter.references import check_references
+from adapter.references import check_references, listed
 from adapter.referral import codes, states, verbs
 from adapter.views import pairwise
 
@@ -39,7 +38,8 @@ class Writer:
     def take(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
         """Writes them in order and posts what the EHR must be told; the versions that now stand."""
         saved = [self.write(uow, who, change, request_id=request_id) for change in changes]
-        self.post(uow, [content(version) for version in saved], request_id=request_id)
+        told = (version for version in saved if version.type != "ServiceRequest" or version.number > 1)  # a new one has no Task yet
+        self.post(uow, [content(version) for version in told], request_id=request_id)
         return saved
 
     def write(self, uow: Uow, who: Principal, change: Change, *, request_id: str = "") -> Version:
@@ -121,7 +121,7 @@ class Writer:
         for target in resource.get("basedOn", ()):
             if found := follow(uow, target.get("reference", "")):
                 return self.author(uow, content(found), who)
-        for target in _listed(resource.get("managingOrganization")):  # one of a Patient, several of a CareTeam
+        for target in listed(resource.get("managingOrganization")):  # one of a Patient, several of a CareTeam
             return split(target.get("reference", ""))[1] or who.organisation
         for target in resource.get("organization", ()) if resource["resourceType"] == "Consent" else ():
             return split(target.get("reference", ""))[1] or who.organisation
@@ -206,10 +206,6 @@ class Writer:
                     letter = Letter(ehr.name, lane, version.type, version.id, due=uow.at, number=version.number)
                     posted.append(uow.post(replace(letter, request_id=request_id)))
         return posted
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value] if value else []
 
 
 def _on_behalf(change: Change) -> frozenset[str]:
