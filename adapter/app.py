@@ -16,7 +16,7 @@ from adapter.clock import Clock, SystemClock
 from adapter.errors import EhrUnavailable, LiaisonError, Refused, SettingsError
 from adapter.flows import Flows
 from adapter.intake import Intake
-from adapter.logs import log
+from adapter.logs import declare, log
 from adapter.names import Systems
 from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json
 from adapter.ports import Change, EhrClient, Principal, Store, Uow, Version
@@ -57,6 +57,7 @@ class App:
         return self._loaded[1]
 
     def flows(self, network: Network) -> Flows:
+        declare([each.id for each in network.clients] + [each.name for each in network.ehrs()])
         writer = Writer(network, self.systems, self.clock, self.settings.key())
         intake = Intake(self.documents, network, self.systems, self.clock)
         bounds = Bounds(self.settings.consent_max_age, self.settings.reference_kept)

@@ -1,5 +1,5 @@
-"""Logs: one JSON object a line on stderr, with a catalogued code. Personal data cannot get in: only the keys
-below pass, and only with values of their form; everything else is dropped and counted.
+"""Logs: one JSON object a line on stderr, with a catalogued code. Personal data cannot get in: only the keys below pass, and
+only with values of their catalogue; another text becomes "other", everything else is dropped and counted.
 
 `log("push-sent", ehr="msp", count=3)` writes {"at", "level", "code", "message", "ehr", "count"}.
 """
@@ -7,12 +7,12 @@ below pass, and only with values of their form; everything else is dropped and c
 from __future__ import annotations
 
 import logging
-import math
 import re
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -62,16 +62,52 @@ CODES: Mapping[str, tuple[str, str]] = {
     "library-said": ("warning", "a library said something; its words are not kept"),
     "log-unknown": ("error", "a code that is not in the catalogue was logged"),
 }
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
-_ROUTE = re.compile(r"/[A-Za-z0-9_.\-/{}$:]{0,119}")
-_PLACE = re.compile(r"[A-Za-z0-9_./\-]{1,120}:\d{1,6}")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
-_NUMBERS = frozenset({"count", "seconds", "status", "attempts", "port", "processes", "dropped", "bytes", "version", "step"})
-# key -> form of its text. `route` is the template (/fhir/{type}/{id}), never the path that came; `error` a class name.
-_TEXTS: Mapping[str, re.Pattern[str]] = {
-    "ehr": _CODE, "state": _CODE, "reason": _CODE, "rule": _CODE, "type": _CODE, "method": _CODE, "request_id": _CODE, "job": _CODE,
-    "mapping": _CODE, "view": _CODE, "client": _CODE, "unit": _CODE, "error": _CODE, "kind": _CODE, "logger": _CODE, "host": _CODE,
-    "route": _ROUTE, "where": _PLACE, "until": _INSTANT,
+REASONS = frozenset({"secret-unreadable"})
+STATES = frozenset({"debug", "info", "warning", "error", "critical"})  # how loudly a library spoke
+OTHER = "other"  # what stands for a value that is not in its catalogue
+REQUEST_ID = r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._-]{8,64}"  # letter and digit: else a name, a phone or a date is one
+LARGEST = 10_000_000  # no number of a person has so few digits
+_JOB = re.compile(r"(?:push|pull|directory|consents|retention|sync)(?:-(?P<ehr>.+))?-(?:ehr|store|fault)")
+_PLACE = re.compile(r"(?P<file>\w+\.py):\d{1,6}")
+_declared: set[str] = set()
+
+
+def declare(names: Iterable[str]) -> None:
+    """Keys of the network file (clients, EHRs) that lines may carry from now on."""
+    _declared.update(names)
+
+
+@cache
+def _files() -> frozenset[str]:
+    return frozenset(path.name for path in Path(__file__).parent.rglob("*.py"))
+
+
+def _exceptions(kind: type[BaseException] = BaseException) -> Iterator[str]:
+    yield kind.__name__
+    for each in kind.__subclasses__():
+        yield from _exceptions(each)
+
+
+def _of_a_job(value: str) -> bool:
+    found = _JOB.fullmatch(value)
+    return found is not None and (found["ehr"] is None or found["ehr"] in _declared)
+
+
+def _of_ours(value: str) -> bool:
+    found = _PLACE.fullmatch(value)
+    return found is not None and found["file"] in _files()
+
+
+def _of_a_library(value: str) -> bool:
+    """A logger that there is, of a module that was loaded."""
+    return value == "py.warnings" or (value in logging.root.manager.loggerDict and value.partition(".")[0] in sys.modules)
+
+
+_NUMBERS = frozenset({"count", "seconds", "status", "attempts", "port", "processes", "dropped"})
+# key -> whether a text is of its catalogue. `error` is a class of exception, `where` a line of ours.
+_TEXTS: Mapping[str, Callable[[str], object]] = {
+    "ehr": _declared.__contains__, "client": _declared.__contains__, "job": _of_a_job, "reason": REASONS.__contains__, "state": STATES.__contains__,
+    "error": lambda value: value in set(_exceptions()), "where": _of_ours, "logger": _of_a_library, "request_id": re.compile(REQUEST_ID).fullmatch,
 }  # fmt: skip
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -97,13 +133,13 @@ def failure(error: BaseException) -> dict[str, str]:
 
 
 def allowed(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that may be logged, with values of their form; `dropped` counts the others."""
+    """The keys that may be logged, with values of their catalogue; `dropped` counts the others."""
     kept: dict[str, Any] = {}
     for key, value in keys.items():
-        if key in _NUMBERS and isinstance(value, int | float) and math.isfinite(value):
+        if key in _NUMBERS and isinstance(value, int | float) and abs(value) < LARGEST:
             kept[key] = round(value, 6)
-        elif key in _TEXTS and isinstance(value, str) and _TEXTS[key].fullmatch(value):
-            kept[key] = value
+        elif key in _TEXTS and isinstance(value, str):
+            kept[key] = value if _TEXTS[key](value) else OTHER
     lost = len(keys) - len(kept)
     return kept | {"dropped": lost} if lost else kept
 

@@ -10,13 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adapter.clock import Clock
 from adapter.errors import Issue, TooLarge
 from adapter.fhir import dumps, outcome
-from adapter.logs import failure, log
+from adapter.logs import REQUEST_ID, failure, log
 from adapter.web.refusals import UNFORESEEN
 
 REQUESTS = Counter("liaison_requests_total", "Requests answered", ["route", "method", "status"])
 SECONDS = Histogram("liaison_request_seconds", "Time to answer", ["route"])
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a label is one of these, never the caller's text
-_REQUEST_ID = re.compile(rb"(?=[^0-9]*[0-9])[A-Za-z0-9._-]{8,64}")  # a word alone, which may be a name, is none
+_REQUEST_ID = re.compile(REQUEST_ID.encode())
 _HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
