@@ -1,4 +1,4 @@
-"""Scenarios of france.md 8 end to end: F4 to F9 and F12 (F1: test_story.py, F2: with the views)."""
+"""Scenarios of france.md 8 end to end: F4 to F9 and F12 (F1: test_story.py, F2: test_mother.py)."""
 
 from __future__ import annotations
 
