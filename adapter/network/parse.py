@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,17 @@ def zone(node: yaml.Node, path: str) -> str:
     return written
 
 
+def misplaced(network: Network, client: ClientEntry) -> Iterator[str]:
+    """What a client of this organisation may not be: it would act as somebody else."""
+    if client.unit and network.organisation_of_unit(client.unit) not in (None, client.organisation):
+        yield "its unit belongs to another organisation"
+    if client.person and network.organisation_of_person(client.person) not in (None, client.organisation):
+        yield "its person belongs to another organisation"
+    organisation = network.organisation(client.organisation)
+    if client.role == "clinic" and organisation and organisation.kind != "clinic":
+        yield "role clinic reads whole resources on /fhir: it is for clients of a clinic, this organisation is of kind service"
+
+
 class _Reading:
     """One pass over one file: what was read, and where each key was, for the checks across entries."""
 
@@ -80,8 +91,8 @@ class _Reading:
                 reader.say(node, path, "no such " + ("key" if kind == "any" else kind) + " in this file" + self.near(kinds, name))
         network = Network(**found)
         for client in network.clients:
-            if client.unit and network.organisation_of_unit(client.unit) not in (None, client.organisation):
-                reader.say(self.places["client", client.id], "clients", "its unit belongs to another organisation")
+            for problem in misplaced(network, client):
+                reader.say(self.places["client", client.id], "clients", problem)
         return network
 
     def near(self, kinds: tuple[str, ...], name: str) -> str:

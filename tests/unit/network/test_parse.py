@@ -87,6 +87,8 @@ def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_g
         ("unit: coursier, phone", "unit: coursiers, phone", "coursiers", "no such unit in this file; did you mean coursier?"),
         ("organisation: asso, unit", "organisation: assso, unit", "assso", "no such organisation in this file; did you mean asso?"),
         ("organisation: asso, unit", "organisation: clinic, unit", "asso-app", "its unit belongs to another organisation"),
+        ("unit: coursier, secret_file", "role: clinic, secret_file", "asso-app", "role clinic reads whole resources on /fhir"),
+        ("unit: coursier, secret_file", "person: gp, secret_file", "asso-app", "its person belongs to another organisation"),
         ("unit: coursier, phone", "phone", "key: lea", "expected exactly one of unit and organisation"),
         ("role: doctor", "role: docteur", "docteur", "expected one of doctor"),
         ("{clinic: Organization/77", "{clinc: Organization/77", "clinc:", "no such key in this file; did you mean clinic?"),
@@ -217,3 +219,9 @@ def test_parse_answers_or_refuses_whatever_is_changed_in_a_good_file(place: int,
         assert refused_.fix and "network.yaml:" in str(refused_)
     else:
         assert from_json(to_json(network)) == network
+
+
+def test_parse_takes_any_other_role_at_a_service_and_role_clinic_at_a_clinic() -> None:
+    for role in ("service", "officer", "operator", "device"):
+        assert parse(changed(("unit: coursier, secret_file", f"role: {role}, secret_file"))).client("asso-app") is not None
+    assert parse(changed(("id: clinic-app,", "id: clinic-app, role: clinic, person: gp,"))).client("clinic-app") is not None
