@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from adapter.clock import instant
 from adapter.dossier import Dossier
 from adapter.errors import Invalid
 from adapter.ports import Change, Resource
@@ -97,20 +96,3 @@ def changes(dossier: Dossier, resources: list[Resource], *, origin: Literal["por
     ranked = sorted(resources, key=lambda each: ORDER.index(each["resourceType"]) if each["resourceType"] in ORDER else len(ORDER))
     known = {each["id"] for each in (dossier.task, dossier.request, *dossier.consents, *dossier.following)}
     return [Change("update" if each["id"] in known else "create", each["resourceType"], each["id"], each, origin=origin) for each in ranked]
-
-
-def heard(scene: verbs.Scene, activity: str, target: Resource, *, by: str, at: str, how: str = "") -> Resource:
-    """Provenance of an agreement or a withdrawal: who heard it, when and how."""
-    id = scene.new_id()
-    agent: Resource = {"who": {"reference": by or scene.by}}
-    if how:
-        agent["role"] = [scene.coded("agreement-way", how)]
-    return {
-        "resourceType": "Provenance",
-        "id": id,
-        "target": [{"reference": f"{target['resourceType']}/{target['id']}"}],
-        "occurredDateTime": at or instant(scene.at),
-        "recorded": instant(scene.at),
-        "activity": scene.coded("activity", activity),
-        "agent": [agent],
-    }

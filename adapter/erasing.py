@@ -12,16 +12,15 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from adapter import dossier, fhir
+from adapter import dossier, traces
 from adapter.audit import events, pages, register
 from adapter.audit.erasures import ERASE, LARGEST, ranges
 from adapter.audit.told import told
 from adapter.audit.verifying import patient_in
 from adapter.dossier import Dossier, content, split
 from adapter.errors import Conflict, NotFound
-from adapter.fhir.parameters import parameters
 from adapter.flows import Flows
-from adapter.ports import Change, Clause, Principal, Query, Uow, Version
+from adapter.ports import Change, Principal, Uow, Version
 from adapter.referral import codes, verbs
 from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
@@ -77,14 +76,14 @@ def end(story: Flows, uow: Uow, who: Principal, patient: str) -> Ended:
             story.receive(uow, acting, [Change("create", "Communication", notice["id"], notice, origin="intake")])
         if _noticed(dossier.load(uow, found.task_version.id), story):
             notices.append((found.owner, of_task(found.task)))
-    waiting = sum(uow.letters_waiting(version.type, version.id) for version in _resources(uow, patient))
+    waiting = sum(uow.letters_waiting(version.type, version.id) for version in traces.of_person(uow, patient))
     return Ended(ended, tuple(notices), waiting)
 
 
 def erase(story: Flows, uow: Uow, who: Principal, patient: str, *, sealed: Sealed, unsent: bool = False) -> Erased:
     """Destroys the content of every version of every resource about the person and of every event about them. Raises Conflict
     when a referral runs or an EHR was not told yet (`unsent`: then it is left untold, and listed)."""
-    everything = list(_resources(uow, patient))
+    everything = list(traces.of_person(uow, patient))
     waiting = sum(uow.letters_waiting(version.type, version.id) for version in everything)
     if any(found.task["status"] not in TERMINAL for found in _referrals(uow, patient)):
         raise Conflict("a referral of this person still runs: it is ended first", code="conflict")
@@ -110,27 +109,6 @@ def _referrals(uow: Uow, patient: str) -> Iterator[Dossier]:
     for version in dossier.pointing(uow, "Task", "patient", patient):
         if found := dossier.load(uow, version.id):
             yield found
-
-
-def _resources(uow: Uow, patient: str) -> Iterator[Version]:
-    """Every resource about the person, each once: the Patient last, so that the others are still found by it."""
-    found: dict[tuple[str, str], Version] = {}
-    own = uow.current(*split(patient))
-    for type in sorted(fhir.CORE_TYPES):
-        if type not in ("Patient", "AuditEvent") and "patient" in parameters(type):
-            found |= {(each.type, each.id): each for each in _all(uow, type, "patient", patient)}
-    for target in [*found.values(), *([own] if own else [])]:
-        found |= {(each.type, each.id): each for each in _all(uow, "Provenance", "target", target.reference)}
-    yield from found.values()
-    if own and not own.deleted:
-        yield own
-
-
-def _all(uow: Uow, type: str, param: str, target: str) -> Iterator[Version]:
-    after: tuple[str, str] | None = None
-    while page := uow.search(Query(type, (Clause(param, "reference", (target,)),), count=500, after=after)):
-        yield from page
-        after = ("", page[-1].id)
 
 
 def _unaware(story: Flows, uow: Uow, who: Principal, found: Dossier) -> bool:

@@ -13,15 +13,19 @@ from typing import Any, Literal
 
 import orjson
 
-from adapter import acts, dossier, followed, lifecycle
+from adapter import acts, dossier, followed, lifecycle, refusal, witness
+from adapter import receipt as receipts
 from adapter.agreements import Agreements
 from adapter.audit import events
 from adapter.audit.queries import cleaned
-from adapter.dossier import Dossier, content
-from adapter.errors import Conflict, Invalid, NeedsMatch, NotFound, Stale
-from adapter.intake import Intake, Receipt
-from adapter.network import Network
+from adapter.dossier import Dossier, content, split
+from adapter.errors import Conflict, Forbidden, Invalid, NeedsMatch, NotFound, Stale
+from adapter.intake import Intake
+from adapter.mapping.context import Remark
+from adapter.network import PRESCRIBER, Network
 from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Uow, Version
+from adapter.receipt import Receipt
+from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
 from adapter.showing import Revealed, Window
 from adapter.subset import Subset
@@ -78,11 +82,13 @@ class Flows:
             details = [("mapping", mapping), ("count", str(len(mapped.dropped))), ("paths", ",".join(mapped.dropped))]
             uow.audit(events.act(who, "intake-dropped", at=uow.at, request_id=request_id, details=details))
         if mapped.refused:
-            count = f"refused-at-proposal:{who.organisation}"
-            uow.keep(count, str(int(uow.kept(count) or b"0") + 1).encode())
-        changes = self.intake.changes(uow, mapped, parent, practice=record.get("cabinet_informe") == "oui", replacing=replacing)
+            refusal.count(uow, who.organisation)
+        changes = self.intake.changes(uow, who, mapped, parent, practice=record.get("cabinet_informe") == "oui", replacing=replacing)
+        if stopped := self._stopped(uow, who, changes, request_id=request_id):
+            mapped.warnings.append(Remark("opposition", mapping, stopped))
+            return replace(receipts.first(mapped, [], self.network.zone), status="not-sent")
         tasks = [content(version) for version in self.receive(uow, who, changes, request_id=request_id) if version.type == "Task"]
-        receipt = self.intake.receipt(mapped, tasks)
+        receipt = receipts.first(mapped, tasks, self.network.zone)
         if tasks and who.role == "clinic":
             patient, made = tasks[0]["for"]["reference"], frozenset(task["id"] for task in tasks)
             units = [line["unit"] for line in receipt.referrals]
@@ -93,16 +99,27 @@ class Flows:
             uow.remember(name, digest, receipt.dumps())
         return receipt
 
+    def _stopped(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str) -> str:
+        """What the caller is told where the person opposed to a recipient of these requests; "" where nobody did."""
+        made = [each.resource for each in changes if each.resource]
+        requests = {f"ServiceRequest/{each['id']}": each for each in made if each["resourceType"] == "ServiceRequest"}
+        tasks = [each for each in made if each["resourceType"] == "Task"]
+        against = [each for each in tasks if refusal.opposed(uow, self.network, requests[each["focus"]["reference"]], split(each["owner"]["reference"])[1])]
+        if not against:
+            return ""
+        return refusal.told(uow, who, self.network, patient_of(against[0]), map(of_task, against), request_id=request_id)
+
     def _replayed(self, uow: Uow, once: str, digest: str) -> Receipt | None:
         kept = uow.remembered(once)
         if kept and kept[0] != digest:
             raise Conflict("this record was received before with other content; send it under another id or key", code="duplicate")
-        return self.intake.refreshed(uow, Receipt.loads(kept[1], replayed=True)) if kept else None
+        return receipts.refreshed(uow, Receipt.loads(kept[1], replayed=True), self.network.zone) if kept else None
 
     def agree(self, uow: Uow, who: Principal, mapping: str, record: str, heard: Mapping[str, Any], *, request_id: str = "") -> Receipt:
         """One of the two agreements, heard after the record was taken down; with both, the draft is sent.
 
-        `heard`: {who: doctor | patient, agreed, heard_by?, at?, how?}. A patient's "no" gives the draft up.
+        `heard`: {who: doctor | patient, agreed, heard_by?, at?, how?}. A doctor's "no" gives the draft up; a patient's leaves a
+        count and no identity, or ends like a withdrawal what was sent in urgency.
         """
         self.intake.document(mapping)
         kept = uow.remembered(_once(who, mapping, record))
@@ -112,16 +129,30 @@ class Flows:
         if side is None or not isinstance(heard.get("agreed"), bool):
             raise Invalid("expected who (doctor or patient) and agreed (true or false)", code="required", expression="who")
         receipt = Receipt.loads(kept[1])
-        for line in receipt.referrals:
-            found = dossier.load(uow, line["task"])
-            if found is None or not (found.task["status"] == "draft" or (side == "patient" and unagreed(found))):
+        found = [each for line in receipt.referrals if (each := dossier.load(uow, line["task"]))]
+        if side == "patient" and not heard["agreed"]:
+            self._declined(uow, who, found, heard, request_id=request_id)
+            return receipts.refreshed(uow, receipt, self.network.zone)
+        for each in found:
+            if not (each.task["status"] == "draft" or (side == "patient" and unagreed(each))):
                 continue
-            if not heard["agreed"] and found.task["status"] != "draft":
-                self.withdraw(uow, who, found, heard, request_id=request_id)  # it was sent in urgency
+            if heard["agreed"] and refusal.opposed(uow, self.network, each.request, each.owner):
+                said = refusal.told(uow, who, self.network, patient_of(each.request), [of_task(each.task)], request_id=request_id)
+                receipt = replace(receipt, warnings=(*receipt.warnings, {"path": "opposition", "mapping": mapping, "text": said}))
                 continue
-            changes = self.intake.agreed(uow, found, self.agreements.scene(uow, who), side, heard, tuple(self.window.terms["capacity"].terms))
-            self.receive(uow, who, changes, request_id=request_id)
-        return self.intake.refreshed(uow, receipt)
+            self.receive(uow, who, self.intake.agreed(self.agreements.case(uow, who, each), side, heard), request_id=request_id)
+        return receipts.refreshed(uow, receipt, self.network.zone)
+
+    def _declined(self, uow: Uow, who: Principal, found: Sequence[Dossier], heard: Mapping[str, Any], *, request_id: str) -> None:
+        """The person said no: what was never sent is forgotten, what runs in urgency ends."""
+        unsent = [each for each in found if refusal.unsent(uow, each)]
+        for each in found:
+            if each in unsent:
+                witness.heard(self.agreements.case(uow, who, each), heard)  # somebody who may have heard it, or nothing happens
+            elif unagreed(each):
+                self.withdraw(uow, who, each, heard, request_id=request_id)
+        if unsent:
+            refusal.forget(uow, who, unsent, systems=self.writer.systems, request_id=request_id)
 
     # ── advance ──────────────────────────────────────────────────────────────────────────────────
     def advance(
@@ -139,16 +170,27 @@ class Flows:
         if if_match != shown.etag:
             raise Stale("the referral changed meanwhile; read it again")
         if verb in lifecycle.ACTS:
+            self._met(view, found)
+            if verb == "withdraw" and refusal.unsent(uow, found):
+                self._declined(uow, who, [found], arguments, request_id=request_id)
+                return shown
             self.agreements.live(uow, who, found, verb, arguments, request_id=request_id)
             return shown if verb in lifecycle.CLOSING else self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
         if verb in ("refer", "reorient"):
             if verb == "reorient":
                 acts.misdirected(found, dossier.pointing(uow, "ServiceRequest", "replaces", found.request_version.reference))
             record = {**arguments, "id": arguments.get("id") or self.writer.clock.new_id()}
-            self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == "reorient")
+            made = self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == "reorient")
+            if made.status == "not-sent":
+                raise Invalid(made.warnings[-1]["text"], expression="destinataire")
         else:
             self.receive(uow, who, acts.changes(found, acts.ACTS[verb](self.agreements.hand(uow, who, found), arguments)), request_id=request_id)
         return self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
+
+    def _met(self, view: str, found: Dossier) -> None:
+        """What a person said is written down by who may have met them. Raises Forbidden for a unit that has an offer in hand."""
+        if view != PRESCRIBER and not self.window.identity_shown(found):
+            raise Forbidden("this unit has not been shown who the person is: what the person says is for the practice to write down")
 
     # ── reveal ───────────────────────────────────────────────────────────────────────────────────
     def reveal(self, uow: Uow, who: Principal, view: str, id: str, *, lang: str = "fr", request_id: str = "") -> Revealed | None:
@@ -160,8 +202,10 @@ class Flows:
         return self.window.all(uow, who, view, lang=lang, request_id=request_id)
 
     def notices(self, uow: Uow, who: Principal, view: str) -> list[dict[str, Any]] | None:
-        """Closing notices of the caller's unit: a reference and what to do, nothing of the person (a declared exception)."""
-        return self.window.notices(uow, who, view)
+        """Closing notices of the caller's unit: a reference and what to do, nothing of the person (a declared exception). Of a
+        practice: what could not be sent for its patients."""
+        found = self.window.notices(uow, who, view)
+        return found if found is None or view != PRESCRIBER else [*found, *refusal.not_sent(uow, who.organisation)]
 
     def outgoing(self, uow: Uow, letter: Letter) -> Resource | None:
         """What may leave for the clinic's EHR now, by the view `dossier-clinique`; None: nothing."""

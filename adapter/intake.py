@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import orjson
-
-from adapter import acts, fhir, speaking
-from adapter.clock import Clock, instant
-from adapter.dossier import Dossier, content, split
+from adapter import acts, fhir, hearsay, speaking, witness
+from adapter.clock import Clock
+from adapter.consent import proof
+from adapter.dossier import Dossier, split
 from adapter.errors import Invalid, MappingError, NotFound
 from adapter.mapping import MapContext, Mapped, UnitFacts
 from adapter.mapping import Mapping as Document
@@ -23,38 +20,9 @@ from adapter.names import RPPS, Systems
 from adapter.network import Network
 from adapter.ports import Change, Clause, Principal, Query, Resource, Uow
 from adapter.referral import codes, due, spoken, verbs
+from adapter.witness import Case, witnessed
 
 ORDER = ("Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Consent", "ServiceRequest", "Provenance", "Appointment", "Task")
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the sender of a record is told. `status`: draft | requested | refused (the person said no: nothing is kept)."""
-
-    record: str
-    status: str
-    referrals: tuple[dict[str, Any], ...] = ()
-    warnings: tuple[dict[str, str], ...] = ()
-    dropped: tuple[str, ...] = ()
-    replayed: bool = False
-
-    def shown(self) -> dict[str, Any]:
-        return {
-            "record": self.record,
-            "status": self.status,
-            "referrals": list(self.referrals),
-            "warnings": list(self.warnings),
-            "dropped": list(self.dropped),
-        }
-
-    def dumps(self) -> bytes:
-        return orjson.dumps(self.shown())
-
-    @classmethod
-    def loads(cls, kept: bytes, *, replayed: bool = False) -> Receipt:
-        found: dict[str, Any] = orjson.loads(kept)
-        lists = {name: tuple(found[name]) for name in ("referrals", "warnings", "dropped")}
-        return cls(found["record"], found["status"], **lists, replayed=replayed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +45,34 @@ class Intake:
     ) -> Mapped:
         """The record as resources. A requester the network knows and a patient this clinic knows are used, not doubled;
         a further request (`parent`) is about the same patient, asked by the caller's organisation, one `replacing` it by
-        the same requester."""
+        the same requester. Raises Invalid where it names a witness of a third house."""
         document = self.document(name)
         if parent:
             here = self.context(uow, who, record, clinic=who.organisation)
             requester = parent.request["requester"]["reference"] if replacing else here.clinic
             context = replace(here, requester=requester, patient=parent.request["subject"]["reference"])
-            return document.to_fhir(dict(record), context=context)
+            return self._vouched(who, parent.clinic, record, document.to_fhir(dict(record), context=context))
         own = who.organisation if self._is_clinic(who.organisation) else ""
         context = self.context(uow, who, record, clinic=own or who.organisation)
         first = document.to_fhir(dict(record), context=context)
         requester = self._known_requester(first.resources)
         clinic = own or (self.network.organisation_of_person(split(requester)[1]) if requester else None) or who.organisation
+        self._vouched(who, clinic, record, first)
         patient = self._known_patient(uow, first.resources, clinic)
         if not requester and not patient:
             return first
         known = replace(context, clinic=f"Organization/{clinic}", requester=requester, patient=patient)
         return document.to_fhir(dict(record), context=known)
+
+    def _vouched(self, who: Principal, clinic: str, record: Mapping[str, Any], mapped: Mapped) -> Mapped:
+        """The same, when whoever is said to have heard an agreement or taken the record down is of the caller's house or of the
+        clinic."""
+        for resource in (each for each in mapped.resources if each["resourceType"] == "Provenance"):
+            for agent in resource["agent"]:
+                kind, key = split(str(agent["who"].get("reference", "")))
+                if kind == "PractitionerRole" and {each["code"] for each in agent["type"]["coding"]} & {"attester", "enterer"} and key != who.person:
+                    witness.witness(self.network, who, clinic, key, place=place_of(record, key))
+        return mapped
 
     def context(self, uow: Uow, who: Principal, record: Mapping[str, Any], *, clinic: str) -> MapContext:
         recipient = self.network.unit_organisation(str(record.get("destinataire", "")))
@@ -156,12 +135,15 @@ class Intake:
         return None
 
     def changes(
-        self, uow: Uow, mapped: Mapped, parent: Dossier | None = None, *, practice: bool = False, replacing: bool = False
+        self, uow: Uow, who: Principal, mapped: Mapped, parent: Dossier | None = None, *, practice: bool = False, replacing: bool = False
     ) -> list[Change]:
         """One change per resource that is new, in an order in which references resolve; Tasks get their spoken reference,
-        a further request says what it is based on (SDOHCC refer-1)."""
+        a further request says what it is based on (SDOHCC refer-1), attestations are sealed, and what somebody outside the
+        clinic told of the person is kept with the record."""
         found = [*mapped.resources, *self._practice(mapped.resources, parent)] if parent and practice else mapped.resources
         found = self._spoken_for(uow, mapped, found, parent)
+        found = [proof.sealed(each, salt=self.clock.secret()) if each["resourceType"] == "Consent" else each for each in found]
+        found = self._as_told(self._with_all(found), who, parent)
         ordered = sorted(found, key=lambda resource: ORDER.index(resource["resourceType"]) if resource["resourceType"] in ORDER else 0)
         made = []
         for resource in ordered:
@@ -178,6 +160,21 @@ class Intake:
                 resource = {"managingOrganization": {"reference": mapped_clinic(mapped)}} | resource
             made.append(Change("create", type, id, resource, origin="intake"))
         return made
+
+    def _as_told(self, found: list[Resource], who: Principal, parent: Dossier | None) -> list[Resource]:
+        """With the person as the caller tells, unless the caller is a clinic; a further request shows what the first may."""
+        if self._is_clinic(who.organisation):
+            return found
+        if parent:
+            said = hearsay.limit(parent, self.network, systems=self.systems)
+        else:
+            said = next((each for each in found if each["resourceType"] == "Patient"), None)
+        return hearsay.kept(found, said, self.systems) if said else found
+
+    def _with_all(self, found: list[Resource]) -> list[Resource]:
+        """The Provenance of a record points to what else was made of it, so that an erasure finds that too."""
+        others = [{"reference": f"{each['resourceType']}/{each['id']}"} for each in found if each["resourceType"] not in fhir.CORE_TYPES]
+        return [each | {"target": [*each["target"], *others]} if hearsay.taken_down(each, self.systems) else each for each in found]
 
     def _spoken_for(self, uow: Uow, mapped: Mapped, found: list[Resource], parent: Dossier | None) -> list[Resource]:
         """Where somebody must agree in the person's place, the referral waits as a draft, and the sender is told."""
@@ -211,74 +208,34 @@ class Intake:
                 return task | {"identifier": [*task.get("identifier", ()), {"system": system, "value": value}]}
             turn += 1
 
-    def agreed(
-        self, uow: Uow, found: Dossier, scene: verbs.Scene, side: Literal["doctor", "patient"], heard: Mapping[str, Any],
-        capacities: Collection[str] = (),
-    ) -> list[Change]:  # fmt: skip
+    def agreed(self, case: Case, side: Literal["doctor", "patient"], heard: Mapping[str, Any]) -> list[Change]:
         """The changes of one agreement heard later, with its Provenance; a "no" gives the draft up. Who agrees in the
         person's place is said by `given_by`: {capacity, name?}."""
-        referral = verbs.Referral(found.task, found.request, found.named)
-        by, at, how = (str(heard.get(name) or "") for name in ("heard_by", "at", "how"))
-        if by and self.network.person(by) is None:
-            raise Invalid("expected the key of a person of the network", code="not-found", expression="heard_by")
-        if at and not _instant(at):
-            raise Invalid("expected an instant with its zone", code="value", expression="at")
-        witness = f"PractitionerRole/{by}" if by else scene.by
+        found, scene, told = case.dossier, case.hand.scene, witness.heard(case, heard)
         if not heard["agreed"]:
-            return acts.changes(found, verbs.cancel(referral, scene, codes.CLOSED, actor="requester"), origin="intake")
-        speaker = None
-        if side == "patient":
-            speaker, named = self._speaker(uow, found, scene, heard, capacities)
-            referral = verbs.Referral(found.task, found.request, named)
+            return acts.changes(found, verbs.cancel(case.hand.referral, scene, codes.CLOSED, actor="requester"), origin="intake")
+        speaker, named = self._speaker(case, heard) if side == "patient" else (None, found.named)
+        referral = verbs.Referral(found.task, found.request, named)
         changed = verbs.agree(referral, scene, side, due=self.due(found.owner, scene.at, found.request.get("priority", "")))
         if side == "patient":
-            said, name = due.said(scene.at.astimezone(ZoneInfo(self.network.zone))), self.name(witness) or witness
-            changed = [attested(each, said, name, at or instant(scene.at)) for each in changed]
-        targets = [found.request] if side == "doctor" else list(found.named)
-        activity = "accord-medecin" if side == "doctor" else "accord-patient"
-        proofs = [acts.heard(scene, activity, target, by=witness, at=at, how=how) for target in targets]
+            local = told.at.astimezone(ZoneInfo(self.network.zone))
+            words = f"Recueillie le {due.said(local)}, entendue par {self.name(told.by) or told.by}."
+            changed = [attested(each, words, at=told.at, salt=self.clock.secret()) for each in changed]
+            done = witnessed(case, "accord-patient", found.named, told)
+        else:
+            done = witnessed(case, "accord-medecin", [found.request], told, author=str(found.request["requester"]["reference"]))
         spoken_by = [Change("create", "RelatedPerson", speaker["id"], speaker, origin="intake")] if speaker else []
-        return [*spoken_by, *acts.changes(found, [*changed, *proofs], origin="intake")]
+        return [*spoken_by, *acts.changes(found, [*changed, done], origin="intake")]
 
-    def _speaker(
-        self, uow: Uow, found: Dossier, scene: verbs.Scene, heard: Mapping[str, Any], capacities: Collection[str]
-    ) -> tuple[Resource | None, tuple[Resource, ...]]:
+    def _speaker(self, case: Case, heard: Mapping[str, Any]) -> tuple[Resource | None, tuple[Resource, ...]]:
         """Who speaks for the person (None: nobody else) and the Consents as agreed to by them."""
-        said, patient = heard.get("given_by"), str(found.request["subject"]["reference"])
+        said, found = heard.get("given_by"), case.dossier
         if said is not None and not isinstance(said, Mapping):
             raise Invalid("expected given_by as {capacity, name}", code="structure", expression="given_by")
-        speaker = speaking.proxy(uow, patient, said, scene, capacities) if said else None
-        who = speaking.standing_of(found.patient or {}, found.request, uow.at, systems=self.systems, zone=self.network.zone)
-        others = speaking.related(uow, patient)
+        speaker = speaking.proxy(case.uow, case.patient, said, case.hand.scene, tuple(case.terms["capacity"].terms)) if said else None
+        who = speaking.standing_of(found.patient or {}, found.request, case.uow.at, systems=self.systems, zone=self.network.zone)
+        others = speaking.related(case.uow, case.patient)
         return speaker, tuple(speaking.agreed_by(found.named, speaker, others, who=who, systems=self.systems))
-
-    def refreshed(self, uow: Uow, receipt: Receipt) -> Receipt:
-        """The receipt as things stand now."""
-        tasks = [content(found) for line in receipt.referrals if (found := uow.current("Task", line["task"]))]
-        status = receipt.status if not tasks else "draft" if any(task["status"] == "draft" for task in tasks) else "requested"
-        return replace(receipt, status=status, referrals=tuple(self.line(task) for task in tasks))
-
-    def receipt(self, mapped: Mapped, tasks: list[Resource]) -> Receipt:
-        warnings = tuple({"path": each.record_path, "mapping": each.document_place, "text": each.text} for each in mapped.warnings)
-        dropped = tuple(mapped.dropped)
-        if mapped.refused:
-            return Receipt(mapped.record_id, "refused", (), warnings, dropped)
-        status = "draft" if any(task["status"] == "draft" for task in tasks) else "requested"
-        return Receipt(mapped.record_id, status, tuple(self.line(task) for task in tasks), warnings, dropped)
-
-    def line(self, task: Resource) -> dict[str, Any]:
-        """One referral as its sender sees it."""
-        end = task.get("restriction", {}).get("period", {}).get("end")
-        at = datetime.fromisoformat(end) if end else None
-        return {
-            "reference": spoken.of_task(task),
-            "status": task["status"],
-            "task": task["id"],
-            "serviceRequest": split(task["focus"]["reference"])[1],
-            "unit": split(task.get("owner", {}).get("reference", ""))[1],
-            "due": end,
-            "dueSaid": {lang: due.said(at.astimezone(ZoneInfo(self.network.zone)), lang) for lang in ("fr", "en")} if at else None,
-        }
 
 
 def mapped_clinic(mapped: Mapped) -> str:
@@ -311,19 +268,20 @@ def instead(resource: Resource, parent: Dossier) -> Resource:
     return resource
 
 
-def attested(resource: Resource, said: str, witness: str, at: str) -> Resource:
-    """A Consent that was only proposed, now with the attestation of who heard the agreement and when."""
-    source = resource.get("sourceAttachment")
-    if resource["resourceType"] != "Consent" or not source:
-        return resource
-    proposal = base64.b64decode(source.get("data", "")).decode().partition("\n")[2]
-    text = f"ATTESTATION D'ACCORD\nRecueillie le {said}, entendue par {witness}.\n{proposal}".encode()
-    proof = {"data": base64.b64encode(text).decode(), "hash": base64.b64encode(hashlib.sha1(text, usedforsecurity=False).digest()).decode()}
-    return resource | {"dateTime": at, "sourceAttachment": source | proof | {"title": "Attestation d'accord", "creation": at}}
+def attested(consent: Resource, heard: str, *, at: datetime, salt: str) -> Resource:
+    """A Consent that was only proposed, now with the attestation of who heard the agreement and when (`heard`)."""
+    proposal = proof.said(consent) if consent["resourceType"] == "Consent" else None
+    if proposal is None:
+        return consent
+    text = "\n".join(["ATTESTATION D'ACCORD", heard, *proposal.splitlines()[1:]])
+    return proof.attested(consent, text, at=at, salt=salt, language=consent["sourceAttachment"].get("language", "fr"))
 
 
-def _instant(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False
+def place_of(record: Mapping[str, Any], value: str) -> str:
+    """Where in a record a value stands, as a path; "" where it does not."""
+    for name, found in record.items():
+        if found == value:
+            return str(name)
+        if isinstance(found, Mapping) and (below := place_of(found, value)):
+            return f"{name}.{below}"
+    return ""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from adapter.acts import Arguments, changes
 from adapter.clock import instant
 from adapter.consent import confirmation_stands, confirmed, information_owed, opposition, urgent, wider
+from adapter.consent.urgency import ACTIVITY as URGENCY
 from adapter.dossier import Dossier, content, load, pointing
 from adapter.errors import Forbidden, Invalid
 from adapter.mapping.context import SECRECY
@@ -131,6 +132,8 @@ def oppose(case: Case, arguments: Arguments) -> list[Change]:
     told, against = heard(case, arguments), arguments.get("against", RECIPIENT)
     if against not in (RECIPIENT, EVERYONE):
         raise Invalid(f"expected against as {RECIPIENT} or {EVERYONE}", code="value", expression="against")
+    if against == EVERYONE and not _practice(case):
+        raise Forbidden("a service writes down an opposition to itself alone; one to everyone is told to the practice: ask it")
     opposed = case.network.organisation_of_unit(case.dossier.owner) or ""
     deny = opposition(
         case.patient, id=case.hand.scene.new_id(), at=told.at, organisation=f"Organization/{case.dossier.clinic}",
@@ -143,6 +146,12 @@ def oppose(case: Case, arguments: Arguments) -> list[Change]:
     return made
 
 
+def _practice(case: Case) -> bool:
+    """Whether the caller is the clinic whose patient it is."""
+    house = case.network.organisation(case.who.organisation)
+    return house is not None and house.kind == "clinic" and house.key == case.dossier.clinic
+
+
 def _of_patient(case: Case) -> list[Dossier]:
     found = (load(case.uow, version.id) for version in pointing(case.uow, "Task", "patient", case.patient))
     return [each for each in found if each]
@@ -151,7 +160,8 @@ def _of_patient(case: Case) -> list[Dossier]:
 # ── urgency ──────────────────────────────────────────────────────────────────────────────────────
 def urgency(case: Case, arguments: Arguments) -> list[Change]:
     """A professional bound by secrecy goes without the person's agreement, for 72 hours, with a reason; it stands on the
-    officer's list. There is no other way round. Raises Forbidden for anyone else, or where the recipient is not bound."""
+    officer's list. There is no other way round. Once a request: after it ended, once more by another professional. Raises
+    Forbidden for anyone else, or where the recipient is not bound."""
     reason = case.hand.code(arguments, "reason", "urgency-reason")
     dossier, scene = case.dossier, case.hand.scene
     person = case.network.person(case.who.person or "")
@@ -164,6 +174,7 @@ def urgency(case: Case, arguments: Arguments) -> list[Change]:
         raise Invalid("expected an open referral to which the doctor agreed", expression="ServiceRequest.status")
     if any(each.get("status") == "active" for each in dossier.named):
         raise Invalid("the person agreed: nothing is to be done without", expression="Consent.status")
+    _first_time(case)
     act = urgent(
         f"ServiceRequest/{dossier.request['id']}", id=scene.new_id(), by=scene.by, to=f"Organization/{recipient.key}", bound=True,
         reason=reason, at=scene.at, systems=scene.systems,
@@ -171,6 +182,21 @@ def urgency(case: Case, arguments: Arguments) -> list[Change]:
     due = case.due(dossier.owner, scene.at, dossier.request.get("priority", ""))
     draft = dossier.task["status"] == "draft"
     return written(case, [act, *(verbs.sent(case.hand.referral, scene, due=due, urgent=True) if draft else [])])
+
+
+def _first_time(case: Case) -> None:
+    """Raises Invalid where an act of urgency runs on this request, where the caller made one before, where two were made."""
+    code = {"system": case.hand.scene.systems.code("activity"), "code": URGENCY}
+    acts = [each for each in case.dossier.told if code in each.get("activity", {}).get("coding", ())]
+    if not acts:
+        return
+    end = max(datetime.fromisoformat(each["occurredPeriod"]["end"]) for each in acts)
+    if case.uow.at < end:
+        raise Invalid(f"an act of urgency holds for this request until {instant(end)}", expression="Provenance.occurredPeriod")
+    by = {agent.get("who", {}).get("reference") for each in acts for agent in each.get("agent", ())}
+    if case.hand.scene.by in by or len(acts) > 1:
+        text = "urgency was declared for this request before: another professional may decide so once more, nobody after that; ask the person"
+        raise Invalid(text, expression="Provenance.agent")
 
 
 # ── what is told and owed ────────────────────────────────────────────────────────────────────────

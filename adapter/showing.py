@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from adapter import lifecycle
+from adapter import hearsay, lifecycle
 from adapter.audit import events
 from adapter.clock import instant
 from adapter.consent import anchored, decide, fresh, members, team, urgencies
@@ -24,7 +24,7 @@ from adapter.referral.spoken import of_task
 from adapter.sight import Sight, unsafe_contact
 from adapter.sync.pull import Cursor, cursor_name
 from adapter.views import Facts, View, card, classes, etag, pairwise, project
-from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, Writer, patient_of, withdrawn
+from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, KEEPER, Writer, patient_of, withdrawn
 
 EHR_VIEW = "dossier-clinique"
 MOST = 1000  # referrals of one list
@@ -165,6 +165,8 @@ class Window:
         if view == TEAM_VIEW and decision.rule != "basis:team":
             view = OUTSIDE_VIEW
         holder = who.organisation if view == PRESCRIBER else dossier.owner
+        if view != PRESCRIBER and (said := hearsay.limit(dossier, self.network, systems=self.writer.systems)):
+            dossier = replace(dossier, patient=said)
         unsafe = self._unsafe(uow, who, view, dossier)
         facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=self._stage(view, dossier), lang=lang, unsafe=unsafe)
         projected = [part for each in self._parts(uow, dossier, decision) if (part := project(each, self.views[view], facts=facts))]
@@ -273,6 +275,8 @@ class Window:
         """The query as a clinic's own software may ask it on /fhir; None: it may see nothing of that type."""
         if who.role != "clinic" or not (who.may(query.type, "r") or who.may(query.type, "s")):
             return None
+        if query.type in ("Practitioner", "PractitionerRole"):  # a provisional doctor is for whose record tells of him
+            return replace(query, clauses=(*query.clauses, Clause(AUTHOR, "token", (who.organisation, KEEPER))))
         if query.type in DIRECTORY:
             return query
         return replace(query, clauses=(*query.clauses, Clause(AUTHOR, "token", (who.organisation,))))

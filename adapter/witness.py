@@ -12,7 +12,7 @@ from adapter.dossier import Dossier
 from adapter.errors import Invalid
 from adapter.mapping import Terms
 from adapter.names import PROVENANCE_AGENT
-from adapter.network import Network
+from adapter.network import Network, Person
 from adapter.ports import Change, Principal, Resource, Uow
 from adapter.referral.scene import reference
 
@@ -54,14 +54,23 @@ class Heard:
 
 
 def heard(case: Case, arguments: Arguments) -> Heard:
-    """What `heard_by`, `at` and `how` say; the caller and now where they say nothing. Anyone of the network may have heard
-    the person, the caller writes it down. Raises Invalid naming the argument."""
-    key = str(arguments.get("heard_by") or case.who.person or "")
-    person = case.network.person(key)
-    if arguments.get("heard_by") and (person is None or not person.active):
-        raise Invalid("expected the key of a person of the network", code="not-found", expression="heard_by")
+    """What `heard_by`, `at` and `how` say; the caller and now where they say nothing. The caller writes down what somebody of
+    its own house or of the practice heard. Raises Invalid naming the argument."""
+    key = str(arguments.get("heard_by") or "")
+    person = witness(case.network, case.who, case.dossier.clinic, key) if key else case.network.person(case.who.person or "")
     how = case.hand.code(arguments, "how", "agreement-way") if arguments.get("how") else ""
-    return Heard(f"PractitionerRole/{key}" if person else case.hand.scene.by, _moment(case, arguments, "at"), how)
+    return Heard(f"PractitionerRole/{person.key}" if person else case.hand.scene.by, _moment(case, arguments, "at"), how)
+
+
+def witness(network: Network, who: Principal, clinic: str, key: str, *, place: str = "heard_by") -> Person:
+    """The person of the network who is said to have heard an agreement. Raises Invalid (`place`) for nobody, and for somebody
+    of a third house: neither the caller nor the practice can answer for what was heard there."""
+    person = network.person(key)
+    if person is None or not person.active:
+        raise Invalid("expected the key of a person of the network", code="not-found", expression=place)
+    if network.organisation_of_person(key) not in (who.organisation, clinic):
+        raise Invalid("expected somebody of your own organisation or of the practice concerned", expression=place)
+    return person
 
 
 def _moment(case: Case, arguments: Arguments, name: str) -> datetime:
@@ -77,9 +86,9 @@ def _moment(case: Case, arguments: Arguments, name: str) -> datetime:
     return found
 
 
-def witnessed(case: Case, activity: str, targets: Iterable[Resource], told: Heard, *, said: bool = True) -> Resource:
-    """The Provenance of something the person said (or, not `said`, was given): the person, who heard it and how, who wrote it
-    down. It points to the request too, so that whatever was heard about a referral is found by it."""
+def witnessed(case: Case, activity: str, targets: Iterable[Resource], told: Heard, *, said: bool = True, author: str = "") -> Resource:
+    """The Provenance of something the person (or `author`) said (or, not `said`, was given): who said it, who heard it and how,
+    who wrote it down. It points to the request too, so that whatever was heard about a referral is found by it."""
     scene, named = case.hand.scene, [reference(each) for each in targets]
     mine = reference(case.dossier.request)
     return {
@@ -90,7 +99,7 @@ def witnessed(case: Case, activity: str, targets: Iterable[Resource], told: Hear
         "recorded": instant(scene.at),
         "activity": scene.coded("activity", activity),
         "agent": [
-            *([_agent("author", case.patient)] if said else []),
+            *([_agent("author", author or case.patient)] if said else []),
             _agent("attester", told.by) | ({"role": [scene.coded("agreement-way", told.how)]} if told.how else {}),
             *([_agent("enterer", scene.by)] if scene.by != told.by else []),
         ],

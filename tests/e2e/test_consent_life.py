@@ -172,8 +172,8 @@ def test_opposition_to_the_recipient_wins_over_every_agreement_and_ends_what_run
     assert stage.act(COURSIER, VIEW, first, "oppose", **BY_PHONE) is not None
     assert stage.cards(COURSIER, VIEW) == [] and len(notices(stage)) == 2
     assert len(stage.cards(CARSAT, "as-carsat")) == 1  # another service is not meant
-    stage.sent(id="appel-4")  # agreed to again, but the opposition stands
-    assert stage.cards(COURSIER, VIEW) == []
+    assert stage.call(id="appel-4").status == "not-sent"  # the opposition stands
+    assert stage.cards(COURSIER, VIEW) == [] and len(stored(stage, "Task")) == 3
     deny = only(each for each in stored(stage, "Consent") if each["provision"]["type"] == "deny")
     assert deny["status"] == "active" and deny["provision"]["actor"][0]["reference"]["reference"] == "Organization/asso-coursiers"
     assert {each["target"][0]["reference"] for each in told(stage, "opposition")} >= {f"Consent/{deny['id']}"}

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from adapter.errors import Forbidden, Invalid
+from adapter.network import Person
+from adapter.ports import Change
 from adapter.showing import Revealed
 from tests.e2e.records import DOCTOR, TO_CARSAT, VIEW, acts, card, notices, only, stored, told
 from tests.e2e.stage import CALL, CARSAT, COURSIER, GP, Stage, staged
@@ -92,13 +94,56 @@ def test_urgency_before_the_doctor_agreed_is_refused(stage: Stage) -> None:
 
 
 def test_opposition_wins_over_urgency(stage: Stage) -> None:
-    stage.sent(id="appel-0", **TO_CARSAT)
+    stage.act(GP, DOCTOR, unasked(stage), "urgency", reason="danger-vital")
     stage.act(CARSAT, "as-carsat", card(stage, CARSAT, "as-carsat"), "oppose")
-    stage.call(**TO_CARSAT)
-    stage.agree("doctor")
-    draft = next(each for each in stage.cards(GP, DOCTOR) if each.card["state"] == "draft")
+    assert stage.cards(CARSAT, "as-carsat") == []
+    assert stage.call(**{**TO_CARSAT, "id": "appel-2"}).status == "not-sent"  # there is nothing that urgency could open
+
+
+def test_opposition_that_came_to_a_draft_wins_over_the_urgency_after_it(stage: Stage) -> None:
+    draft = unasked(stage)
+    deny = only(stored(stage, "Consent"))
+    made = {name: value for name, value in deny.items() if name not in ("meta", "identifier", "sourceAttachment")} | {"id": "deny-1", "status": "active"}
+    made["provision"] = {"type": "deny", "actor": deny["provision"]["actor"]}
+    stage.app.write_now(lambda story, uow: story.receive(uow, GP, [Change("create", "Consent", "deny-1", made, origin="intake")]))
     stage.act(GP, DOCTOR, draft, "urgency", reason="danger-vital")
     assert stage.cards(CARSAT, "as-carsat") == []
+
+
+SECOND = Person(key="dr-second", name="Dr Alix Second", role="doctor", organisation="msp-saint-eloi")
+
+
+def again(stage: Stage, person: str) -> None:
+    stage.act(replace(GP, person=person), DOCTOR, card(stage, GP, DOCTOR), "urgency", reason="danger-vital")
+
+
+def test_urgency_is_not_declared_again_while_it_holds_nor_by_the_same_person_after(stage: Stage) -> None:
+    stage.act(GP, DOCTOR, unasked(stage), "urgency", reason="danger-vital")
+    shown = card(stage, CARSAT, "as-carsat")
+    with pytest.raises(Invalid, match="holds for this request until 2026-03-09"):
+        again(stage, "dr-exemple")
+    stage.clock.tick(timedelta(hours=72))
+    with pytest.raises(Invalid, match="another professional"):
+        again(stage, "dr-exemple")
+    assert stage.see(CARSAT, "as-carsat", shown.id) is None and len(told(stage, "urgence")) == 1
+
+
+def test_urgency_is_declared_once_more_by_a_second_professional_and_then_by_nobody(stage: Stage) -> None:
+    network = stage.app.network
+    stage.app.apply_network(replace(network, people=(*network.people, SECOND, replace(SECOND, key="dr-troisieme"))))
+    stage.act(GP, DOCTOR, unasked(stage), "urgency", reason="danger-vital")
+    shown = card(stage, CARSAT, "as-carsat")
+    with pytest.raises(Invalid, match="holds for this request"):
+        again(stage, "dr-second")
+    stage.clock.tick(timedelta(hours=72))
+    again(stage, "dr-second")
+    assert stage.see(CARSAT, "as-carsat", shown.id) is not None
+    stage.clock.tick(timedelta(hours=72))
+    assert stage.see(CARSAT, "as-carsat", shown.id) is None
+    for person in ("dr-exemple", "dr-second", "dr-troisieme"):
+        with pytest.raises(Invalid, match="ask the person"):
+            again(stage, person)
+    assert len(told(stage, "urgence")) == 2
 
 
 def test_no_other_view_offers_urgency_or_the_team(stage: Stage) -> None:

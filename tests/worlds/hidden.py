@@ -81,7 +81,7 @@ def _another_answers(world: World, unit: str) -> None:
         if shown.card.get("state") == "requested":
             world.do(who, view, shown, "accept")
         shown = world.cards(who, view)[0]
-        world.do(who, view, shown, "withdraw", heard_by="coursier-lea")
+        world.do(who, view, shown, "withdraw", heard_by="dr-exemple")
 
 
 def _words_of_the_doctor(world: World, unit: str) -> None:

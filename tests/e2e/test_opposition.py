@@ -1,0 +1,158 @@
+"""Who may write an opposition down, whom it is against, and what a later call is told (workflow.md 4 and 6). Over the doors."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.e2e.stage import CALL, GP, Stage
+from tests.e2e.test_hearsay import FORM, VIEW, YES, act, cards, stored, taken
+from tests.unit.web.test_doors import Door
+from tests.unit.web.test_doors import stage as _stage
+
+stage = _stage
+MINE, POOL = "/views/prescripteur/referrals", "/views/saad/referrals"
+AGREED = CALL | {"accord_medecin": YES, "accord_patient": YES}
+FURTHER = {"destinataire": "saad-portage", "besoins": ["denutrition"], "accord_patient": YES}
+
+
+@pytest.fixture
+def door(stage: Stage) -> Door:
+    return Door(stage)
+
+
+def opposed(door: Door, against: str = "recipient") -> None:
+    """A referral to the couriers, and the person's opposition told to the practice."""
+    taken(door, "coursiers", "appel-coursier", AGREED)
+    assert act(door, "saint-eloi", MINE, cards(door, "saint-eloi", MINE)[0], "oppose", against=against, how="presence").status_code == 204
+
+
+def warning(receipt: Any) -> str:
+    (text,) = [each["text"] for each in receipt["warnings"] if each["path"] == "opposition"]
+    return str(text)
+
+
+def acts(stage: Stage) -> list[Any]:
+    rows = stage.app.read_now(lambda _, uow: uow.audit_rows(limit=100_000))
+    return [json.loads(row.event) for row in rows if b"opposition-told" in row.event]
+
+
+# ── a unit that has not met the person ───────────────────────────────────────────────────────────
+@pytest.fixture
+def offer(door: Door) -> Any:
+    """What a pool holds before it accepts: a need, a deadline, no name."""
+    taken(door, "coursiers", "appel-coursier", AGREED)
+    assert act(door, "coursiers", VIEW, cards(door)[0], "refer", **FURTHER).status_code == 200
+    (found,) = cards(door, "saad", POOL)
+    assert "person" not in found
+    return found
+
+
+@pytest.mark.parametrize("verb", ["withdraw", "oppose", "narrow", "inform", "confirm"])
+@pytest.mark.parametrize("more", [{}, {"heard_by": "aide-noe"}, {"heard_by": "dr-exemple", "against": "everyone"}])
+def test_pool_with_an_offer_writes_down_nothing_that_the_person_said(door: Door, stage: Stage, offer: Any, verb: str, more: dict[str, str]) -> None:
+    before = stored(stage, "Task"), stored(stage, "Consent"), stored(stage, "Provenance")
+    answer = act(door, "saad", POOL, offer, verb, needs=["aide-alimentaire"], **more)
+    assert answer.status_code == 403 and "practice" in answer.json()["issue"][0]["diagnostics"]
+    assert (stored(stage, "Task"), stored(stage, "Consent"), stored(stage, "Provenance")) == before
+    assert len(cards(door)) == 1 and len(cards(door, "saad", POOL)) == 1
+
+
+def test_pool_that_accepted_may(door: Door, offer: Any) -> None:
+    taken_on = act(door, "saad", POOL, offer, "accept").json()
+    answer = act(door, "saad", POOL, {"id": taken_on["id"], "etag": cards(door, "saad", POOL)[0]["etag"]}, "oppose", heard_by="aide-noe")
+    assert answer.status_code == 204 and cards(door, "saad", POOL) == [] and len(cards(door)) == 1
+
+
+# ── against whom ─────────────────────────────────────────────────────────────────────────────────
+def test_service_opposes_to_itself_alone_and_is_told_to_ask_the_practice_for_more(door: Door, stage: Stage) -> None:
+    taken(door, "coursiers", "appel-coursier", AGREED)
+    taken(door, "saint-eloi", "fiche-st-eloi", FORM)
+    answer = act(door, "coursiers", VIEW, cards(door)[0], "oppose", against="everyone", heard_by="dr-exemple")
+    assert answer.status_code == 403 and "ask it" in answer.json()["issue"][0]["diagnostics"]
+    assert len(cards(door)) == 1 and len(cards(door, "carsat", "/views/as-carsat/referrals")) == 1
+    assert act(door, "coursiers", VIEW, cards(door)[0], "oppose").status_code == 204
+    assert cards(door) == [] and len(cards(door, "carsat", "/views/as-carsat/referrals")) == 1
+
+
+def test_opposition_to_everyone_is_written_down_by_the_practice(door: Door) -> None:
+    taken(door, "saint-eloi", "fiche-st-eloi", FORM)
+    opposed(door, "everyone")
+    assert cards(door) == cards(door, "carsat", "/views/as-carsat/referrals") == cards(door, "saint-eloi", MINE) == []
+
+
+# ── a later call ─────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("against", ["recipient", "everyone"])
+@pytest.mark.parametrize("agreed", [True, False])
+def test_later_call_of_a_service_is_told_that_it_cannot_be_sent_and_not_why(door: Door, stage: Stage, against: str, agreed: bool) -> None:
+    opposed(door, against)
+    before = {type: len(stored(stage, type)) for type in ("Task", "ServiceRequest", "Consent", "Patient", "Provenance")}
+    receipt = taken(door, "coursiers", "appel-coursier", (AGREED if agreed else CALL) | {"id": "appel-2"})
+    assert (receipt["status"], receipt["referrals"]) == ("not-sent", [])
+    assert warning(receipt) == "this cannot be sent, nothing was taken in; the practice knows why" and "oppos" not in warning(receipt)
+    assert {type: len(stored(stage, type)) for type in before} == before
+    (event,) = acts(stage)
+    assert event["outcome"] == "0" and "Zyx" not in json.dumps(event)
+
+
+@pytest.mark.parametrize("against", ["recipient", "everyone"])
+def test_practice_is_told_why_and_has_what_was_not_sent_on_its_list(door: Door, stage: Stage, against: str) -> None:
+    opposed(door, against)
+    taken(door, "coursiers", "appel-coursier", AGREED | {"id": "appel-2"})
+    form = FORM | {"id": "fiche-2", "destinataire": "coursier-rouen", "motifs": ["acces-droits"]}
+    receipt = taken(door, "saint-eloi", "fiche-st-eloi", form)
+    assert receipt["status"] == "not-sent" and "the person opposed" in warning(receipt)
+    listed = door("GET", "/views/prescripteur/notices", headers=door.token("saint-eloi"))
+    found = listed.json()["notices"]
+    assert len(found) == 2 and all(each["reference"] and "opposée" in each["text"] for each in found) and "Zyx" not in listed.text
+    assert "opposée" not in door("GET", "/views/coursier-dac-asso/notices", headers=door.token("coursiers")).text
+    stage.clock.tick(timedelta(days=31))
+    assert door("GET", "/views/prescripteur/notices", headers=door.token("saint-eloi")).json()["notices"] == []
+
+
+def test_record_that_was_not_sent_is_judged_anew_when_it_comes_again(door: Door, stage: Stage) -> None:
+    opposed(door)
+    record = AGREED | {"id": "appel-2"}
+    assert taken(door, "coursiers", "appel-coursier", record)["status"] == "not-sent"
+    deny = next(each for each in stored(stage, "Consent") if each["provision"]["type"] == "deny")
+    from adapter.ports import Change
+
+    ended = Change("update", "Consent", deny["id"], deny | {"status": "inactive"}, origin="device")
+    stage.app.write_now(lambda story, uow: story.receive(uow, GP, [ended]))
+    assert taken(door, "coursiers", "appel-coursier", record)["status"] == "requested" and len(cards(door)) == 1
+
+
+def test_other_recipients_and_other_persons_are_not_meant(door: Door) -> None:
+    opposed(door)
+    assert taken(door, "saint-eloi", "fiche-st-eloi", FORM)["status"] == "requested"
+    other = CALL["personne"] | {"nom": "Zyxautre", "nom_naissance": "Zyxautre", "naissance": "1950-05-06"}
+    assert taken(door, "coursiers", "appel-coursier", AGREED | {"id": "appel-2", "personne": other})["status"] == "requested"
+
+
+def test_agreement_to_a_draft_against_which_an_opposition_came_is_not_sent(door: Door, stage: Stage) -> None:
+    taken(door, "coursiers", "appel-coursier", CALL)
+    draft = stored(stage, "Consent")[0]
+    role = draft["provision"]["actor"][0]["role"]
+    actor = [{"role": role, "reference": {"reference": "Organization/asso-coursiers"}}]
+    deny = {name: value for name, value in draft.items() if name not in ("id", "meta", "identifier", "sourceAttachment")}
+    deny |= {"status": "active", "provision": {"type": "deny", "actor": actor}}
+    answer = door("POST", "/fhir/Consent", content=json.dumps(deny), headers=door.token("saint-eloi"))
+    assert answer.status_code == 201, answer.text
+    for who in ("doctor", "patient"):
+        heard = {"who": who, "agreed": True, "heard_by": "coursier-lea"}
+        receipt = door("POST", "/intake/appel-coursier/appel-1/agreements", json=heard, headers=door.token("coursiers")).json()
+        assert receipt["status"] == "draft" and "cannot be sent" in warning(receipt)
+    assert [each["status"] for each in stored(stage, "Task")] == ["draft"] and stage.push() == 0
+
+
+def test_further_service_that_the_person_opposed_is_refused_to_who_asks_it(door: Door, stage: Stage) -> None:
+    taken(door, "coursiers", "appel-coursier", AGREED)
+    act(door, "coursiers", VIEW, cards(door)[0], "refer", **FURTHER)
+    act(door, "saad", POOL, cards(door, "saad", POOL)[0], "accept")
+    act(door, "saad", POOL, cards(door, "saad", POOL)[0], "oppose", heard_by="aide-noe")
+    answer = act(door, "coursiers", VIEW, cards(door)[0], "refer", **FURTHER)
+    assert answer.status_code == 422 and "cannot be sent" in answer.json()["issue"][0]["diagnostics"]
+    assert cards(door, "saad", POOL) == []
