@@ -28,6 +28,7 @@ from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, KEEPER, Writer, p
 
 EHR_VIEW = "dossier-clinique"
 MOST = 1000  # referrals of one list
+TRAITS = ("D1", "D2")  # at most, of a patient who is looked for: names and numbers, date of birth and sex
 TEAM_VIEW, OUTSIDE_VIEW = "as-msp-equipe", "as-carsat"  # who is not of the person's team sees the second (workflow.md 5)
 
 
@@ -127,14 +128,17 @@ class Window:
             uow.audit(events.denied(who, "Task", reason="view-not-assigned", view=view, at=uow.at, request_id=request_id))
             return None
         shown = (self.show(uow, who, view, each, lang=lang, request_id=request_id) for each in self.dossiers(uow, who, view))
-        return [each for each in shown if each]
+        found = [each for each in shown if each]
+        if not found:  # that there is nothing is an answer too, and leaves its event
+            uow.audit(events.act(who, "worklist", at=uow.at, request_id=request_id, details=[("view", view), ("count", "0")]))
+        return found
 
     def dossiers(self, uow: Uow, who: Principal, view: str, id: str = "") -> list[Dossier]:
         """Every referral the caller holds in this view, newest call first, or the one it knows under `id`; whether it may
         be shown is still to be decided. No edit of what is hidden moves one in this order."""
         known = [version.id for version in self._known_as(uow, who, view, HOLDER, f"|{id}")]
         loaded = [found for task in known or ([""] if id else []) if (found := load(uow, task))]
-        return sorted(loaded, key=lambda each: (_authored(each), each.task["id"]), reverse=True)
+        return sorted(loaded, key=lambda each: (_at(each, "authoredOn"), each.task["id"]), reverse=True)
 
     def _known_as(self, uow: Uow, who: Principal, view: str, index: str, value: str, *more: Clause) -> list[Version]:
         """The Tasks that the caller knows under one of its own ids. Always one statement, whatever there is."""
@@ -198,12 +202,13 @@ class Window:
             return None
         return next(iter(self._letter_look(uow, letter, dossier)[1].resources), None)
 
-    def leaving(self, uow: Uow, letter: Letter, dossier: Dossier) -> bool:
-        """Whether the letter's resource may leave at this moment; then the disclosure is recorded in this unit."""
+    def leaving(self, uow: Uow, letter: Letter, dossier: Dossier, *, seeking: bool = False) -> bool:
+        """Whether the letter's resource (`seeking`: the traits to look for its patient by) may leave at this moment; then the
+        disclosure is recorded in this unit."""
         who, look = self._letter_look(uow, letter, dossier)
         if not look.decision.permit or not self._may_leave(uow, letter, dossier):
             return False
-        self._disclosed(uow, who, look, recipient=letter.ehr, request_id=letter.request_id)
+        self._disclosed(uow, who, look, recipient=letter.ehr, request_id=letter.request_id, seeking=seeking)
         return True
 
     def _may_leave(self, uow: Uow, letter: Letter, dossier: Dossier, *, tried: bool = False) -> bool:
@@ -342,7 +347,7 @@ class Window:
             yield dossier.request_version.cited
         elif view == EHR_VIEW and linked and ended:
             yield dossier.task_version.cited  # what was sent there is told its end
-        elif view not in (PRESCRIBER, EHR_VIEW) and ended and not withdrawn(dossier.task) and uow.at - _modified(dossier) <= self.bounds.reference:
+        elif view not in (PRESCRIBER, EHR_VIEW) and ended and not withdrawn(dossier.task) and uow.at - _at(dossier, "lastModified") <= self.bounds.reference:
             yield dossier.task_version.cited  # its own answer: reference, dates, outcome
 
     def _stage(self, view: str, dossier: Dossier) -> Any:
@@ -374,22 +379,19 @@ class Window:
         for element in ("practitioner", "organization", "providedBy") if depth else ():
             yield from self._directory(uow, party.get(element, {}).get("reference", ""), depth - 1)
 
-    def _disclosed(self, uow: Uow, who: Principal, look: Look, *, recipient: str, request_id: str) -> None:
+    def _disclosed(self, uow: Uow, who: Principal, look: Look, *, recipient: str, request_id: str, seeking: bool = False) -> None:
         """The register's line: to whom, by which view, on which Consent and rule, which data classes were in it."""
         view, dossier, decision = self.views[look.view], look.dossier, look.decision
         uow.audit(
             events.disclosed(
                 who, [dossier.task_version.cited, dossier.request_version.cited], patient=patient_of(dossier.request),
                 recipient=recipient, view=view.name, view_version=str(view.version), consents=decision.versions, rule=decision.rule,
-                classes=classes(look.resources, view, look.facts) if look.facts else (), stage=self._stage(look.view, dossier),
+                classes=TRAITS if seeking else classes(look.resources, view, look.facts) if look.facts else (),
+                stage="search" if seeking else self._stage(look.view, dossier),
                 custodian=dossier.clinic, at=uow.at, request_id=request_id,
             )
         )  # fmt: skip
 
 
-def _authored(dossier: Dossier) -> datetime:
-    return datetime.fromisoformat(dossier.task["authoredOn"])
-
-
-def _modified(dossier: Dossier) -> datetime:
-    return datetime.fromisoformat(dossier.task["lastModified"])
+def _at(dossier: Dossier, element: str) -> datetime:
+    return datetime.fromisoformat(dossier.task[element])

@@ -95,6 +95,11 @@ class Bridge:
         found = dossier.of_request(uow, letter.lane)
         return found is not None and self.story(uow).window.leaving(uow, letter, found)
 
+    def seeking(self, uow: Uow, letter: Letter) -> bool:
+        """The same for the traits by which the EHR is asked for the letter's patient."""
+        found = dossier.of_request(uow, letter.lane)
+        return found is not None and self.story(uow).window.leaving(uow, letter, found, seeking=True)
+
     def keeps_provenance(self, uow: Uow, ehr: str) -> bool:
         return self._entry(self.story(uow), ehr).provenance
 
@@ -217,6 +222,7 @@ def wire(
         match=matching_patients,
         outgoing=bridge.outgoing,
         leaving=bridge.leaving,
+        seeking=bridge.seeking,
         ownership=rules,
         systems=systems,
         audited=bridge.audited,

@@ -67,7 +67,8 @@ def disclosed(
 ) -> Resource:  # fmt: skip
     """Something of a patient left, through a view. `recipient`: "Organization/x" or the name of an EHR; `custodian`: key of
     the clinic whose patient it is; `consents`: the versions that permitted it; `rule`: what decided (S1, basis:author…);
-    `classes`: the data classes that were in it (D1 to D13), `stage`: of the recipient (offer, open, closed)."""
+    `classes`: the data classes that were in it (D1 to D13), `stage`: of the recipient (offer, open, closed), or
+    search: an EHR is asked which of its patients it is."""
     permitted = list(consents)
     agents = [
         parts.agent(codes.SOURCE, parts.LIAISON, network=parts.network("")),

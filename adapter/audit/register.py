@@ -41,6 +41,7 @@ RULES: Mapping[str, tuple[str, str]] = {
 STAGES: Mapping[str, tuple[str, str]] = {
     "offer": ("avant acceptation : sans votre identité", "before acceptance: without your identity"),
     "closed": ("dossier clos", "file closed"),
+    "search": ("au plus, pour y retrouver votre fiche", "at most, to find your record there"),
 }
 PURPOSES: Mapping[str, tuple[str, str]] = {
     "TREAT": ("votre accompagnement", "your care and support"),

@@ -18,7 +18,7 @@ from adapter.sync.links import Known, Rewrite, Unlinked
 from adapter.sync.merge import put_over
 from adapter.sync.narrow import CLOSED
 from adapter.sync.ownership import Ownership
-from adapter.sync.patients import Outgoing, Patients
+from adapter.sync.patients import WITHHELD, Outgoing, Patients
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,8 @@ class Delivery:
         """None when the gap is closed. Another lane's letter that will close it is waited for, anything else is a person's."""
         if missing.type == "Patient":
             reason = self._patients.link(client, letter, missing.id)
+            if reason == WITHHELD:
+                return Outcome("dropped", "withheld", WITHHELD)
             return Outcome("parked", "parked", reason) if reason else None
         if self._store.read_now(lambda uow: _underway(uow, letter, missing)):
             return Outcome("queued", "retry", "waits", due=retry.later(letter.attempts, self._clock))

@@ -21,8 +21,12 @@ Outgoing = Callable[[Uow, Letter], Resource | None]
 Called in a unit that only reads: `Leaving` records what it discloses, before it leaves."""
 
 
+WITHHELD = "withheld"
+
+
 class Patients:
-    """`creates(ehr)`: the network file says `patients: create` for it."""
+    """`creates(ehr)`: the network file says `patients: create` for it. `seeking` decides and records, in a unit of its own, that
+    the EHR is told the traits by which a patient is looked for."""
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class Patients:
         match: Matching,
         outgoing: Outgoing,
         leaving: Leaving,
+        seeking: Leaving,
         ownership: Ownership,
         systems: Systems,
         audited: Audited,
@@ -39,14 +44,18 @@ class Patients:
     ) -> None:
         self._proofs = proofs
         self._store, self._match, self._outgoing, self._leaving, self._ownership = store, match, outgoing, leaving, ownership
+        self._seeking = seeking
         self._systems, self._audited, self._creates = systems, audited, creates
 
     def link(self, client: EhrClient, letter: Letter, id: str) -> str:
         """Links the patient and returns "", or why a person must see to it: patient-none, patient-several,
-        patient-gone (not here any more), patient-taken (that patient is another one's of ours)."""
+        patient-gone (not here any more), patient-taken (that patient is another one's of ours); WITHHELD: the EHR may not
+        be asked. To ask for a patient tells who it is: that it is told stands in the audit before the search leaves."""
         patient = self._store.read_now(lambda uow: _patient(uow, id))
         if patient is None:
             return "patient-gone"
+        if not self._store.write_now(lambda uow: self._seeking(uow, letter)):
+            return WITHHELD
         found, created = list(self._match(client, patient)), None
         if not found and self._creates(letter.ehr):
             created = self._create(client, replace(letter, type="Patient", id=id))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.stage import CALL, CARSAT, COURSIER, GP, SAAD, Stage, staged
+from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD, Stage, staged
 from tests.e2e.test_france import DOCTOR, VIEW, call, events, form, only, seen, stored, there
 
 WORD = "cancer"

@@ -109,6 +109,9 @@ class House:
         self.outward, self.inward = references or (outward, inward)
         self.acts: list[Act] = []
         self.disclosed: list[str] = []
+        self.sought: list[str] = []
+        self.asked = 0  # how often the EHR was asked for a patient
+        self.found_out = True  # whether the EHR may be asked for a patient
         self.faults: list[str] = []
         self.withheld: set[str] = set()
         self.hidden: dict[str, frozenset[str]] = {"Consent": frozenset({"code"})}  # of the provision: never in the EHR
@@ -136,6 +139,10 @@ class House:
         self.disclosed.append(f"{letter.type}/{letter.id}")
         return self.outgoing(uow, letter) is not None
 
+    def seeking(self, uow: Uow, letter: Letter) -> bool:
+        self.sought.append(f"{letter.type}/{letter.id}")
+        return self.found_out
+
     def apply(self, uow: Uow, pulled: Pulled) -> None:
         self.pulled.append(pulled)
         if self.refusing:
@@ -148,6 +155,7 @@ class House:
         self.acts.append(act)
 
     def match(self, client: EhrClient, patient: Resource) -> list[Remote]:
+        self.asked += 1
         if self.matches is not None:
             return self.matches
         return [Remote(found, found["meta"]["versionId"]) for found in self.ehr.all("Patient")]
@@ -155,8 +163,8 @@ class House:
     # ── the engine ───────────────────────────────────────────────────────────────────────────────
     def push(self, holder: str = "a", **more: Any) -> Push:
         patients = Patients(
-            self.store, match=self.match, outgoing=self.outgoing, leaving=self.leaving, ownership=OWNERSHIP, systems=SYSTEMS, audited=self.audited,
-            creates=lambda ehr: self.creating,
+            self.store, match=self.match, outgoing=self.outgoing, leaving=self.leaving, seeking=self.seeking, ownership=OWNERSHIP, systems=SYSTEMS,
+            audited=self.audited, creates=lambda ehr: self.creating,
         )  # fmt: skip
         delivery = Delivery(
             self.store, self.clock, outgoing=self.outgoing, leaving=self.leaving, outward=self.outward, patients=patients, inbound=self.inbound,

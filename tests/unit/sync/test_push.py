@@ -176,6 +176,24 @@ def test_push_drops_a_letter_about_what_is_not_there() -> None:
 
 
 # ── patients ─────────────────────────────────────────────────────────────────────────────────────
+def test_push_asks_no_ehr_for_a_patient_before_that_is_recorded_and_not_at_all_where_it_may_not() -> None:
+    house = House().referral()
+    house.found_out = False
+
+    house.push().drain()
+
+    assert house.sought and house.ehr.calls == [] and house.asked == 0
+    assert {(state, reason) for _, state, reason in house.states()} == {("dropped", "withheld"), ("parked", "unlinked-ServiceRequest")}
+
+
+def test_push_asks_for_a_patient_once_for_the_letters_of_a_referral() -> None:
+    house = House().referral()
+
+    house.push().drain()
+
+    assert house.sought == ["Consent/c1"] and house.asked == 1
+
+
 @pytest.mark.parametrize(("count", "reason"), [(0, "patient-none"), (2, "patient-several")])
 def test_push_parks_the_letter_when_the_patient_is_not_certain(count: int, reason: str) -> None:
     house = House().referral()

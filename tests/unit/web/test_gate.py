@@ -102,12 +102,12 @@ def renamed(database: Path) -> None:
 
 def test_nothing_is_shown_or_sent_when_the_audit_table_is_gone_U_08(house: tuple[Stage, Door, Path]) -> None:
     stage, door, database = house
-    unit, clinic = door.token("coursiers"), door.token("saint-eloi")
+    unit, clinic, other = door.token("coursiers"), door.token("saint-eloi"), door.token("saad")
     assert door("POST", "/intake/appel-coursier", json=agreed(), headers=unit).status_code == 201
     (card,) = door("GET", VIEW, headers=unit).json()["referrals"]
     renamed(database)
     for method, path, headers in (
-        ("GET", VIEW, unit), ("GET", f"{VIEW}/{card['id']}", unit), ("GET", "/fhir/Task", unit), ("GET", "/fhir/Task", clinic), ("GET", f"{VIEW}/absent", unit),
+        ("GET", VIEW, unit), ("GET", "/views/saad/referrals", other), ("GET", f"{VIEW}/{card['id']}", unit), ("GET", "/fhir/Task", unit), ("GET", "/fhir/Task", clinic), ("GET", f"{VIEW}/absent", unit),
         ("POST", f"{VIEW}/{card['id']}/accept", {**unit, "If-Match": f'W/"{card["etag"]}"'}),
         ("GET", "/views/coursier-dac-asso/notices", unit), ("GET", "/views/coursier-dac-asso/owed", unit),
     ):  # fmt: skip
@@ -116,7 +116,7 @@ def test_nothing_is_shown_or_sent_when_the_audit_table_is_gone_U_08(house: tuple
         assert not re.search("Zyx|SQLITE|audit|database|liaison.db", answer.text), path
     with pytest.raises(StoreFault):
         stage.push()
-    assert stage.ehr.all("Task") == []
+    assert stage.ehr.requests == []
 
 
 # ── metrics ──────────────────────────────────────────────────────────────────────────────────────
