@@ -12,7 +12,7 @@ from adapter.audit.told import Told
 
 SMALL = 5  # a cell of fewer persons is not told (views.md M-21)
 PLAIN = frozenset({"D4", "D5"})  # the need and its deadline: what I16 does not count
-EXCEPTIONS = ("closing-notices", "closing-notice-read", "already-followed", "indicators")  # workflow.md 6, the closed list
+EXCEPTIONS = ("closing-notices", "closing-notice-read", "already-followed", "opposition-told", "indicators")  # workflow.md 6, the closed list
 DROPPED = "intake-dropped"
 
 

@@ -94,7 +94,8 @@ def explain(
     for basis in found["bases"]:
         typer.echo(f"basis   {basis['kind']}, by {basis['evidence']}")
     for consent in found["consents"]:
-        typer.echo(f"{consent['says']:<8}{consent['consent']} [{consent['rule']}]")
+        proof = {"": "", "intact": ", attestation intact"}.get(consent["attestation"], ", attestation CHANGED: its hash no longer matches")
+        typer.echo(f"{consent['says']:<8}{consent['consent']} [{consent['rule']}]{proof}")
         for line in consent["why"]:
             typer.echo(f"        {line}")
     if not found["consents"]:

@@ -57,7 +57,11 @@ def reported(opened: App, since: str = "", until: str = "") -> dict[str, Any]:
     tally = Tally()
     for row, told in found(opened.store, Wanted("", begun, ended)):
         tally.feed(row.person, told)
-    stored = opened.read_now(lambda story, uow: {**_heard(story, uow, begun, ended), "oral": _oral(story, uow), "recipients": _declared(story, tally)})
+    stored = opened.read_now(
+        lambda story, uow: {
+            **_heard(story, uow, begun, ended), "oral": _oral(story, uow), "changed": _changed(uow), "recipients": _declared(story, tally),
+        }
+    )  # fmt: skip
     return {
         "from": begun, "to": ended, **stored, "shown": tally.shown(),
         "refusals": {name: cell(count) for name, count in sorted(tally.refusals.items())},
@@ -141,6 +145,21 @@ def _oral(story: Flows, uow: Uow) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: str(each["since"]))
 
 
+def _changed(uow: Uow) -> list[dict[str, str]]:
+    """Attestations whose hash no longer matches: the Consent, and the referral's spoken reference."""
+    from adapter import dossier
+    from adapter.consent.proof import state
+    from adapter.referral.spoken import of_task
+
+    found = []
+    for version in _pages(uow, "Consent"):
+        consent = dossier.content(version)
+        if state(consent) == "changed":
+            of = (one for lane in dossier.lanes(uow, [consent]) if (one := dossier.of_request(uow, lane)))
+            found.append({"consent": version.reference, "reference": next((of_task(one.task) for one in of), "")})
+    return found
+
+
 def _code(concept: Any) -> str:
     return next((str(each.get("code", "")) for each in concept.get("coding", ())), "") if isinstance(concept, dict) else ""
 
@@ -158,6 +177,8 @@ def in_words(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {each['recipient']:<28} {each['controller']} · {each['legal_basis']} · {each['secrecy']}" + (f" · NIR: {each['nir']}" if each["nir"] else "")
     yield "\noral, the information sheet owed for more than 8 days"
     yield from (f"  {each['reference']}  {each['unit']}  since {each['since']} ({each['days']} days)" for each in found["oral"])
+    yield "\nattestations whose hash no longer matches"
+    yield from (f"  {each['reference']}  {each['consent']}" for each in found["changed"])
     yield "\nurgency, without agreement"
     for each in found["urgency"]:
         yield f"  {each['reference']}  {each['recorded']}  {each['reason']}  by {each['by']} to {each['to']} until {each['until']}"

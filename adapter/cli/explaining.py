@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from adapter import dossier
 from adapter.audit import events
 from adapter.clock import instant
-from adapter.consent import considered, decide, in_words
+from adapter.consent import considered, decide, in_words, proof
 from adapter.errors import NotFound, SettingsError
 from adapter.ports import Decision, Principal, Query, Uow, Version
 from adapter.showing import Asked
@@ -71,7 +71,8 @@ def explained(story: Flows, uow: Uow, *, who: str, what: str, at: str) -> dict[s
 
 
 def _weighed(asked: Asked, found: dossier.Dossier, at: datetime, zone: str) -> list[dict[str, Any]]:
-    return [asdict(one) for one in considered(asked.consents, asked.ask, at, resource=found.request, zone=zone)]
+    weighed = considered(asked.consents, asked.ask, at, resource=found.request, zone=zone)
+    return [asdict(one) | {"attestation": proof.state(consent)} for one, consent in zip(weighed, asked.consents, strict=False)]
 
 
 def _principal(story: Flows, who: str) -> Principal:

@@ -82,6 +82,14 @@ def intact(consent: Resource) -> bool:
     return attachment.get("hash") == _sha1(written) and (not found or digest == _sha256(body))
 
 
+def state(consent: Resource) -> str:
+    """ "intact", "changed" (its hash or its digest no longer match), or "" for a Consent that carries no text."""
+    attachment: Any = consent.get("sourceAttachment")
+    if not isinstance(attachment, dict) or "data" not in attachment:
+        return ""
+    return "intact" if intact(consent) else "changed"
+
+
 def _closed(text: str, salt: str) -> str:
     quoted = _QUOTED.search(text)
     model = [f"Modèle : {Wording(quoted[1], quoted[2], quoted[3]).cited}"] if quoted else []
