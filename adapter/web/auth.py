@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
@@ -32,20 +31,26 @@ def digest(token: str) -> str:
 
 def bearer(request: Request) -> str:
     """The digest of the bearer token of this request. Raises Unauthorized when there is none."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    scheme, token = _authorization(request)
+    if scheme != "bearer" or not token:
         raise Unauthorized("expected an Authorization header with a bearer token from /oauth/token")
-    return digest(token.strip())
+    return digest(token)
 
 
-def principal(story: Flows, uow: Uow, token: str, *, scope: str = "") -> Principal:
+def _authorization(request: Request) -> tuple[str, str]:
+    """The scheme of the Authorization header, in small letters, and what follows it."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower(), value.strip()
+
+
+def principal(story: Flows, uow: Uow, token: str, *, scope: str = "", request_id: str = "") -> Principal:
     """Who holds this token now; what the network file says of the client at this moment counts (A-27). Raises
     Unauthorized, and Forbidden for a client that was not given `scope`."""
     client = story.network.client((uow.token(token) or b"").decode())
     if client is None:
         raise Unauthorized("the token is unknown or has expired; ask /oauth/token for another")
     who = of_client(story, client)
-    with refusing(who, "token", verb="scope"):
+    with refusing(who, "token", verb="scope", request_id=request_id):
         if scope and scope not in who.scopes:
             raise Forbidden(f"this client was not given the scope {scope}; the network file's scopes say what it may")
     return who
@@ -85,15 +90,17 @@ def _error(status: int, code: str, text: str) -> Response:
 
 
 def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
-    """Client id and secret from Basic or from the form; ("", "") when neither is readable."""
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return form.get("client_id", ""), form.get("client_secret", "")
+    """Client id and secret from Basic or from the form; "" for what is not there or cannot be read."""
+    scheme, value = _authorization(request)
+    if scheme != "basic":
+        name, secret = (form.get(field, "") for field in ("client_id", "client_secret"))
+        return name, secret
     try:
-        name, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return unquote_plus(name), unquote_plus(secret)
+        pair = base64.b64decode(value, validate=True).decode()
+    except ValueError:
+        pair = ""
+    encoded, _, rest = pair.partition(":")
+    return unquote_plus(encoded), unquote_plus(rest)
 
 
 @router.post("/oauth/token", summary="A bearer token for a client of the network file")
@@ -101,12 +108,12 @@ async def token(request: Request) -> Response:
     app: App = request.app.state.liaison
     try:
         form = dict(parse_qsl((await request.body()).decode("ascii"), max_num_fields=20))
-    except (UnicodeDecodeError, ValueError):
+    except ValueError:
         return _error(400, "invalid_request", "expected application/x-www-form-urlencoded")
     if form.get("grant_type") != "client_credentials":
         return _error(400, "unsupported_grant_type", "expected grant_type=client_credentials")
     name, secret = _credentials(request, form)
-    issued = app.clock.secret()
+    issued, request_id = app.clock.secret(), request.state.request_id
     seconds = app.settings.token_seconds
 
     def grant(story: Flows, uow: Uow) -> ClientEntry | None:
@@ -114,6 +121,9 @@ async def token(request: Request) -> Response:
         expected = app.secret_of(client) if client else ""
         same = hmac.compare_digest(expected.encode(), secret.encode())  # for an unknown client too: it takes the same statements
         if not (same and expected) or client is None:
+            if client is not None:  # somebody tries a client's door; of a name that nobody has there is nobody to tell of
+                tried = Principal(client.id, client.organisation)
+                uow.audit(events.denied(tried, "token", reason="invalid-client", verb="token", at=uow.at, request_id=request_id))
             return None
         uow.save_token(digest(issued), client.id.encode(), uow.at + timedelta(seconds=seconds))
         return client
@@ -122,4 +132,4 @@ async def token(request: Request) -> Response:
     if client is None:
         return _error(401, "invalid_client", "unknown client or wrong secret")
     answer = {"access_token": issued, "token_type": "Bearer", "expires_in": seconds, "scope": " ".join(client.scopes)}
-    return Response(orjson.dumps(answer), media_type="application/json", headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+    return Response(orjson.dumps(answer), media_type="application/json", headers={"Pragma": "no-cache"})

@@ -6,6 +6,7 @@ Ends with 1 when fewer than 95 % are killed, or when a survivor has no reason in
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from tests.mutation.documents import of_yaml
 from tests.mutation.mutants import Mutant, of_python
 from tests.mutation.targets import ROOT, TARGETS, Target
 from tests.mutation.trial import Outcome, sound, tried
+from tests.mutation.warm import warm
 
 WANTED = 0.95
 EQUIVALENTS = Path(__file__).parent / "equivalents.yaml"
@@ -66,7 +68,7 @@ def main() -> int:
     parser.add_argument("target", choices=sorted(TARGETS), nargs="?")
     parser.add_argument("--targets", action="store_true", help="name the targets and end")
     parser.add_argument("--sample", type=int, default=0, help="only so many, spread evenly")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="only mutants whose key contains this")
     parser.add_argument("--list", action="store_true", help="name them and end")
     asked = parser.parse_args()
@@ -81,6 +83,7 @@ def main() -> int:
         print("\n".join(one.key for one in chosen))
         return 0
     begun = time.monotonic()
+    warm(target.paths())
     if not sound(target.stages, seconds=target.seconds):
         print("the tests of this target fail on the code as it is: mend them first", file=sys.stderr)
         return 2

@@ -20,7 +20,7 @@ OTHER_NAME = {
     "min": "max", "max": "min", "any": "all", "all": "any", "startswith": "endswith", "endswith": "startswith", "partition": "rpartition",
     "rpartition": "partition", "issubset": "issuperset", "isdisjoint": "issubset",
 }  # fmt: skip
-BRANCHES = (ast.If, ast.While, ast.IfExp, ast.Assert)
+BRANCHES = (ast.If, ast.While, ast.Assert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class _Source:
         """Depth first, in the order of the text."""
         if _left_alone(node):
             return
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             place, top = (node.name if place == "module" else f"{place}.{node.name}"), top and isinstance(node, ast.ClassDef)
         elif top and isinstance(node, ast.Assign | ast.AnnAssign):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
@@ -189,7 +189,7 @@ def _renamed(node: ast.Call, name: str) -> str:
     return ast.unparse(changed)
 
 
-def _negated(node: ast.If | ast.While | ast.IfExp | ast.Assert) -> str:
+def _negated(node: ast.If | ast.While | ast.Assert) -> str:
     changed = copy.deepcopy(node)
     changed.test = ast.UnaryOp(ast.Not(), changed.test)
     indented = ast.unparse(ast.fix_missing_locations(changed))

@@ -34,4 +34,10 @@ TARGETS = {
         ),
         leave=("WORDS", "REASONS", "Matcher", "Span", "T"),
     ),
+    "tokens": Target(
+        files=("adapter/web/auth.py",),
+        stages=(("tests/unit/web/test_tokens.py",), ("tests/unit/web/test_doors.py",)),
+        leave=("router",),
+        seconds=60,
+    ),
 }

@@ -142,9 +142,11 @@ def test_tried_tells_who_was_killed_and_by_what(tmp_path: Path) -> None:
 import sys
 from tests.mutation.mutants import Mutant
 from tests.mutation.trial import ROOT, sound, tried
+from tests.mutation.warm import warm
 path = "adapter/consent/codes.py"
 text = (ROOT / path).read_text("utf-8")
 stage = [("tests/unit/consent/test_consent_vectors.py", "-k", "all_pass_ours")]
+warm([ROOT / path])
 assert sound(stage, seconds=60)
 said = {one.mutant.place: (one.killed, one.by) for one in tried([
     Mutant(path, "same", "", "", text),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import builtins
-import importlib
 import io
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,8 +17,12 @@ from typing import Any
 from tests.mutation.mutants import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-SURVIVED, KILLED = 0, 1
-QUIET = ["-x", "-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+SURVIVED, BROKEN = 0, 99
+# One process, no plugins but our own, assertions as they are written: a mutant is judged by whether a test fails, not by what it says.
+QUIET = ["-x", "-q", "--no-header", "--no-summary", "--assert=plain", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib",
+         "-W", "ignore::pytest.PytestUnknownMarkWarning"]  # fmt: skip
+MEMORY = 4 << 30  # a mutant that loops may fill a list meanwhile
+WAITS = 10  # times its seconds: how long one may stand still
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,8 @@ class Outcome:
 
 
 def tried(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int) -> Iterator[Outcome]:
-    """Every mutant's outcome, as they come in. `stages`: arguments of pytest, the quickest first; `seconds` for one mutant."""
-    _warm()
+    """Every mutant's outcome, as they come in. `stages`: arguments of pytest, the quickest first; `seconds` of the processor
+    for one mutant. `warm` before makes each of them cheap."""
     running: dict[int, Mutant] = {}
     rest = list(reversed(mutants))
     while rest or running:
@@ -40,7 +44,8 @@ def tried(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: i
         done, status = os.wait()
         if (ended := running.pop(done, None)) is None:
             continue
-        code = os.waitstatus_to_exitcode(status)
+        if (code := os.waitstatus_to_exitcode(status)) == BROKEN:
+            raise RuntimeError(f"{ended.key}: the trial itself failed, no test did")
         yield Outcome(ended, code != SURVIVED, _by(code))
 
 
@@ -48,19 +53,12 @@ def _by(code: int) -> str:
     """The stage that failed; negative is the signal that ended the process."""
     if code >= 0:
         return f"stage {code}" if code else ""
-    return "time" if code == -signal.SIGALRM else f"signal {-code}"
+    return "time" if -code in (signal.SIGALRM, signal.SIGXCPU) else f"signal {-code}"
 
 
 def sound(stages: Sequence[Sequence[str]], *, seconds: int) -> bool:
     """Whether the tests pass on the code as it is: without that nothing is proven."""
-    nothing = Mutant("", "", "", "", "")
-    return all(not one.killed for one in tried([nothing], stages, jobs=1, seconds=seconds))
-
-
-def _warm() -> None:
-    """Imports once, before the forks, what no mutant is in."""
-    for name in ("pytest", "hypothesis.strategies", "hypothesis.internal.conjecture.engine", "orjson", "typer.testing", "rich.console", "yaml"):
-        importlib.import_module(name)
+    return all(not one.killed for one in tried([Mutant("", "", "", "", "")], stages, jobs=1, seconds=seconds))
 
 
 def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int) -> int:
@@ -68,10 +66,9 @@ def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int) -> i
     child = os.fork()
     if child:
         return child
-    code = KILLED
+    code = BROKEN
     try:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(seconds)
+        _bounded(seconds)
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
@@ -82,10 +79,19 @@ def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int) -> i
         os._exit(code)
 
 
+def _bounded(seconds: int) -> None:
+    """By the processor's time, which is the same on a busy machine; by the clock only where it stands still."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(WAITS * seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
 def _first_failing(stages: Sequence[Sequence[str]]) -> int:
     """The number of the first stage that fails, from 1; 0: none does."""
     import pytest
 
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for number, arguments in enumerate(stages, 1):
         if pytest.main([*QUIET, *arguments]) != 0:
             return number

@@ -21,7 +21,7 @@ SOCIAL = ("as-carsat", "coursier-dac-asso", "saad")
 
 def _terms() -> dict[str, dict[str, Any]]:
     files = ("needs", "services", "constraints", "situations", "relations", "outcomes", "need-results", "business-status", "status-reasons")
-    tables = (yaml.safe_load((ROOT / "mappings" / "terms" / f"{file}.yaml").read_text("utf-8")) for file in files)
+    tables = (yaml.load((ROOT / "mappings" / "terms" / f"{file}.yaml").read_text("utf-8"), Loader=yaml.CSafeLoader) for file in files)
     return {table["table"]: {str(code): term for code, term in table["codes"].items()} for table in tables}
 
 
