@@ -118,7 +118,8 @@ class Writer:
     def author(self, uow: Uow, resource: Resource, who: Principal) -> str:
         """Key of the organisation whose word the resource is: the requester's, or that of the referral it follows."""
         if resource["resourceType"] in ("ServiceRequest", "Task"):
-            return self.organisation_of(resource.get("requester", {}).get("reference", "")) or who.organisation
+            known = self.organisation_of(resource.get("requester", {}).get("reference", ""))
+            return known or self._keeper(uow, resource) or who.organisation
         for target in resource.get("basedOn", ()):
             if found := follow(uow, target.get("reference", "")):
                 return self.author(uow, content(found), who)
@@ -127,6 +128,11 @@ class Writer:
         for target in resource.get("organization", ()) if resource["resourceType"] == "Consent" else ():
             return split(target.get("reference", ""))[1] or who.organisation
         return who.organisation
+
+    def _keeper(self, uow: Uow, resource: Resource) -> str:
+        """Whose a request stays that a doctor nobody knows yet made: of those who took it down, whoever writes later."""
+        stored = uow.current(resource["resourceType"], resource.get("id", ""))
+        return stored.clinic if stored else ""
 
     def organisation_of(self, reference: str) -> str:
         """Key of the organisation behind an Organization, HealthcareService or PractitionerRole reference; "" if unknown."""
