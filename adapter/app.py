@@ -74,6 +74,7 @@ class App:
             event, refusal.event = refusal.event, None
             if event is not None:
                 await self.store.write(lambda uow: uow.audit(event(uow.at)))
+                refusal.told = True
             raise
 
     def read_now(self, fn: Callable[[Flows, Uow], T]) -> T:

@@ -26,13 +26,26 @@ class Subset:
     window: Window
 
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str) -> Version | None:
-        """The resource under the caller's own id; None: 404. Recorded as a disclosure."""
-        found, _ = self.search(uow, who, Query(type, (Clause("_id", "id", (id,)),)), request_id=request_id)
-        return found[0] if found else None
+        """The resource under the caller's own id; None: 404. Recorded as a read and a disclosure, or as refused."""
+        found, _ = self._met(uow, who, Query(type, (Clause("_id", "id", (id,)),)), request_id=request_id)
+        if not found:
+            uow.audit(events.denied(who, type, reason="absent-or-not-theirs", at=uow.at, request_id=request_id))
+            return None
+        version, look = found[0]
+        self.window.told(uow, who, look, request_id=request_id)
+        patient = patient_of(look.dossier.request)
+        uow.audit(events.access(who, version.cited, patient=patient, rule="view", at=uow.at, request_id=request_id))
+        return version
 
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> tuple[list[Version], bool]:
         """One page of what is visible and meets the query, by id, and whether there is more. Raises Malformed (400) for a
         parameter or an order that the caller's view does not offer, whatever there is to find."""
+        found, more = self._met(uow, who, query, request_id=request_id)
+        self._recorded(uow, who, query, [look for _, look in found], request_id=request_id)
+        return [version for version, _ in found], more
+
+    def _met(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> tuple[list[tuple[Version, Look]], bool]:
+        """The page with the look that each came from; what was denied on the way is recorded."""
         view = self.window.network.view_of(who.organisation)
         if view is None or not (who.may(query.type, "r") or who.may(query.type, "s")):
             return [], False
@@ -47,8 +60,7 @@ class Subset:
                 met.setdefault(version.id, []).append((version, look))
         ids = [id for id in sorted(met) if id > after]
         given = {id: max(met[id], key=lambda one: len(one[0].served)) for id in ids[: query.count]}  # of several looks the fullest
-        self._recorded(uow, who, query, [look for _, look in given.values()], request_id=request_id)
-        return [version for version, _ in given.values()], len(ids) > query.count
+        return list(given.values()), len(ids) > query.count
 
     def _recorded(self, uow: Uow, who: Principal, query: Query, looks: list[Look], *, request_id: str) -> None:
         """A disclosure for each referral that something was given of, the search once a patient."""

@@ -20,6 +20,7 @@ from adapter.web.auth import bearer, principal, refusing
 from adapter.web.intake import written
 from adapter.web.paging import PARAMETER, seal, unseal
 from adapter.web.refusals import FHIR_JSON, refused
+from adapter.web.untold import absent
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
 TYPES = fhir.CORE_TYPES
@@ -63,11 +64,11 @@ async def read(type: str, id: str, request: Request) -> Response:
     token, type, request_id = bearer(request), _type(type), request.state.request_id
 
     def one(story: Flows, uow: Uow) -> Version | None:
-        return story.read(uow, principal(story, uow, token), type, id, request_id=request_id)
+        return story.read(uow, principal(story, uow, token, request_id=request_id), type, id, request_id=request_id)
 
     found = await app.write(one)
     if found is None:
-        raise NotFound("not found")
+        raise absent()
     return _resource(found)
 
 
@@ -99,7 +100,7 @@ async def _search(type: str, request: Request, params: list[tuple[str, str]]) ->
     first = fhir.query(_type(type), given) if cursor is None else Query(_type(type))
 
     def found(story: Flows, uow: Uow) -> tuple[list[Version], str | None]:
-        who = principal(story, uow, token)
+        who = principal(story, uow, token, request_id=request_id)
         with refusing(who, type, verb="search-type", request_id=request_id):
             said, query = given, first
             if cursor is not None:
@@ -125,7 +126,7 @@ async def create(type: str, request: Request) -> Response:
     change = Change("create", type, id, resource, body, if_none_exist=condition)
 
     def receive(story: Flows, uow: Uow) -> Version:
-        who = principal(story, uow, token)
+        who = principal(story, uow, token, request_id=request_id)
         with refusing(who, type, verb="create", request_id=request_id):
             return story.receive(uow, who, [change], request_id=request_id)[0]
 

@@ -44,7 +44,7 @@ async def intake(mapping: str, request: Request) -> Response:
     request_id = request.state.request_id
 
     def refer(story: Flows, uow: Uow) -> Any:
-        who = principal(story, uow, token, scope=SCOPE)
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
         with refusing(who, "intake", verb="create", request_id=request_id):
             return story.refer(uow, who, mapping, record, body=body, key=key, request_id=request_id)
 
@@ -59,7 +59,7 @@ async def agreement(mapping: str, record: str, request: Request) -> Response:
     request_id = request.state.request_id
 
     def agree(story: Flows, uow: Uow) -> Any:
-        who = principal(story, uow, token, scope=SCOPE)
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
         with refusing(who, "agreement", verb="create", request_id=request_id):
             return story.agree(uow, who, mapping, record, heard, request_id=request_id)
 

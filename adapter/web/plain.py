@@ -13,6 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapter.errors import MappingError, Refused
+from adapter.web import untold
+
 
 def routes(routers: Iterable[APIRouter]) -> Iterator[Route]:
     """One route for each of theirs, in their order. Raises TypeError for an endpoint that takes anything else."""
@@ -32,7 +35,13 @@ def _plain(route: APIRoute) -> Route:
 
     async def serve(request: Request) -> Response:
         request.scope["route"] = route  # under this name the metrics count it
-        answer: Response = await (endpoint(request=request, **request.path_params) if asks else endpoint(**request.path_params))
+        try:
+            answer: Response = await (endpoint(request=request, **request.path_params) if asks else endpoint(**request.path_params))
+        except (Refused, MappingError) as refusal:
+            await untold.tell(request, route.name, refusal)
+            raise
+        if answer.status_code in (406, 415):  # answered without a word to the story
+            await untold.tell(request, route.name, answer.status_code)
         return answer
 
     made = Route(route.path, serve, methods=sorted(route.methods or ()), name=route.name)

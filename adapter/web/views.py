@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from adapter import fhir
 from adapter.app import App
-from adapter.errors import NotFound
 from adapter.flows import Flows
 from adapter.lifecycle import CLOSING
 from adapter.ports import Uow
 from adapter.showing import Revealed
 from adapter.web.auth import bearer, principal, refusing
 from adapter.web.intake import answer, written
+from adapter.web.untold import absent, unseen
 
 router = APIRouter(prefix="/views", tags=["views"])
 SCOPE = "views"
@@ -27,7 +27,7 @@ def _lang(request: Request) -> str:
 
 def _card(found: Revealed | None) -> Response:
     if found is None:
-        raise NotFound("not found")
+        raise absent()
     return answer({"id": found.id, **found.card}, headers={"ETag": f'W/"{found.etag}"'})
 
 
@@ -37,25 +37,29 @@ async def worklist(view: str, request: Request) -> Response:
     token, lang, request_id = bearer(request), _lang(request), request.state.request_id
 
     def cards(story: Flows, uow: Uow) -> list[Revealed] | None:
-        return story.worklist(uow, principal(story, uow, token, scope=SCOPE), view, lang=lang, request_id=request_id)
+        return story.worklist(uow, principal(story, uow, token, scope=SCOPE, request_id=request_id), view, lang=lang, request_id=request_id)
 
     found = await app.write(cards)
     if found is None:
-        raise NotFound("not found")
+        raise absent()
     return answer({"referrals": [{"id": each.id, "etag": each.etag, **each.card} for each in found]})
 
 
 @router.get("/{view}/notices", summary="Closing notices of the caller's unit")
 async def notices(view: str, request: Request) -> Response:
     app: App = request.app.state.liaison
-    token = bearer(request)
+    token, request_id = bearer(request), request.state.request_id
 
     def closing(story: Flows, uow: Uow) -> list[dict[str, Any]] | None:
-        return story.notices(uow, principal(story, uow, token, scope=SCOPE), view)
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
+        found = story.notices(uow, who, view, request_id=request_id)
+        if found is None:
+            unseen(uow, who, "notices", reason="view-not-assigned", view=view if view in app.views else "", request_id=request_id)
+        return found
 
     found = await app.write(closing)
     if found is None:
-        raise NotFound("not found")
+        raise absent()
     return answer({"notices": found})
 
 
@@ -65,10 +69,14 @@ async def acknowledge(view: str, reference: str, request: Request) -> Response:
     token, request_id = bearer(request), request.state.request_id
 
     def read(story: Flows, uow: Uow) -> bool:
-        return story.agreements.acknowledge(uow, principal(story, uow, token, scope=SCOPE), view, reference, request_id=request_id)
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
+        done = story.agreements.acknowledge(uow, who, view, reference, request_id=request_id)
+        if not done:
+            unseen(uow, who, "acknowledge", reason="absent", view=view if view in app.views else "", request_id=request_id)
+        return done
 
     if not await app.write(read):
-        raise NotFound("not found")
+        raise absent()
     return Response(status_code=204)
 
 
@@ -78,11 +86,15 @@ async def owed(view: str, request: Request) -> Response:
     token, request_id = bearer(request), request.state.request_id
 
     def listed(story: Flows, uow: Uow) -> list[dict[str, Any]] | None:
-        return story.window.owed(uow, principal(story, uow, token, scope=SCOPE), view, request_id=request_id)
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
+        found = story.window.owed(uow, who, view, request_id=request_id)
+        if found is None:
+            unseen(uow, who, "owed", reason="view-not-assigned", view=view if view in app.views else "", request_id=request_id)
+        return found
 
     found = await app.write(listed)
     if found is None:
-        raise NotFound("not found")
+        raise absent()
     return answer({"owed": found})
 
 
@@ -92,7 +104,7 @@ async def referral(view: str, id: str, request: Request) -> Response:
     token, lang, request_id = bearer(request), _lang(request), request.state.request_id
 
     def card(story: Flows, uow: Uow) -> Revealed | None:
-        return story.reveal(uow, principal(story, uow, token, scope=SCOPE), view, id, lang=lang, request_id=request_id)
+        return story.reveal(uow, principal(story, uow, token, scope=SCOPE, request_id=request_id), view, id, lang=lang, request_id=request_id)
 
     return _card(await app.write(card))
 
@@ -107,7 +119,7 @@ async def act(view: str, id: str, verb: str, request: Request) -> Response:
     if_match = tag.removeprefix("W/").strip('"') if tag else None
 
     def advance(story: Flows, uow: Uow) -> Revealed | None:
-        who = principal(story, uow, token, scope=SCOPE)
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
         known = view if view in app.views else ""
         with refusing(who, "Task", verb=verb if known and verb in app.views[view].writes else "unknown", view=known, request_id=request_id):
             return story.advance(uow, who, view, id, verb, arguments, if_match=if_match, lang=lang, request_id=request_id)

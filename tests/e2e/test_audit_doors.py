@@ -7,15 +7,17 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
 import pytest
 
+from adapter.ehr.fake import Fault
 from adapter.errors import Unavailable
 from adapter.ports import Query, Resource
 from adapter.store.uow import SqlUow
-from tests.e2e.stage import Stage
+from tests.e2e.stage import CALL, Stage
 from tests.unit.web.test_doors import Door, agreed, door, stage  # noqa: F401 - fixtures
 
 VIEW = "/views/coursier-dac-asso/referrals"
@@ -60,6 +62,7 @@ def ids(stage: Stage, type: str) -> list[str]:
 
 
 Ask = tuple[str, str, str, dict[str, Any], int, dict[str, int]]
+CREATED = {"create": 4}  # the patient, the Consent proposed, the request, the Task
 ROUTES: dict[str, Ask] = {  # client, method, path, more, status, events
     "list": ("unit", "GET", VIEW, {}, 200, {"decision": 1, "disclosure": 1}),
     "list of another": ("other", "GET", VIEW, {}, 404, {"refused-view-not-assigned": 1}),
@@ -73,7 +76,15 @@ ROUTES: dict[str, Ask] = {  # client, method, path, more, status, events
     "act on nothing": ("unit", "POST", f"{VIEW}/absent/accept", {"match": True}, 404, {"refused-absent": 1}),
     "notices": ("unit", "GET", "/views/coursier-dac-asso/notices", {}, 200, {"closing-notices": 1}),
     "owed": ("unit", "GET", "/views/coursier-dac-asso/owed", {}, 200, {"information-owed": 1}),
-    "notice absent": ("unit", "POST", "/views/coursier-dac-asso/notices/AA-00A/acknowledge", {}, 404, {}),
+    "notice absent": ("unit", "POST", "/views/coursier-dac-asso/notices/AA-00A/acknowledge", {}, 404, {"refused-absent": 1}),
+    "notices of another": ("other", "GET", "/views/coursier-dac-asso/notices", {}, 404, {"refused-view-not-assigned": 1}),
+    "owed to another": ("other", "GET", "/views/Zyxview/owed", {}, 404, {"refused-view-not-assigned": 1}),
+    "one of another": ("other", "GET", f"{VIEW}/ID", {}, 404, {"refused-absent": 1}),
+    "act with a body that is none": ("unit", "POST", f"{VIEW}/ID/accept", {"raw": b"{Zyx", "match": True}, 400, {"refused-malformed": 1}),
+    "act with a body of another kind": ("unit", "POST", f"{VIEW}/ID/accept", {"raw": b"Zyx", "type": "text/plain", "match": True}, 415, {"refused-wrongtype": 1}),
+    "intake": ("unit", "POST", "/intake/appel-coursier", {"body": CALL | {"id": "appel-9"}}, 201, CREATED),
+    "intake in a form that is none": ("unit", "POST", "/intake/Zyxform", {"body": {"id": "x"}}, 404, {"refused-notfound": 1}),
+    "intake of what is no record": ("unit", "POST", "/intake/appel-coursier", {"raw": b"[Zyx"}, 400, {"refused-malformed": 1}),
     "intake without scope": ("other", "POST", "/intake/appel-coursier", {"body": {}}, 403, {"refused-forbidden": 1}),
     "intake of nothing": ("unit", "POST", "/intake/appel-coursier", {"body": {}}, 422, {"refused-recordrefused": 1}),
     "agreement to nothing": ("unit", "POST", "/intake/appel-coursier/absent/agreements", {"body": {"who": "doctor", "agreed": True}}, 404, {"refused-notfound": 1}),
@@ -83,6 +94,15 @@ ROUTES: dict[str, Ask] = {  # client, method, path, more, status, events
     "fhir search not offered": ("unit", "GET", "/fhir/Task?owner=HealthcareService/x", {}, 400, {"refused-malformed": 1}),
     "fhir create by a unit": ("unit", "POST", "/fhir/Patient", {"body": {"resourceType": "Patient"}}, 404, {"refused-notfound": 1}),
     "fhir create by the clinic": ("clinic", "POST", "/fhir/Patient", {"body": {"resourceType": "Patient"}}, 201, {"create": 1}),
+    "fhir read of another's": ("other", "GET", "/fhir/Task/TASK", {}, 404, {"refused-absent-or-not-theirs": 1}),
+    "fhir read of a unit": ("unit", "GET", "/fhir/Task/ID", {}, 200, {"decision": 1, "disclosure": 1, "read": 1}),
+    "fhir search of what is hidden": ("other", "GET", "/fhir/Task", {}, 200, {"search-type": 1}),
+    "fhir read of a type not offered": ("clinic", "GET", "/fhir/Zyxtype/1", {}, 404, {"refused-notfound": 1}),
+    "fhir search of a type not offered": ("clinic", "GET", "/fhir/Zyxtype", {}, 404, {"refused-notfound": 1}),
+    "fhir search by what is no parameter": ("clinic", "GET", "/fhir/Task?zyx=1", {}, 400, {"refused-malformed": 1}),
+    "fhir search in a form that is none": ("clinic", "POST", "/fhir/Task/_search", {"raw": b"_id=x", "type": "text/plain"}, 415, {"refused-status-415": 1}),
+    "fhir read in XML": ("clinic", "GET", "/fhir/Task/TASK?_format=xml", {}, 406, {"refused-status-406": 1}),
+    "fhir create of what is none": ("clinic", "POST", "/fhir/Patient", {"body": {"resourceType": "Patient", "Zyx": 1}}, 400, {"refused-malformed": 1}),
     "fhir create of a proof": ("clinic", "POST", "/fhir/CareTeam", {"body": {"resourceType": "CareTeam"}}, 403, {"refused-forbidden": 1}),
 }  # fmt: skip
 
@@ -95,7 +115,8 @@ def test_each_route_and_outcome_leaves_the_events_of_its_profiles_U_01(route: st
     if match := more.get("match"):
         headers["If-Match"] = f'W/"{sent["card"]["etag"] if match is True else match}"'
     watch = Watch(stage)
-    answer = door(method, path, headers=headers, **({"json": more["body"]} if "body" in more else {}))
+    headers |= {"Content-Type": more.get("type", "application/json")} if "raw" in more else {}
+    answer = door(method, path, headers=headers, **({"json": more["body"]} if "body" in more else {"content": more["raw"]} if "raw" in more else {}))
     assert answer.status_code == status
     events = watch.new()
     assert dict(Counter(map(kind, events))) == expected
@@ -124,6 +145,49 @@ def test_client_that_hangs_up_leaves_the_events_of_what_was_done_U_01(stage: Sta
     }  # fmt: skip
     asyncio.run(asgi(scope, receive, send))
     assert Counter(map(kind, watch.new())) == {"decision": 2, "disclosure": 2, "update": 1}
+
+
+@pytest.mark.parametrize("path", ["/fhir/Task", f"{VIEW}/x", "/intake/appel-coursier"])
+def test_who_is_nobody_leaves_no_event_and_sees_nothing_U_01(path: str, stage: Stage, door: Door, sent: dict[str, Any]) -> None:
+    """There is nobody to name, and whoever can reach the server could fill the log (DECISIONS)."""
+    watch = Watch(stage)
+    for headers in ({}, {"Authorization": "Bearer Zyxnobody"}):
+        answer = door("POST" if path.startswith("/intake") else "GET", path, headers=headers)
+        assert answer.status_code in (400, 401) and "Zyx" not in answer.text
+    assert watch.new() == []
+
+
+def test_wrong_secret_of_a_known_client_is_an_event_U_01(stage: Stage, door: Door) -> None:
+    watch = Watch(stage)
+    for client in ("coursiers", "Zyxnobody"):
+        answer = door("POST", "/oauth/token", data={"grant_type": "client_credentials"}, auth=(client, "Zyxwrong"))
+        assert answer.status_code == 401
+    (event,) = watch.new()
+    assert kind(event) == "refused-invalid-client" and event["agent"][0]["who"]["identifier"]["value"] == "coursiers" and "Zyx" not in json.dumps(event)
+
+
+def test_error_that_nobody_foresaw_shows_nothing_and_leaves_no_half_of_an_event_U_01(stage: Stage, door: Door, sent: dict[str, Any]) -> None:
+    """What was decided and disclosed in that unit never happened: its events went with it."""
+    watch = Watch(stage)
+    with mock.patch("adapter.showing.card", side_effect=RuntimeError("Zyxdurand")):
+        for path in (VIEW, f"{VIEW}/{sent['card']['id']}"):
+            answer = door("GET", path, headers=sent["unit"])
+            assert answer.status_code == 500 and "Zyx" not in answer.text
+    assert watch.new() == []
+
+
+@pytest.mark.parametrize("fault", ["cut-after", "cut-before", "answer"])
+def test_ehr_that_does_not_answer_leaves_what_was_sent_and_what_came_of_it_U_01(fault: str, stage: Stage, door: Door) -> None:
+    """A time-out: the disclosure stands before a byte leaves, then that nobody knows; each try is told."""
+    assert door("POST", "/intake/appel-coursier", json=agreed(), headers=door.token("coursiers")).status_code == 201
+    watch = Watch(stage)
+    stage.ehr.inject(Fault(fault, on="POST Consent", **({"status": 503} if fault == "answer" else {})))
+    stage.push()
+    assert [kind(event) for event in watch.new()][-2:] == ["disclosure", "sync-unknown"]
+    stage.clock.tick(timedelta(minutes=10))
+    stage.push()
+    names = [kind(event) for event in watch.new()]
+    assert names.count("sync-adopted" if fault == "cut-after" else "sync-created") >= 1 and "sync-unknown" not in names
 
 
 # ── U-02, U-03: the profiles ─────────────────────────────────────────────────────────────────────
@@ -251,3 +315,29 @@ def test_request_id_goes_from_the_partner_to_the_ehr_call_and_its_events_U_16(st
     assert writes and all(each.headers.get("x-request-id") == given for each in writes)
     disclosed = [each for each in watch.new() if kind(each) == "disclosure"]
     assert disclosed and all(given in json.dumps(each) for each in disclosed)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_event_of_a_call_carries_its_request_id_U_16(route: str, stage: Stage, door: Door, sent: dict[str, Any]) -> None:
+    client, method, path, more, _, _ = ROUTES[route]
+    path = path.replace("ID", sent["card"]["id"]).replace("TASK", ids(stage, "Task")[0])
+    headers = {**sent[client], "X-Request-Id": "partner-request-0002", "Content-Type": more.get("type", "application/json")}
+    if match := more.get("match"):
+        headers["If-Match"] = f'W/"{sent["card"]["etag"] if match is True else match}"'
+    watch = Watch(stage)
+    door(method, path, headers=headers, content=more["raw"] if "raw" in more else json.dumps(more["body"]) if "body" in more else b"")
+    assert [kind(each) for each in watch.new() if "partner-request-0002" not in json.dumps(each)] == []
+
+
+@pytest.mark.parametrize("forged", ["a b", "short", "x" * 65, "Zyx\u00e9Zyx\u00e9Zyx", 'Zyx","x":"', "Zyx%0d%0aZyx"])
+def test_forged_or_oversized_request_id_is_replaced_in_every_event_and_call_U_16(forged: str, stage: Stage, door: Door) -> None:
+    watch = Watch(stage)
+    headers = {**door.token("coursiers"), "X-Request-Id": forged.encode()}  # type: ignore[dict-item]
+    answer = door("POST", "/intake/appel-coursier", json=agreed(), headers=headers)
+    given = answer.headers["x-request-id"]
+    assert answer.status_code == 201 and given != forged and len(given) == 36
+    stage.push()
+    events = watch.new()
+    assert all(given in json.dumps(each) for each in events) and forged not in json.dumps(events)
+    writes = [each for each in stage.ehr.requests if each.method == "POST" and "_search" not in each.path]
+    assert writes and all(each.headers.get("x-request-id") == given for each in writes)
