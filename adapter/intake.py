@@ -216,7 +216,7 @@ class Intake:
             return acts.changes(found, verbs.cancel(case.hand.referral, scene, codes.CLOSED, actor="requester"), origin="intake")
         speaker, named = self._speaker(case, heard) if side == "patient" else (None, found.named)
         referral = verbs.Referral(found.task, found.request, named)
-        changed = verbs.agree(referral, scene, side, due=self.due(found.owner, scene.at, found.request.get("priority", "")))
+        changed = verbs.agree(referral, scene, side, due=due.promised(self.due, found.task, found.request.get("priority", ""), scene.at))
         if side == "patient":
             local = told.at.astimezone(ZoneInfo(self.network.zone))
             words = f"Recueillie le {due.said(local)}, entendue par {self.name(told.by) or told.by}."

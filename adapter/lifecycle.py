@@ -18,6 +18,7 @@ from adapter.mapping.context import SECRECY
 from adapter.names import Systems
 from adapter.ports import Change, Resource, Uow
 from adapter.referral import verbs
+from adapter.referral.due import promised
 from adapter.referral.states import TERMINAL
 from adapter.team import leave, recognise
 from adapter.witness import Case, Heard, heard, witnessed, written
@@ -179,7 +180,7 @@ def urgency(case: Case, arguments: Arguments) -> list[Change]:
         f"ServiceRequest/{dossier.request['id']}", id=scene.new_id(), by=scene.by, to=f"Organization/{recipient.key}", bound=True,
         reason=reason, at=scene.at, systems=scene.systems,
     )  # fmt: skip
-    due = case.due(dossier.owner, scene.at, dossier.request.get("priority", ""))
+    due = promised(case.due, dossier.task, dossier.request.get("priority", ""), scene.at)
     draft = dossier.task["status"] == "draft"
     return written(case, [act, *(verbs.sent(case.hand.referral, scene, due=due, urgent=True) if draft else [])])
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -20,6 +20,7 @@ import holidays
 
 from adapter.errors import Invalid
 from adapter.network import Closure, Network, Opening
+from adapter.ports import Resource
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
 DAYS_AFTER: dict[str, int] = {"stat": 1, "asap": 1, "urgent": 2, "routine": 10}
@@ -125,3 +126,13 @@ def said(end: datetime, lang: str = "fr") -> str:
         hour = "minuit" if midnight else f"{end.hour} h" + (f" {end.minute:02}" if end.minute else "")
         return f"{weekday} {'1er' if day.day == 1 else day.day} {month} à {hour}"
     return f"{weekday} {day.day} {month}, {'midnight' if midnight else f'{end.hour:02}:{end.minute:02}'}"
+
+
+def promised(due: Callable[[str, datetime, str], datetime | None], task: Resource, priority: str, at: datetime) -> datetime | None:
+    """Until when its unit has to act on a Task that is sent at `at`: what was said before sending, which runs from the call
+    (workflow.md 3); where nothing was, or agreements came so late that it has passed, from now. `due(unit, from, priority)`."""
+    announced = task.get("restriction", {}).get("period", {}).get("end", "")
+    end = datetime.fromisoformat(announced) if announced else None
+    if end and end.tzinfo and end > at:
+        return end
+    return due(task.get("owner", {}).get("reference", "").partition("/")[2], at, priority)

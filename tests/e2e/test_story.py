@@ -255,3 +255,19 @@ def test_person_who_chooses_the_ehrs_side_takes_its_step_and_loses_nothing_that_
 
 def ours(stage: Stage, type: str) -> dict:
     return json.loads(only(stage.app.read_now(lambda _, uow: uow.search(Query(type)))).served)
+
+
+def test_deadline_runs_from_the_call_as_it_was_announced_when_agreements_come_later(stage: Stage) -> None:
+    """Friday 18:50, 48 h: Tuesday 18:00, whatever the day on which the doctor rings back (workflow.md 3)."""
+    announced = stage.call().referrals[0]["due"]
+    stage.clock.tick(timedelta(days=2, hours=20))  # Monday 14:50
+    stage.agree("doctor")
+    line = stage.agree("patient").referrals[0]
+    assert (line["status"], line["due"], announced) == ("requested", announced, "2026-03-10T18:00:00+01:00")
+
+
+def test_deadline_runs_from_the_sending_when_the_announced_one_has_passed(stage: Stage) -> None:
+    stage.call()
+    stage.clock.tick(timedelta(days=7))  # the next Friday, 18:50
+    stage.agree("doctor")
+    assert stage.agree("patient").referrals[0]["due"] == "2026-03-17T18:00:00+01:00"
