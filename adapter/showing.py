@@ -150,16 +150,21 @@ class Window:
 
     def show(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, request_id: str) -> Revealed | None:
         """`reveal` for a person or a service behind a view."""
-        look = self.look(uow, who, view, dossier, lang=lang)
+        look, revealed = self.seen(uow, who, view, dossier, lang=lang)
         self.told(uow, who, look, request_id=request_id)
+        return revealed
+
+    def seen(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str) -> tuple[Look, Revealed | None]:
+        """What `show` shows, and the look behind it. Nothing of it may go out before the audit says who looked."""
+        look = self.look(uow, who, view, dossier, lang=lang)
         if not look.decision.permit or look.facts is None:
-            return None
+            return look, None
         made = card(self.views[look.view], look.resources, facts=look.facts, lang=lang)
         id, tagged = look.facts.pairwise("Task", dossier.task["id"]), made
         if lang != "fr":  # one tag whatever the language: who read in English may act in French
             french = self.look(uow, who, view, dossier, lang="fr")
-            tagged = card(self.views[view], french.resources, facts=french.facts or look.facts, lang="fr")
-        return Revealed(id, etag(tagged), made, look.resources, look.decision)
+            tagged = card(self.views[french.view], french.resources, facts=french.facts or look.facts, lang="fr")
+        return look, Revealed(id, etag(tagged), made, look.resources, look.decision)
 
     def look(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str) -> Look:
         """Decides and projects. Nothing of it may go out before `told` has put it in the audit."""

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,14 @@ class Entry:
     each: str = ""
 
 
-def compile_entry(value: Any, check: Callable[[str, tuple[Step, ...]], None], each: str = "") -> Entry:
+class Unlisted(ValueError):
+    """A path that the view at hand does not list."""
+
+
+Check = Callable[[str, tuple[Step, ...]], None]
+
+
+def compile_entry(value: Any, check: Check, each: str = "") -> Entry:
     """An entry of a card. `check(type, steps)` raises ValueError for a path the view does not show; so does what cannot be read."""
     if isinstance(value, Mapped):
         own = str(value.get("each", ""))
@@ -50,6 +58,20 @@ def compile_entry(value: Any, check: Callable[[str, tuple[Step, ...]], None], ea
         return Entry(fields=fields, each=own)
     texts = value if isinstance(value, list) else [value]
     return Entry(sources=tuple(_source(text, check) for text in texts))
+
+
+def compile_shared(value: Any, check: Check) -> Entry | None:
+    """An entry of a card that several views share: without what this view does not list (`check` raises Unlisted); None when
+    nothing is left. What cannot be read, or R4 does not have, raises ValueError as ever."""
+    if isinstance(value, Mapped):
+        fields = [(key, compile_shared(inner, check)) for key, inner in value.items() if key != "each"]
+        kept = tuple((key, entry) for key, entry in fields if entry is not None)
+        return Entry(fields=kept, each=str(value.get("each", ""))) if kept else None
+    sources = []
+    for text in value if isinstance(value, list) else [value]:
+        with suppress(Unlisted):
+            sources.append(_source(text, check))
+    return Entry(sources=tuple(sources)) if sources else None
 
 
 def _source(text: Any, check: Callable[[str, tuple[Step, ...]], None]) -> Source:

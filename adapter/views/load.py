@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from adapter.views.cardspec import Entry, compile_entry
+from adapter.views.cardspec import Entry, Unlisted, compile_entry, compile_shared
+from adapter.views.declared import Declared, declared, declares, titled
 from adapter.views.document import Mapped, fault, read
 from adapter.views.elements import Leaf, Step, leaves
-from adapter.views.matrix import SHOWN, STRUCTURE, Matrix, load_matrix
+from adapter.views.matrix import SHOWN, STRUCTURE, Matrix, exists, load_matrix
 from adapter.views.view import CONDITIONS, STAGES, Branch, Rule, View
 
-MATRIX, LABELS = "matrix.yaml", "labels.yaml"
+MATRIX, LABELS, CARDS = "matrix.yaml", "labels.yaml", "cards.yaml"
 VERBS = (
     "accept", "decline", "start", "complete", "ask", "answer", "message", "refer", "reorient", "withdraw",
     "inform", "confirm", "narrow", "oppose", "urgency", "recognise", "leave",  # the life of an agreement (workflow.md 4 and 5)
@@ -38,18 +41,56 @@ def default_folder() -> Traversable:
 
 
 def load_views(folder: Traversable | None = None) -> dict[str, View]:
-    """Every view of a folder by its name; the folder has matrix.yaml and labels.yaml too. Raises SettingsError."""
+    """Every view of a folder by its name, each of which some door may serve; matrix.yaml, labels.yaml and cards.yaml are
+    there too. Raises SettingsError."""
+    return {name: found for name, found in load_folder(folder).items() if isinstance(found, View)}
+
+
+def load_declared(folder: Traversable | None = None) -> dict[str, Declared]:
+    """The recipients that no door serves by a view of their own, by name. Raises SettingsError."""
+    return {name: found for name, found in load_folder(folder).items() if isinstance(found, Declared)}
+
+
+def load_folder(folder: Traversable | None = None) -> dict[str, View | Declared]:
+    """Every file of a folder by the name it gives. Raises SettingsError."""
     where = default_folder() if folder is None else folder
-    matrix = load_matrix((where / MATRIX).read_text(encoding="utf-8"))
-    labels = load_labels((where / LABELS).read_text(encoding="utf-8"))
-    views = {}
+    around = around_of(where)
+    found: dict[str, View | Declared] = {}
     for file in sorted(where.iterdir(), key=lambda each: each.name):
-        if file.name.endswith(".yaml") and file.name not in (MATRIX, LABELS):
-            view = load_view(file.read_text(encoding="utf-8"), name=file.name, matrix=matrix, labels=labels)
-            if file.name != f"{view.name}.yaml":
-                raise fault(file.name, 1, f"expected the view {file.name.removesuffix('.yaml')}, but found {view.name}")
-            views[view.name] = view
-    return views
+        if file.name.endswith(".yaml") and file.name not in (MATRIX, LABELS, CARDS):
+            one = load_file(file.read_text(encoding="utf-8"), name=file.name, around=around)
+            if file.name != f"{one.name}.yaml":
+                raise fault(file.name, 1, f"expected the view {file.name.removesuffix('.yaml')}, but found {one.name}")
+            found[one.name] = one
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the files of a folder share: the matrix, labels, cards."""
+
+    matrix: Matrix
+    labels: Mapping[str, Any]
+    cards: Mapped
+
+
+def around_of(folder: Traversable | None = None) -> Around:
+    """What the files of this folder share. Raises SettingsError."""
+    where = default_folder() if folder is None else folder
+    matrix, labels = ((where / name).read_text(encoding="utf-8") for name in (MATRIX, LABELS))
+    cards = (where / CARDS).read_text(encoding="utf-8") if (where / CARDS).is_file() else "{}"
+    return Around(load_matrix(matrix), load_labels(labels), read(cards, name=CARDS))
+
+
+@cache
+def _shipped() -> Around:
+    return around_of()
+
+
+def load_file(text: str, *, name: str, around: Around) -> View | Declared:
+    """A view, or the declaration that there is none. Raises SettingsError(variable="name.yaml:LINE")."""
+    document = read(text, name=name)
+    return declared(document, name, around.matrix) if declares(document) else _Loader(document, name, around).view()
 
 
 def load_labels(text: str, *, name: str = LABELS) -> dict[str, Any]:
@@ -63,11 +104,9 @@ def load_view(text: str, *, name: str, matrix: Matrix | None = None, labels: Map
     Raises SettingsError(variable="name.yaml:LINE") for an unknown key, a path that R4 does not have, a wildcard, an
     element listed twice, a class that is not the element's or that the matrix does not allow, a condition missing.
     """
-    if matrix is None:
-        matrix = load_matrix((default_folder() / MATRIX).read_text(encoding="utf-8"))
-    if labels is None:
-        labels = load_labels((default_folder() / LABELS).read_text(encoding="utf-8"))
-    return _Loader(read(text, name=name), name, matrix, labels).view()
+    shipped = _shipped()
+    around = Around(shipped.matrix if matrix is None else matrix, shipped.labels if labels is None else labels, shipped.cards)
+    return _Loader(read(text, name=name), name, around).view()
 
 
 def _labels(tables: Mapped, name: str) -> dict[str, Any]:
@@ -80,8 +119,8 @@ def _labels(tables: Mapped, name: str) -> dict[str, Any]:
 
 
 class _Loader:
-    def __init__(self, document: Mapped, name: str, matrix: Matrix, labels: Mapping[str, Any]) -> None:
-        self.document, self.name, self.matrix, self.shared = document, name, matrix, labels
+    def __init__(self, document: Mapped, name: str, around: Around) -> None:
+        self.document, self.name, self.matrix, self.shared, self.cards = document, name, around.matrix, around.labels, around.cards
         self.trees: dict[str, _TREES] = {}
         self.rules: list[tuple[str, Rule]] = []
 
@@ -101,7 +140,7 @@ class _Loader:
                 self._element(kind, path, said, paths.lines[path], self.matrix.rows[recipient])
         labels = {**self.shared, **_labels(self._section("labels"), self.name)}
         return View(
-            name=self._text("view"), version=self._number("version") or 1, recipient=recipient, title=dict(self._section("title")),
+            name=self._text("view"), version=self._number("version") or 1, recipient=recipient, title=self._title(),
             profile=self._choice("profile", ("keep", "drop")) == "keep", subsetted=document.get("subsetted") is True,
             ids="local" if self._choice("ids", ("pairwise", "local")) == "local" else "pairwise", sensitivity=self._number("sensitivity"),
             needs_for={cls: frozenset(map(str, needs)) for cls, needs in self._section("needs_for").items()},
@@ -120,6 +159,9 @@ class _Loader:
         if not isinstance(value, str) or not value:
             raise fault(self.name, self._line(key), f"expected {key}")
         return value
+
+    def _title(self) -> dict[str, str]:
+        return titled(self._section("title"), self.name, self._line("title"))
 
     def _number(self, key: str) -> int | None:
         value = self.document.get(key)
@@ -217,17 +259,25 @@ class _Loader:
         return bool(options)
 
     def _check(self, kind: str, steps: tuple[Step, ...]) -> None:
+        exists(kind, ".".join(f"{step.name}[{step.selector}]" if step.selector else step.name for step in steps))
         if not self.shows(kind, steps):
-            raise ValueError(f"{kind}.{'.'.join(step.name for step in steps)} is not listed in resources")
+            raise Unlisted(f"{kind}.{'.'.join(step.name for step in steps)} is not listed in resources")
 
     def _card(self) -> dict[str, Entry]:
-        section = self._section("card")
+        """The view's own card, every path of it listed; or a shared one, as far as this view lists its paths."""
+        said = self.document.get("card")
+        shared = self.cards.get(said) if isinstance(said, str) else None
+        if isinstance(said, str) and not isinstance(shared, Mapped):
+            raise fault(self.name, self._line("card"), f"expected a card of {CARDS} ({', '.join(self.cards)}), but found {said}")
+        section, name = (self._section("card"), self.name) if shared is None else (shared, CARDS)
         entries = {}
         for key, value in section.items():
             try:
-                entries[key] = compile_entry(value, self._check)
+                entry = compile_entry(value, self._check) if shared is None else compile_shared(value, self._check)
             except ValueError as error:
-                raise fault(self.name, section.lines[key], f"card {key}: {error}") from error
+                raise fault(name, section.lines[key], f"card {key}: {error}") from error
+            if entry is not None:
+                entries[key] = entry
         return entries
 
     def _searched(self, kind: str, names: Any) -> tuple[str, ...]:

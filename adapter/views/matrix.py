@@ -72,14 +72,14 @@ def _class(kind: str, path: str, value: object, name: str, line: int) -> tuple[s
     if not words or words[0] not in (*CLASSES, STRUCTURE) or words[1:] not in ([], ["status"]):
         raise fault(name, line, f"expected {STRUCTURE} or D1 to D13, the latter with status where it is that only")
     try:
-        _exists(kind, path)
+        exists(kind, path)
     except ValueError as error:
         raise fault(name, line, str(error)) from error
     return words[0], len(words) == 2
 
 
-def _exists(kind: str, path: str) -> None:
-    """An element wide enough to hold others is fine here: the class goes for all that is inside."""
+def exists(kind: str, path: str) -> None:
+    """Raises ValueError when R4 has no such element. One wide enough to hold others is fine here."""
     try:
         leaves(kind, path)
     except ValueError as error:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter.errors import SettingsError
-from adapter.views import default_folder, load_view, load_views
+from adapter.network.model import CATEGORIES, PAPER_ONLY
+from adapter.views import Declared, around_of, default_folder, load_declared, load_file, load_view, load_views
 from adapter.views.document import read
 from adapter.views.elements import ELEMENTS, OPENED, leaves, steps_of
 from adapter.views.load import load_labels
 from adapter.views.matrix import CLASSES, SHOWN, STRUCTURE, load_matrix
 from adapter.views.r4 import TABLE
-from tests.unit.views.looks import ROOT, VIEWS, all_facts, see
+from tests.unit.views.looks import ROOT, TERMS, VIEWS, all_facts, see
 
 FOLDER = ROOT / "mappings" / "views"
 MATRIX = load_matrix((FOLDER / "matrix.yaml").read_text("utf-8"))
@@ -159,9 +161,82 @@ def test_load_views_refuses_a_file_under_another_name(tmp_path: Path) -> None:
         load_views(tmp_path)
 
 
-def test_load_views_has_the_five_when_nothing_is_said() -> None:
-    assert set(load_views()) == {"as-carsat", "coursier-dac-asso", "saad", "prescripteur", "dossier-clinique"}
+PAPER, COUNTS = {"bailleur", "employeur", "ecole", "proche-confiance"}, {"indicateurs"}
+
+
+def test_every_row_of_the_matrix_has_a_file_and_every_file_a_row() -> None:
+    assert set(load_views()) == set(MATRIX.rows) - PAPER - COUNTS
+    declared = load_declared()
+    assert {name: one.way for name, one in declared.items()} == dict.fromkeys(PAPER, "paper") | dict.fromkeys(COUNTS, "counts") | {"stagiaire": "unit"}
+    for name in PAPER | COUNTS:
+        cell = "P" if name in PAPER else "agg"
+        assert declared[name].classes == tuple(cls for cls in CLASSES if MATRIX.rows[name][cls] == cell)
     assert (default_folder() / "matrix.yaml").is_file()
+
+
+def test_categories_of_the_network_file_are_those_with_a_view_and_no_others() -> None:
+    inside = {"patient", "dossier-clinique", "secretariat"}  # not a service that a network file may name
+    assert set(CATEGORIES) == set(load_views()) - inside and set(PAPER_ONLY) == PAPER
+
+
+def test_needs_that_open_a_class_are_of_the_table_and_may_be_chosen() -> None:
+    for view in VIEWS.values():
+        for cls, codes in view.needs_for.items():
+            assert codes <= {code for code, term in TERMS["need"].items() if not term.get("abstract")}, (view.name, cls)
+            assert MATRIX.rows[view.recipient][cls] == "c"
+
+
+def declares(body: str) -> Declared | Any:
+    return load_file(f"view: t\nversion: 1\ntitle: {{fr: Essai, en: Trial}}\n{body}", name="trial.yaml", around=around_of())
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "said"),
+    [("recipient: bailleur\nelectronic: none\nletter: [D1, D2]\n", 6, "D2"), ("recipient: bailleur\nelectronic: none\nletter: [D1, D1]\n", 6, "D1"),
+     ("recipient: bailleur\nelectronic: some\n", 5, "none"), ("recipient: saad\nelectronic: none\nletter: [D1]\n", 6, "as P"),
+     ("recipient: bailleur\nelectronic: none\nresources: {Patient: {name: D1}}\n", 6, "resources"), ("recipient: nobody\nelectronic: none\n", 4, "nobody"),
+     ("recipient: indicateurs\naggregate: true\ncounts: [D1]\n", 6, "as agg"), ("recipient: indicateurs\naggregate: 1\n", 5, "true"),
+     ("as_unit: true\nrecipient: saad\n", 5, "recipient"), ("as_unit: true\nwrites: [accept]\n", 5, "writes")],
+)  # fmt: skip
+def test_declaration_that_shows_something_or_is_not_of_the_matrix_is_refused(body: str, line: int, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        declares(body)
+    assert caught.value.variable == f"trial.yaml:{line}"
+
+
+@pytest.mark.parametrize("title", ["", "title: Essai\n", "title: {fr: Essai}\n", "title: {fr: Agent de la CAF, de la CPAM, en: Agent}\n", "title: {fr: 1, en: x}\n"])
+def test_title_is_in_both_languages_whole(title: str) -> None:
+    for body in ("recipient: bailleur\nelectronic: none\n", "recipient: saad\nprofile: drop\nids: pairwise\nresources: {Patient: {id: structure}}\n"):
+        with pytest.raises(SettingsError, match="title"):
+            load_file(f"view: t\nversion: 1\n{title}{body}", name="trial.yaml", around=around_of())
+
+
+# ── a card that several views share ──────────────────────────────────────────────────────────────
+def shared_card(card: str, body: str = "  Patient:\n    name.family: D1\n") -> Any:
+    text = HEAD.format(recipient="saad") + body + "card: c\n"
+    return load_file(text, name="trial.yaml", around=replace(around_of(), cards=read(card, name="cards.yaml"))).card
+
+
+def test_shared_card_has_what_the_view_lists_and_nothing_else() -> None:
+    card = "c:\n  a: Patient.name.family\n  b: Patient.birthDate\n  d: {e: Patient.name.family, f: Patient.gender}\n  g: [Patient.gender, Patient.name.family]\n  h: {i: Patient.gender}\n"
+    found = shared_card(card)
+    assert set(found) == {"a", "d", "g"} and [key for key, _ in found["d"].fields] == ["e"] and len(found["g"].sources) == 1
+
+
+@pytest.mark.parametrize(("card", "line", "said"), [
+    ("c:\n  a: Patient.name.family\n  b: Patient.nmae\n", "cards.yaml:3", "R4 has no"), ("c:\n  a: Patient.name | shout\n", "cards.yaml:2", "shout"),
+    ("other: {}\n", f"trial.yaml:{LINES + 3}", "expected a card"), ("c: x\n", f"trial.yaml:{LINES + 3}", "expected a card"),
+])  # fmt: skip
+def test_shared_card_is_refused_with_its_own_line_whatever_the_view_lists(card: str, line: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        shared_card(card)
+    assert caught.value.variable == line
+
+
+def test_folder_without_cards_holds_views_with_cards_of_their_own(tmp_path: Path) -> None:
+    for name in ("matrix.yaml", "labels.yaml", "prescripteur.yaml"):
+        (tmp_path / name).write_text((FOLDER / name).read_text("utf-8"), "utf-8")
+    assert set(load_views(tmp_path)) == {"prescripteur"}
 
 
 def test_load_labels_wants_french_first() -> None:

@@ -44,6 +44,7 @@ FULL = [
      "orderDetail": [*REQUEST["orderDetail"], other("http://hl7.org/fhir/us/sdoh-clinicalcare/CodeSystem/SDOHCC-CodeSystemTemporaryCodes",
                                                      "contacting-subject-prohibited")]},
     {**TASK, "basedOn": [{"reference": "ServiceRequest/sr0"}], "partOf": [{"reference": "Task/t0"}], "restriction": {"period": {"start": "2026", "end": "2027"}},
+     "executionPeriod": {"start": "2026", "end": "2027"},
      "statusReason": {**coded("status-reason", "hors-territoire"), "text": "x"},
      "input": [{"type": coded("input", "deja-suivi"), "valueCodeableConcept": coded("already-followed", "oui")}],
      "output": [{"type": coded("input", "x"), "valueReference": {"reference": "Procedure/pr1"}}]},
@@ -53,6 +54,7 @@ FULL = [
     *({**party, "identifier": [{"system": "urn:s", "value": "1"}], "telecom": [{"system": "phone", "value": "1"}], "active": True,
        "healthcareService": [{"reference": "HealthcareService/u1"}], "category": [coded("x", "y")], "type": [coded("service", "y")]} for party in DIRECTORY),
     {**PROCEDURE, "identifier": [{"system": "urn:s", "value": "1"}], "performedPeriod": {"start": "2026"}},
+    {"resourceType": "Appointment", "id": "a1", "status": "booked", "basedOn": [{"reference": "ServiceRequest/sr1"}], "start": "2026", "end": "2027"},
     {**MESSAGE, "topic": coded("question", "q"), "inResponseTo": [{"reference": "Communication/m0"}]},
 ]  # fmt: skip
 WIDE = needs("acces-droits", "aidant", "perte-autonomie", "denutrition", "isolement")
@@ -101,7 +103,7 @@ def rows(name: str) -> Iterator[Row]:
         if lines[number].startswith("    "):
             yield Row(name, kind, number, lines[number])
         else:
-            kind = lines[number].strip(" :")
+            kind = lines[number].partition("#")[0].strip(" :")
 
 
 ROWS = {name: list(rows(name)) for name in VIEWS}
