@@ -156,15 +156,13 @@ class Window:
 
     def seen(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str) -> tuple[Look, Revealed | None]:
         """What `show` shows, and the look behind it. Nothing of it may go out before the audit says who looked."""
-        look = self.look(uow, who, view, dossier, lang=lang)
-        if not look.decision.permit or look.facts is None:
+        if (look := self.look(uow, who, view, dossier, lang=lang)).facts is None:
             return look, None
-        made = card(self.views[look.view], look.resources, facts=look.facts, lang=lang)
-        id, tagged = look.facts.pairwise("Task", dossier.task["id"]), made
+        made = tagged = card(self.views[look.view], look.resources, facts=look.facts, lang=lang)
         if lang != "fr":  # one tag whatever the language: who read in English may act in French
             french = self.look(uow, who, view, dossier, lang="fr")
             tagged = card(self.views[french.view], french.resources, facts=french.facts or look.facts, lang="fr")
-        return look, Revealed(id, etag(tagged), made, look.resources, look.decision)
+        return look, Revealed(look.facts.pairwise("Task", dossier.task["id"]), etag(tagged), made, look.resources, look.decision)
 
     def look(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str) -> Look:
         """Decides and projects. Nothing of it may go out before `told` has put it in the audit."""
@@ -176,9 +174,9 @@ class Window:
         holder = who.organisation if view == PRESCRIBER else dossier.owner
         if view != PRESCRIBER and (said := hearsay.limit(dossier, self.network, systems=self.writer.systems)):
             dossier = replace(dossier, patient=said)
-        unsafe = self._unsafe(uow, who, view, dossier)
-        facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=self._stage(view, dossier), lang=lang, unsafe=unsafe)
-        projected = [part for each in self._parts(uow, dossier, decision) if (part := project(each, self.views[view], facts=facts))]
+        stage, unsafe = self._stage(view, dossier), self._unsafe(uow, who, view, dossier)
+        facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=stage, lang=lang, unsafe=unsafe)
+        projected = [part for each in self.parts(uow, dossier, decision) if (part := project(each, self.views[view], facts=facts))]
         return Look(view, dossier, decision, facts, tuple(projected))
 
     def _unsafe(self, uow: Uow, who: Principal, view: str, dossier: Dossier) -> bool:
@@ -362,7 +360,7 @@ class Window:
             return "closed"
         return "open" if self.identity_shown(dossier) else "offer"
 
-    def _parts(self, uow: Uow, dossier: Dossier, decision: Decision) -> Iterator[Resource]:
+    def parts(self, uow: Uow, dossier: Dossier, decision: Decision) -> Iterator[Resource]:
         """Every resource of the referral that a view may speak of; what of it is seen is the view's to say."""
         yield dossier.task
         yield dossier.request

@@ -6,12 +6,13 @@ from adapter.views.card import card
 from adapter.views.declared import Declared
 from adapter.views.facts import Facts, Need, etag, pairwise
 from adapter.views.glass import of_now
-from adapter.views.load import around_of, default_folder, load_declared, load_file, load_folder, load_view, load_views
+from adapter.views.load import around_of, default_folder, load_declared, load_file, load_folder, load_labels, load_view, load_views
+from adapter.views.matrix import load_matrix
 from adapter.views.project import project
 from adapter.views.shown import classes
 from adapter.views.view import View
 
 __all__ = [
-    "Declared", "Facts", "Need", "View", "around_of", "card", "classes", "default_folder", "etag", "load_declared", "load_file", "load_folder", "load_view",
-    "load_views", "of_now", "pairwise", "project",
+    "Declared", "Facts", "Need", "View", "around_of", "card", "classes", "default_folder", "etag", "load_declared", "load_file", "load_folder", "load_labels",
+    "load_matrix", "load_view", "load_views", "of_now", "pairwise", "project",
 ]  # fmt: skip

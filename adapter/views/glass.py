@@ -11,7 +11,7 @@ from adapter.views.view import Branch, View, codes_of, sensitivity
 
 RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?")
 _PRIMITIVE = (str, bool, int, float)
-_DATED = frozenset({"address", "identifier", "name", "telecom"})  # what a person or house keeps under that name when it changed
+DATED = frozenset({"address", "identifier", "name", "telecom"})  # what a person or house keeps under that name when it changed
 
 # The selectors that are not tables of ours: the system they stand for.
 _SYSTEMS = {"sdohcc": SDOHCC_CODES, "us-core": US_CORE_CATEGORY, "snomed": SNOMED, "phone": "phone", "email": "email"}
@@ -77,13 +77,13 @@ class Glass:
         """The listed parts of one object; None when nothing is left."""
         told = self.view.ids == "local" and "reference" in children and canonical(value) in self.facts.telling
         if told and any(map(self.holds, children["reference"])):
-            return {"display": telling(self.view, self.facts)}
+            return {"display": self.instead(value["reference"], telling(self.view, self.facts))}
         if value.get("system") == self.need_system and "code" in children:
             return self._need(value, children)
         out = {}
         for name, branches in children.items():
             kept = value.get(name)
-            if name in _DATED and isinstance(kept, list):
+            if name in DATED and isinstance(kept, list):
                 kept = [entry for entry in kept if of_now(entry, self.facts.on)]
             if name in value and (found := self._each(kept, branches)) is not None:
                 out[name] = found
@@ -96,7 +96,7 @@ class Glass:
     def _each(self, value: Any, branches: list[Branch]) -> Any:
         if not isinstance(value, list):
             return self._one(value, branches)
-        entries = _usual(value) if any(branch.selector == "usual" for branch in branches) else value
+        entries = usual(value) if any(branch.selector == "usual" for branch in branches) else value
         found: list[Any] = []
         for entry in entries:
             got = self._one(entry, branches)
@@ -133,7 +133,7 @@ class Glass:
         found = RELATIVE.fullmatch(text) if isinstance(text, str) else None
         if not found or found[1] not in self.view.trees:
             return None
-        return f"{found[1]}/{found[2] if self.view.ids == 'local' else self.facts.pairwise(found[1], found[2])}"
+        return self.instead(text, f"{found[1]}/{found[2] if self.view.ids == 'local' else self.facts.pairwise(found[1], found[2])}")
 
     def chosen(self, value: dict[str, Any], branch: Branch) -> dict[str, Any] | None:
         """The value as far as the branch's selector goes; None when it does not fit."""
@@ -149,15 +149,24 @@ class Glass:
 
     def _need(self, value: dict[str, Any], children: dict[str, list[Branch]]) -> dict[str, Any] | None:
         """A need under its neutral code, when the permit names it and the view may show it."""
-        code = value.get("code")
-        if not isinstance(code, str) or code not in self.facts.terms or not any(self.holds(one) for one in children["code"]):
+        code: Any = value.get("code")
+        if self.need_kept(code) or not any(self.holds(one) for one in children["code"]):
             return None
+        return {"system": value["system"], "code": self.instead(code, self.facts.terms[code].neutral)}
+
+    def need_kept(self, code: Any) -> str:
+        """What keeps a need back: unknown (no table has it), sensitive, unnamed (the permit does not name it); "" when it is shown."""
+        if not isinstance(code, str) or code not in self.facts.terms:
+            return "unknown"
         worth = sensitivity(code, self.facts)
         if self.view.sensitivity is not None and worth > self.view.sensitivity:
-            return None
+            return "sensitive"
         unlimited = self.facts.needs is None and (worth < 3 or self.facts.basis in ("self", "author"))
-        shown = unlimited or code in self._named
-        return {"system": self.need_system, "code": self.facts.terms[code].neutral} if shown else None
+        return "" if unlimited or code in self._named else "unnamed"
+
+    def instead(self, stored: Any, said: str) -> str:
+        """What is said in the place of a stored value. (Here and nowhere else, so that it can be followed: `why`.)"""
+        return said
 
     def _label(self, codings: Any) -> str | None:
         """The label of the first code of a table of ours, else the first code itself."""
@@ -168,7 +177,6 @@ class Glass:
             if system.startswith(base):
                 return self.view.label(system.removeprefix(base), str(coding["code"]), self.facts.lang, self.facts)
         return str(coded[0]["code"]) if coded else None
-
 
 
 def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +193,7 @@ def _extension(value: Any, url: str) -> dict[str, Any] | None:
     return {"url": url, **kept} if kept else None
 
 
-def _usual(names: list[Any]) -> list[Any]:
+def usual(names: list[Any]) -> list[Any]:
     """The name a person goes by: usual, else one without use, else official."""
     for wanted in ("usual", None, "official"):
         if found := [name for name in names if isinstance(name, dict) and name.get("use") == wanted]:

@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from adapter.errors import SettingsError
 from adapter.views.cardspec import Entry, Unlisted, compile_entry, compile_shared
 from adapter.views.declared import Declared, declared, declares, titled
 from adapter.views.document import Mapped, fault, read
@@ -93,6 +94,21 @@ def load_file(text: str, *, name: str, around: Around) -> View | Declared:
     return declared(document, name, around.matrix) if declares(document) else _Loader(document, name, around).view()
 
 
+def faults(text: str, *, name: str, around: Around) -> list[SettingsError]:
+    """What is wrong with a file: each of its lines that lists an element wrongly, else the first thing besides; none: it loads."""
+    loader: _Loader | None = None
+    try:
+        document = read(text, name=name)
+        if declares(document):
+            declared(document, name, around.matrix)
+        else:
+            loader = _Loader(document, name, around)
+            loader.view()
+    except SettingsError as error:
+        return loader.faults if loader and loader.faults else [error]
+    return []
+
+
 def load_labels(text: str, *, name: str = LABELS) -> dict[str, Any]:
     """Labels that every view shares: table -> code -> language -> label. Raises SettingsError."""
     return _labels(read(text, name=name), name)
@@ -123,6 +139,7 @@ class _Loader:
         self.document, self.name, self.matrix, self.shared, self.cards = document, name, around.matrix, around.labels, around.cards
         self.trees: dict[str, _TREES] = {}
         self.rules: list[tuple[str, Rule]] = []
+        self.faults: list[SettingsError] = []  # of single elements; the first is raised when all were read
 
     def view(self) -> View:
         document = self.document
@@ -137,7 +154,12 @@ class _Loader:
                 raise fault(self.name, document["resources"].lines[kind], "expected a mapping of element paths")
             self.trees[kind] = {}
             for path, said in paths.items():
-                self._element(kind, path, said, paths.lines[path], self.matrix.rows[recipient])
+                try:
+                    self._element(kind, path, said, paths.lines[path], self.matrix.rows[recipient])
+                except SettingsError as error:
+                    self.faults.append(error)
+        if self.faults:
+            raise self.faults[0]
         labels = {**self.shared, **_labels(self._section("labels"), self.name)}
         return View(
             name=self._text("view"), version=self._number("version") or 1, recipient=recipient, title=self._title(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapter.views.document import Mapped, fault, read
 from adapter.views.elements import leaves, steps_of
@@ -17,11 +17,12 @@ SHOWN = ("Y", "y", "C", "c", "s")
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """`rows`: recipient -> class -> cell. `elements`: type -> path -> (class, is status only).
-    `unsafe_contact`: needs that forbid address and telephone (france.md 3.4)."""
+    `unsafe_contact`: needs that forbid address and telephone (france.md 3.4). `words`: class -> language -> what it is."""
 
     rows: Mapping[str, Mapping[str, str]]
     elements: Mapping[str, Mapping[str, tuple[str, bool]]]
     unsafe_contact: frozenset[str]
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def class_of(self, resource_type: str, path: str) -> tuple[str, bool] | None:
         """(class, is status only) of an element: its own line, or the nearest above it. A line with a selector speaks for
@@ -50,7 +51,8 @@ def load_matrix(text: str, *, name: str = "matrix.yaml") -> Matrix:
         if isinstance(paths, Mapped)
     }
     unsafe = document.get("unsafe_contact") or []
-    return Matrix(rows, elements, frozenset(str(code) for code in unsafe))
+    words = {cls: dict(texts) for cls, texts in _section(document, "classes", name).items() if isinstance(texts, Mapped)}
+    return Matrix(rows, elements, frozenset(str(code) for code in unsafe), words)
 
 
 def _section(document: Mapped, key: str, name: str) -> Mapped:

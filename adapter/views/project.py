@@ -15,41 +15,45 @@ from adapter.names import OBSERVATION_VALUE
 from adapter.ports import Resource
 from adapter.views.facts import Facts
 from adapter.views.glass import Glass, canonical, listed, telling
-from adapter.views.view import Branch, Rule, View, sensitivity
+from adapter.views.view import Branch, View, sensitivity
 
 _PARTIES = ("Organization", "HealthcareService", "Practitioner", "PractitionerRole")
 _OF_THE_REQUEST = ("ServiceRequest", "Task", "Consent", "Procedure", "Communication")
 
-def project(resource: Resource, view: View, *, facts: Facts) -> Resource | None:
+
+def project(resource: Resource, view: View, *, facts: Facts, glass: Glass | None = None) -> Resource | None:
     """What this view shows of `resource`, as a new resource; None: nothing of it may be shown.
 
-    None for a type the view does not list, an unlisted modifierExtension or implicitRules anywhere in it (its meaning
-    could be turned round), a message not addressed to or from the caller, a request above the view's sensitivity, and
-    where no listed element is left.
-    Never changes `resource`; whatever JSON it is, only listed paths come out.
+    None for what `withheld` names, and where no listed element is left.
+    Never changes `resource`; whatever JSON it is, only listed paths come out. `glass`: of this view and these facts.
     """
-    kind = resource.get("resourceType")
-    if not isinstance(kind, str) or kind not in view.trees or not _plain(resource, _modifiers(view.trees[kind])):
+    if withheld(resource, view, facts):
         return None
-    if not _admitted(kind, resource, view, facts):
-        return None
-    glass = Glass(view, facts)
-    own = _own_id(resource)
-    rule = _rule_of_id(view, kind)
-    known = {"id": own if view.ids == "local" else facts.pairwise(kind, own)} if own and rule and view.allows(rule, facts) else {}
+    kind, glass = resource["resourceType"], glass or Glass(view, facts)
+    own, known = _own_id(resource), {}
+    if own and any(map(glass.holds, view.trees[kind].get("id", [])[:1])):
+        known = {"id": own if view.ids == "local" else glass.instead(own, facts.pairwise(kind, own))}
     if f"{kind}/{own}" in facts.telling:
         return _veiled(kind, resource, view, facts) if known else None
     picked = glass.pick(_prepared(kind, resource), {name: branches for name, branches in view.trees[kind].items() if name != "id"})
     return {"resourceType": kind, **known, **_meta(resource, view), **(picked or {})} if known or picked else None
 
 
+def withheld(resource: Resource, view: View, facts: Facts) -> str:
+    """Why nothing of a resource may be shown: type (the view lists nothing of it), modifier (an unlisted modifierExtension or
+    implicitRules anywhere in it: its meaning could be turned round), addressee (a message not addressed to or from the
+    caller), sensitive (a request above the view's sensitivity, and what follows it); "" when its elements may be looked at."""
+    kind = resource.get("resourceType")
+    if not isinstance(kind, str) or kind not in view.trees:
+        return "type"
+    if not _plain(resource, _modifiers(view.trees[kind])):
+        return "modifier"
+    return _unadmitted(kind, resource, view, facts)
+
+
 def _own_id(resource: Resource) -> str:
     own = resource.get("id")
     return own if isinstance(own, str) else ""
-
-
-def _rule_of_id(view: View, kind: str) -> Rule | None:
-    return next((branch.rule for branch in view.trees[kind].get("id", [])), None)
 
 
 def _meta(resource: Resource, view: View) -> Resource:
@@ -88,17 +92,16 @@ def _all_known(modifiers: Any, known: frozenset[str]) -> bool:
     return isinstance(modifiers, list) and all(isinstance(one, dict) and one.get("url") in known for one in modifiers)
 
 
-def _admitted(kind: str, resource: Resource, view: View, facts: Facts) -> bool:
+def _unadmitted(kind: str, resource: Resource, view: View, facts: Facts) -> str:
     if kind == "Communication":
         parties = [resource.get("sender"), *listed(resource.get("recipient"))]
         if not any(canonical(party) in facts.parties for party in parties):
-            return False
+            return "addressee"
     if view.sensitivity is None or facts.tick or kind not in _OF_THE_REQUEST:
-        return True
-    if view.exceeds(facts):
-        return False
+        return ""
     own = {coding["code"] for coding in _codings(resource, facts.systems.code("need"))}
-    return all(sensitivity(code, facts) <= (view.sensitivity or 0) for code in own)
+    mild = all(sensitivity(code, facts) <= view.sensitivity for code in own)
+    return "" if mild and not view.exceeds(facts) else "sensitive"
 
 
 def _codings(resource: Resource, system: str) -> Iterable[dict[str, Any]]:

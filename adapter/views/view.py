@@ -73,15 +73,21 @@ class View:
 
     def allows(self, rule: Rule, facts: Facts) -> bool:
         """Is this element shown, with these facts?"""
-        if facts.stage not in rule.stages or (rule.consent and facts.basis != "consent"):
-            return False
+        return not self.hides(rule, facts)
+
+    def hides(self, rule: Rule, facts: Facts) -> str:
+        """What keeps this element back with these facts: stage, consent, demand, need, safe or mild; "" when it is shown."""
+        if facts.stage not in rule.stages:
+            return "stage"
+        if rule.consent and facts.basis != "consent":
+            return "consent"
         if "demand" in rule.conditions and rule.cls not in facts.demanded:
-            return False
+            return "demand"
         if "need" in rule.conditions and not self._needed(rule.cls, facts):
-            return False
+            return "need"
         if "safe" in rule.conditions and (facts.unsafe or not self.unsafe_contact.isdisjoint(codes_of(facts.asked))):
-            return False
-        return not ("mild" in rule.conditions and self.exceeds(facts))
+            return "safe"
+        return "mild" if "mild" in rule.conditions and self.exceeds(facts) else ""
 
     def _needed(self, cls: str, facts: Facts) -> bool:
         shown = facts.asked if facts.needs is None else facts.asked & facts.needs
