@@ -233,8 +233,7 @@ class Intake:
         if said is not None and not isinstance(said, Mapping):
             raise Invalid("expected given_by as {capacity, name}", code="structure", expression="given_by")
         speaker = speaking.proxy(case.uow, case.patient, said, case.hand.scene, tuple(case.terms["capacity"].terms)) if said else None
-        patient = hearsay.told(found, self.systems) or found.patient or {}  # no answer of ours tells a caller an age that it did not bring
-        who = speaking.standing_of(patient, found.request, case.uow.at, systems=self.systems, zone=self.network.zone)
+        who = speaking.standing_of(found.patient or {}, found.request, case.uow.at, systems=self.systems, zone=self.network.zone)
         others = speaking.related(case.uow, case.patient)
         return speaker, tuple(speaking.agreed_by(found.named, speaker, others, who=who, systems=self.systems))
 

@@ -224,12 +224,3 @@ def test_provisional_doctor_is_read_by_whose_record_tells_of_him_and_by_no_clini
         assert len(answer.json()["entry"]) >= 6 and "Zyxgeneraliste" not in answer.text and "61919999" not in answer.text
     taken(door, "saint-eloi", "fiche-st-eloi", FORM | {"demandeur": {"nom": "Zyxremplacante", "qualification": "medecin"}})
     assert "Zyxremplacante" in door("GET", "/fhir/Practitioner?_count=100", headers=door.token("saint-eloi")).text
-
-
-def test_answer_about_who_must_agree_follows_from_the_record_not_from_the_clinics_birth_date(door: Door) -> None:
-    """Born in 2008: with the day that the clinic has, an adult; by the year that the caller told, perhaps not."""
-    person = FORM["personne"] | {"naissance": "2008-01-10"}
-    taken(door, "saint-eloi", "fiche-st-eloi", FORM | {"personne": person})
-    taken(door, "coursiers", "appel-coursier", {k: v for k, v in MADE_UP.items() if not k.startswith("accord")} | {"personne": BARE | {"naissance": "2008"}})
-    answer = door("POST", "/intake/appel-coursier/appel-faux/agreements", json={"who": "patient", "agreed": True}, headers=door.token("coursiers"))
-    assert answer.status_code == 422 and "minor" in answer.json()["issue"][0]["diagnostics"]
