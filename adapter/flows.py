@@ -72,11 +72,11 @@ class Flows:
         The same record (or `key`) with the same content gets the same receipt; with other content, Conflict.
         """
         digest = hashlib.sha256(body or orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        if key and (kept := self._replayed(uow, _once(who, mapping, f"key {key}"), digest)):
+        if key and (kept := self._replayed(uow, who, _once(who, mapping, f"key {key}"), digest, request_id=request_id)):
             return kept
         mapped = self.intake.mapped(uow, who, mapping, record, parent, replacing=replacing)
         once = _once(who, mapping, mapped.record_id)
-        if kept := self._replayed(uow, once, digest):
+        if kept := self._replayed(uow, who, once, digest, request_id=request_id):
             return kept
         if mapped.dropped:  # that something was, and where; never what (workflow.md 8)
             details = [("mapping", mapping), ("count", str(len(mapped.dropped))), ("paths", ",".join(mapped.dropped))]
@@ -109,11 +109,19 @@ class Flows:
             return ""
         return refusal.told(uow, who, self.network, patient_of(against[0]), map(of_task, against), request_id=request_id)
 
-    def _replayed(self, uow: Uow, once: str, digest: str) -> Receipt | None:
+    def _replayed(self, uow: Uow, who: Principal, once: str, digest: str, *, request_id: str) -> Receipt | None:
         kept = uow.remembered(once)
         if kept and kept[0] != digest:
             raise Conflict("this record was received before with other content; send it under another id or key", code="duplicate")
-        return receipts.refreshed(uow, Receipt.loads(kept[1], replayed=True), self.network.zone) if kept else None
+        return self._again(uow, who, Receipt.loads(kept[1], replayed=True), request_id=request_id) if kept else None
+
+    def _again(self, uow: Uow, who: Principal, receipt: Receipt, *, request_id: str) -> Receipt:
+        """The receipt as things stand now: an answer about a referral like any other, so it leaves an event."""
+        now = receipts.refreshed(uow, receipt, self.network.zone)
+        task = next((found for each in now.referrals if (found := uow.current("Task", each["task"]))), None)
+        patient = patient_of(content(task)) if task else ""
+        uow.audit(events.act(who, "receipt", what=task.cited if task else "", patient=patient, at=uow.at, request_id=request_id))
+        return now
 
     def agree(self, uow: Uow, who: Principal, mapping: str, record: str, heard: Mapping[str, Any], *, request_id: str = "") -> Receipt:
         """One of the two agreements, heard after the record was taken down; with both, the draft is sent.
@@ -132,7 +140,8 @@ class Flows:
         found = [each for line in receipt.referrals if (each := dossier.load(uow, line["task"]))]
         if side == "patient" and not heard["agreed"]:
             self._declined(uow, who, found, heard, request_id=request_id)
-            return receipts.refreshed(uow, receipt, self.network.zone)
+            return self._again(uow, who, receipt, request_id=request_id)
+        written = False
         for each in found:
             if not (each.task["status"] == "draft" or (side == "patient" and unagreed(each))):
                 continue
@@ -141,7 +150,8 @@ class Flows:
                 receipt = replace(receipt, warnings=(*receipt.warnings, {"path": "opposition", "mapping": mapping, "text": said}))
                 continue
             self.receive(uow, who, self.intake.agreed(self.agreements.case(uow, who, each), side, heard), request_id=request_id)
-        return receipts.refreshed(uow, receipt, self.network.zone)
+            written = True
+        return receipts.refreshed(uow, receipt, self.network.zone) if written else self._again(uow, who, receipt, request_id=request_id)
 
     def _declined(self, uow: Uow, who: Principal, found: Sequence[Dossier], heard: Mapping[str, Any], *, request_id: str) -> None:
         """The person said no: what was never sent is forgotten, what runs in urgency ends."""

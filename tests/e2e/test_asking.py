@@ -17,7 +17,8 @@ from adapter.errors import Unavailable
 from adapter.ports import Query
 from adapter.store.uow import SqlUow
 from tests.e2e.stage import COURSIER, SAAD, Stage
-from tests.e2e.test_audit_doors import Watch, door, ids, kind, sent, stage  # noqa: F401 - fixtures
+from tests.e2e.test_audit_doors import Watch, ids, kind, sent  # noqa: F401 - fixtures
+from tests.unit.web.test_doors import Door, agreed, door, stage  # noqa: F401 - fixtures
 
 
 def test_no_search_for_the_patient_leaves_when_the_audit_cannot_be_written_U_08(stage: Stage, sent: dict[str, Any]) -> None:
@@ -73,3 +74,14 @@ def test_an_empty_list_is_an_answer_and_leaves_its_event(stage: Stage) -> None:
     (event,) = watch.new()
     one = told(event)
     assert (kind(event), one.by, one.details["view"], one.details["count"], one.patient) == ("worklist", "PractitionerRole/aide-noe", "saad", "0", "")
+
+
+def test_a_receipt_given_again_leaves_its_event(stage: Stage, door: Door, sent: dict[str, Any]) -> None:
+    """It says how far a referral is."""
+    for path, body in (("/intake/appel-coursier", agreed()), ("/intake/appel-coursier/appel-1/agreements", {"who": "doctor", "agreed": True}),
+        ("/intake/appel-coursier/appel-1/agreements", {"who": "patient", "agreed": False})):  # sent: it is withdrawn, not refused
+        watch = Watch(stage)
+        answer = door("POST", path, json=body, headers=sent["unit"])
+        assert answer.status_code in (200, 201) and answer.json()["status"] == "requested"
+        one = told(watch.new()[0])
+        assert (one.name, one.patient, one.by) == ("receipt", f"Patient/{ids(stage, 'Patient')[0]}", "Organization/asso-coursiers"), path

@@ -109,9 +109,11 @@ def test_nothing_is_shown_or_sent_when_the_audit_table_is_gone_U_08(house: tuple
     for method, path, headers in (
         ("GET", VIEW, unit), ("GET", "/views/saad/referrals", other), ("GET", f"{VIEW}/{card['id']}", unit), ("GET", "/fhir/Task", unit), ("GET", "/fhir/Task", clinic), ("GET", f"{VIEW}/absent", unit),
         ("POST", f"{VIEW}/{card['id']}/accept", {**unit, "If-Match": f'W/"{card["etag"]}"'}),
-        ("GET", "/views/coursier-dac-asso/notices", unit), ("GET", "/views/coursier-dac-asso/owed", unit),
+        ("GET", "/views/coursier-dac-asso/notices", unit), ("GET", "/views/coursier-dac-asso/owed", unit), ("POST", "/intake/appel-coursier", unit),
+        ("POST", "/intake/appel-coursier/appel-1/agreements", unit),
     ):  # fmt: skip
-        answer = door(method, path, headers=headers)
+        body = {"json": agreed()} if path == "/intake/appel-coursier" else {"json": {"who": "doctor", "agreed": True}} if "agreements" in path else {}
+        answer = door(method, path, headers=headers, **body)
         assert (answer.status_code, answer.json()["resourceType"]) == (503, "OperationOutcome"), path
         assert not re.search("Zyx|SQLITE|audit|database|liaison.db", answer.text), path
     with pytest.raises(StoreFault):
