@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from adapter.dossier import Dossier
-from adapter.errors import Invalid
+from adapter.errors import Invalid, told
 from adapter.ports import Change, Resource
 from adapter.referral import codes, verbs
 
@@ -31,11 +31,12 @@ class Hand:
     def referral(self) -> verbs.Referral:
         return verbs.Referral(self.dossier.task, self.dossier.request, self.dossier.named)
 
-    def code(self, arguments: Arguments, name: str, table: str) -> str:
-        """A code argument. Raises Invalid naming the argument when it is missing or its table does not know it."""
+    def code(self, arguments: Arguments, name: str, table: str, *, shown: str = "") -> str:
+        """A code argument. Raises Invalid naming the argument (`shown` instead, where it is the caller's own key) when it is
+        missing or its table does not know it."""
         found = arguments.get(name)
         if not isinstance(found, str) or not self.known(table, found):
-            raise Invalid(f"expected {name} with a code of the table {table}", code="code-invalid", expression=name)
+            raise Invalid(f"expected {shown or name} with a code of the table {table}", code="code-invalid", expression=shown or name)
         return found
 
 
@@ -46,7 +47,8 @@ def _complete(hand: Hand, arguments: Arguments) -> list[Resource]:
         return verbs.complete(hand.referral, hand.scene, {own: outcome for owns in hand.needs.values() for own in owns}, snomed=hand.snomed)
     if not isinstance(each, Mapping):
         raise Invalid("expected needs as an object: need code → outcome code", code="structure", expression="needs")
-    outcomes = {own: hand.code(each, need, "outcome") for need in each for own in hand.needs.get(need, (need,))}
+    coded = {need: hand.code(each, need, "outcome", shown=f"needs.{told(need, hand.needs)}") for need in each}
+    outcomes = {own: code for need, code in coded.items() for own in hand.needs.get(need, (need,))}
     return verbs.complete(hand.referral, hand.scene, outcomes, snomed=hand.snomed)
 
 

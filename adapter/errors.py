@@ -21,12 +21,23 @@ paths and expectations, never values: personal data must not reach an error text
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 Severity = Literal["fatal", "error", "warning", "information"]
+
+
+def told(key: object, known: Container[str]) -> str:
+    """A key that the caller chose, as an error may repeat it: itself where it is a name of ours, else `?`, for it may be
+    somebody's name (DECISIONS, 2026-11-27). The one rule of every door."""
+    return key if isinstance(key, str) and key in known else "?"
+
+
+def numbered(key: object, owner: Iterable[object]) -> str:
+    """Where in its object a key stands that is not repeated."""
+    return f"number {list(owner).index(key) + 1} of its object"
 
 
 @dataclass(frozen=True, slots=True)

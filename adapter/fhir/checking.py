@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 from pydantic_core import ErrorDetails, ValidationError
 
@@ -49,7 +47,7 @@ def _issues(root: str, resource: Resource, compact: bytes) -> list[Issue]:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         broken = any(one["type"] == schema.BROKEN for one in found)
-        shape = [paths.issue(root, one) for one in found if one["type"] != schema.BROKEN and not _excused(one, resource)]
+        shape = [paths.issue(root, one, resource) for one in found if one["type"] != schema.BROKEN and not _excused(one, resource)]
     empty = list(gaps.gaps(root, resource))
     named = {issue.expression for issue in empty}
     all_found = [*empty, *(i for i in shape if i.expression not in named), *walk.broken_rules(root, resource)]
@@ -62,8 +60,4 @@ def _excused(found: ErrorDetails, resource: Resource) -> bool:
     """A required primitive may be given by extensions alone: `_status` without `status`."""
     if found["type"] != "missing":
         return False
-    *above, name = found["loc"]
-    owner: Any = resource
-    for step in above:
-        owner = owner[step]
-    return f"_{name}" in owner
+    return f"_{found['loc'][-1]}" in paths.owner(resource, found)

@@ -76,6 +76,13 @@ def reachable(name: str) -> Iterator[Element]:
 SIBLING = "FHIRPrimitiveExtension"  # the type of `_birthDate`
 
 
+@cache
+def names(root: str) -> frozenset[str]:
+    """What members and choices are called in a resource of a served type; what is contained in it has names of its own."""
+    every = [*reachable(root)]
+    return frozenset({"resourceType", *(name for found in every for name in (*found.fields, *found.choices))})
+
+
 def _read(name: str, cls: Any) -> Element:
     fields: dict[str, Field] = {}
     choices: dict[str, bool] = {}

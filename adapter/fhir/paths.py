@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from adapter.errors import Issue
-from adapter.fhir import primitives
+from adapter.errors import Issue, numbered, told
+from adapter.fhir import elements, facts, primitives
 
 Place = tuple[str | int, ...]
 
-_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9_]{0,63}")
 _KINDS = {
     "dict_type": "an object",
     "list_type": "an array",
@@ -27,31 +25,40 @@ _LISTED = 400  # characters of a list of codes worth printing
 
 
 def expression(root: str, place: Iterable[str | int]) -> str:
-    """Task.input[0].valueReference; `_birthDate` is the element birthDate; a member no FHIR element could be
-    called is shown as `?`, for a caller's text may stand in it."""
-    text = root
+    """Task.input[0].valueReference; `_birthDate` is the element birthDate; a member that is called like no element is shown
+    as `?`."""
+    text, within = root, [root]
     for step in place:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            text += "." + (step.removeprefix("_") if _NAME.fullmatch(step) else "?")
+            name = step.removeprefix("_")
+            text += "." + told(name, frozenset().union(*map(elements.names, within)))
+            within = sorted(facts.served_types()) if name in ("contained", "resource") else within
     return text
 
 
-def issue(root: str, found: ErrorDetails) -> Issue:
+def issue(root: str, found: ErrorDetails, resource: dict[str, Any]) -> Issue:
     """One error of the compiled validator as an issue; values never come into it."""
     at = expression(root, found["loc"])
     kind, context = found["type"], found.get("ctx", {})
     if kind == "missing":
         return Issue("required", "is required", at)
     if kind == "extra_forbidden":
-        return Issue("structure", "is no element of this type in FHIR R4", at)
+        return Issue("structure", f"is no element of this type in FHIR R4 ({numbered(found['loc'][-1], owner(resource, found))})", at)
     if kind in _KINDS:
         return Issue("structure", f"expected {_KINDS[kind]}", at)
     if kind == "literal_error":
         expected = str(context["expected"])
         return Issue("code-invalid", f"expected {expected if len(expected) <= _LISTED else 'a code of its required value set'}", at)
     return _of_value(kind, context, at, found["msg"])
+
+
+def owner(resource: Any, found: ErrorDetails) -> Any:
+    """The object in which the validator found an error at a member."""
+    for step in found["loc"][:-1]:
+        resource = resource[step]
+    return resource
 
 
 def _of_value(kind: str, context: dict[str, Any], at: str, message: str) -> Issue:

@@ -62,15 +62,16 @@ def _loaded(body: bytes) -> tuple[dict[str, Any], bytes]:
 
 def _refuse_doubles(body: bytes) -> None:
     """JSON permits a member twice, FHIR does not, and readers disagree on which one counts."""
-    doubled: set[str] = set()
+    doubled: list[tuple[int, int]] = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            doubled.update(name for name in found if sum(name == other for other, _ in pairs) > 1)
+            names = [name for name, _ in pairs]
+            second = next(at for at, name in enumerate(names) if name in names[:at])
+            doubled.append((names.index(names[second]) + 1, second + 1))
         return found
 
     json.loads(body, object_pairs_hook=members, parse_int=str, parse_float=str)
     if doubled:
-        known = sorted(name for name in doubled if name.isascii() and name.isidentifier() and len(name) <= 64)
-        raise Malformed("expected each member once in an object" + (f", but twice: {', '.join(known)}" if known else ""))
+        raise Malformed("expected each member once in an object, but numbers {} and {} of one have the same name".format(*doubled[0]))

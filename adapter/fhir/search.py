@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from adapter.errors import Malformed
+from adapter.errors import Malformed, told
 from adapter.fhir import facts
 from adapter.fhir.parameters import CORE_TYPES, Parameter, parameters
 from adapter.ports import Clause, Query
@@ -57,14 +57,15 @@ def _sort(value: str) -> str:
 
 def _clause(type: str, text: str, value: str) -> Clause:
     name, _, modifier = text.partition(":")
+    offered = sorted([*_ALL_TYPES, *_RESULT, *parameters(type)])
     if not value.strip(","):
-        raise Malformed("expected a value", expression=_shown(name), code="invalid")
+        raise Malformed("expected a value", expression=told(name, offered), code="invalid")
     if name in _ALL_TYPES:
         return _of_all_types(name, modifier, _alternatives(value))
     parameter = parameters(type).get(name)
     if parameter is None:
-        known = ", ".join(sorted([*_ALL_TYPES, *_RESULT, *parameters(type)]))
-        raise Malformed(f"is no search parameter of {type} here; offered are {known}", expression=_shown(name), code="not-supported")
+        known = ", ".join(offered)
+        raise Malformed(f"is no search parameter of {type} here; offered are {known}", expression=told(name, offered), code="not-supported")
     if modifier == "missing":
         if value not in ("true", "false"):
             raise Malformed("expected true or false", expression=f"{name}:missing", code="invalid")
@@ -116,8 +117,3 @@ def _alternatives(value: str) -> tuple[str, ...]:
     """The values that commas part; an escaped comma, bar, dollar or backslash is itself."""
     parts = _COMMA.sub("\\1\x00", value).split("\x00") if "," in value else [value]
     return tuple(_ESCAPED.sub(r"\1", part) for part in parts if part)
-
-
-def _shown(name: str) -> str:
-    """A parameter's name is the caller's text: only what looks like one is repeated."""
-    return name if re.fullmatch(r"[A-Za-z_\-.]{1,40}", name) else ""

@@ -5,10 +5,10 @@ Values live in a flat dict by dotted name (`personne.nom`); a list of groups is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
+from adapter.errors import numbered, told
 from adapter.mapping.context import Run
 from adapter.mapping.document import nearest
 from adapter.mapping.shape import UNLESS, Field, Group
@@ -139,8 +139,7 @@ def _list(field: Field, refuse_unknown: bool) -> Take:
     return take
 
 
-_SHOWN = 40
-_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z_]{0,39}")  # a key may be anything: only what looks like a field's name is repeated
+_COMPARED = 40  # characters of an unknown key that are compared with the known ones
 
 
 def _unknown(value: dict[Any, Any], known: frozenset[str], run: Run, prefix: str, place: str, refuse: bool) -> None:
@@ -148,12 +147,12 @@ def _unknown(value: dict[Any, Any], known: frozenset[str], run: Run, prefix: str
     for key in value:
         if key in known:
             continue
-        shown = key if type(key) is str and _PLAIN_KEY.fullmatch(key) else "(a field)"
+        path = prefix + told(key, known)
         if refuse:
-            run.problem(prefix + shown, place, f"unknown field{nearest(str(key)[:_SHOWN], known)}", "structure")
+            run.problem(path, place, f"unknown field ({numbered(key, value)}){nearest(str(key)[:_COMPARED], known)}", "structure")
         else:
-            run.dropped.append(prefix + shown)
-            run.remark(prefix + shown, place, "not part of this kind of record: left out")
+            run.dropped.append(path)
+            run.remark(path, place, f"not part of this kind of record ({numbered(key, value)}): left out")
 
 
 def write(group: Group, env: Env, run: Run, *, top: bool = True) -> tuple[dict[str, Any], bool]:

@@ -20,7 +20,7 @@ from adapter.mapping.values import Unfit
 from tests.unit.mapping.records import AT, CALL, DOCUMENTS, FORM, UNITS, context
 
 TERMS = next(iter(DOCUMENTS.values())).terms
-_PATH = re.compile(r"([A-Za-z_]+|\(a field\))?([.\[][A-Za-z_0-9\]]+|\.\(a field\))*")
+_PATH = re.compile(r"([A-Za-z_]+|\?)?([.\[][A-Za-z_0-9\]]+|\.\?)*")
 
 
 def facts() -> MapContext:

@@ -97,7 +97,7 @@ def test_parse_collects_every_issue_when_several_things_are_wrong():
     error = refused(orjson.dumps(task))
     assert error.status == 400
     assert {(i.code, i.expression) for i in error.issues} == {
-        ("code-invalid", "Task.status"), ("structure", "Task.foo"), ("value", "Task.authoredOn"), ("structure", "Task.lastModified"),
+        ("code-invalid", "Task.status"), ("structure", "Task.?"), ("value", "Task.authoredOn"), ("structure", "Task.lastModified"),
         ("required", "Task.intent"), ("value", "Task.owner"), ("structure", "Task.input[1].value"),
     }  # fmt: skip
     assert "6 more" in str(error)
@@ -143,3 +143,13 @@ def test_parse_takes_a_huge_number_as_decimal_and_refuses_it_as_integer():
     huge = b"123456789012345678901234567890"
     assert fhir.parse(body % (b"Decimal", huge))
     assert refused(body % (b"Integer", huge)).issues[0].expression == "Basic.extension[0].valueInteger"
+
+
+@pytest.mark.parametrize("key", ["Zyxdurand", "_Zyxdurand", "zyxdurand", "Mme Zyx", "foo", "birthDate2"])
+def test_an_unknown_member_is_told_by_its_place_and_never_by_its_name(key):
+    """It may be somebody's name; beside it every element that R4 has is told by name."""
+    patient = specimen("Patient") | {key: {"": None, key: ""}, "contained": [{"resourceType": "Task", "id": "t", key: 1, "status": ""}]}
+    told = [(issue.expression, issue.text) for issue in refused(orjson.dumps(patient)).issues]
+    assert ("Patient.?", f"is no element of this type in FHIR R4 (number {list(patient).index(key) + 1} of its object)") in told
+    assert "Patient.contained[0].status" in {expression for expression, _ in told}
+    assert key not in repr(told)

@@ -135,7 +135,7 @@ def test_F6_form_with_a_refusal_leaves_nothing() -> None:
 
 def test_form_refuses_the_fields_of_another_kind_of_record() -> None:
     paths = {error.path for error in try_(FILLED, CALL, context=context()).problems}
-    assert {"appel", "appelant", "besoins", "motifs", "date"} <= paths
+    assert {"?", "motifs", "date"} <= paths
 
 
 @pytest.mark.shared

@@ -172,15 +172,36 @@ def test_doors_take_json_by_its_other_names(door: Door, said: str) -> None:
     assert door("POST", "/intake/appel-coursier", content=json.dumps(agreed()), headers=door.token("coursiers") | {"Content-Type": said}).status_code == 201
 
 
-def test_a_member_given_twice_is_refused_by_name_at_every_door(door: Door, stage: Stage) -> None:
+def test_a_member_given_twice_is_refused_by_its_place_at_every_door(door: Door, stage: Stage) -> None:
     who = door.token("coursiers")
     twice = json.dumps(agreed())[:-1] + ', "besoins": ["isolement"]}'
     answer = door("POST", "/intake/appel-coursier", content=twice, headers=who)
-    assert answer.status_code == 400 and "besoins" in answer.json()["issue"][0]["diagnostics"]
+    assert answer.status_code == 400 and f"numbers {list(agreed()).index('besoins') + 1} and {len(agreed()) + 1} of one" in answer.text
     assert door("GET", "/views/coursier-dac-asso/referrals", headers=who).json() == {"referrals": []}
     one = door("POST", "/intake/appel-coursier", json=agreed(), headers=who).json()["referrals"][0]
     for path in ("/intake/appel-coursier/appel-1/agreements", f"/views/coursier-dac-asso/referrals/{one['task']}/ask"):
         assert door("POST", path, content=b'{"who": "patient", "who": "doctor"}', headers=who).status_code == 400
+
+
+@pytest.mark.parametrize("key", ["Zyxname", "zyxname", "Mme Zyx"])
+def test_no_door_repeats_a_key_that_it_does_not_know(door: Door, key: str) -> None:
+    """A key may be somebody's name: it is told by its place (DECISIONS, 2026-11-27)."""
+    unit, clinic = door.token("coursiers"), door.token("saint-eloi")
+    assert door("POST", "/intake/appel-coursier", json=agreed(), headers=unit).status_code == 201
+    (card,) = door("GET", "/views/coursier-dac-asso/referrals", headers=unit).json()["referrals"]
+    act = {"headers": {**unit, "If-Match": f'W/"{card["etag"]}"'}, "json": {"needs": {key: key}}}
+    twice = b'{"%(key)s": 1, "%(key)s": 2}' % {b"key": key.encode()}
+    for method, path, given, place in (
+        ("POST", f"/views/coursier-dac-asso/referrals/{card['id']}/complete", act, "needs.?"),
+        ("POST", "/intake/appel-coursier", {"headers": unit, "json": agreed() | {"id": "a-2", key: key}}, "?"),
+        ("POST", "/intake/appel-coursier", {"headers": unit, "json": agreed() | {"id": "a-2", "personne": {**agreed()["personne"], key: 1}}}, "personne.?"),
+        ("POST", "/fhir/Patient", {"headers": clinic, "json": {"resourceType": "Patient", key: key}}, "Patient.?"),
+        ("GET", f"/fhir/Patient?{key}=1", {"headers": clinic}, "?"),
+        ("POST", "/fhir/Patient", {"headers": {**clinic, "content-type": "application/json"}, "content": twice}, None),
+    ):  # fmt: skip
+        answer = door(method, path, **given)
+        assert answer.status_code in (400, 422) and "zyx" not in answer.text.lower(), answer.text
+        assert answer.json()["issue"][0].get("expression", [None]) == [place], answer.text
 
 
 def test_health_metadata_docs_and_metrics_are_there_without_a_token(door: Door) -> None:
