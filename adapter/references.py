@@ -33,7 +33,8 @@ def check_references(uow: Uow, network: Network, organisation: str, resource: Re
 
 def _values(resource: Resource) -> set[str]:
     """Every literal reference, contained resources' too."""
-    found, open = set(), [resource]
+    found: set[str] = set()
+    open: list[Any] = [resource]
     while open:
         node: Any = open.pop()
         for name, each in node.items() if isinstance(node, dict) else ((None, each) for each in node):
