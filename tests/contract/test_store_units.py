@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -14,6 +15,7 @@ from adapter.audit import seal, verify
 from adapter.errors import Conflict, LiaisonError, Unavailable
 from adapter.ports import Link, Query, Uow
 from adapter.store import SqlStore
+from adapter.store.chain import seal_events
 from tests.contract.stores import (  # noqa: F401 - fixtures
     ALL,
     Opening,
@@ -107,6 +109,12 @@ def test_group_is_one_commit_and_each_gets_its_own_answer(store: SqlStore) -> No
     assert answers == [f"t{i}" for i in range(10)]
     assert len(wakes) == 1
     assert verify(store.read_now(lambda uow: uow.audit_rows())).count == 10
+
+
+def test_head_of_the_audit_chain_is_taken_once_for_a_group(store: SqlStore) -> None:
+    with mock.patch("adapter.store.writer.seal_events", wraps=seal_events) as sealed:
+        together(store, *[lambda uow, i=i: refer(uow, f"t{i}") for i in range(10)])
+    assert sealed.call_count == 1 and len(list(sealed.call_args.args[3])) == 10
 
 
 def test_group_goes_on_when_one_unit_raises(store: SqlStore) -> None:

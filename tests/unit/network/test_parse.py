@@ -79,6 +79,7 @@ def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_g
         ("    category: coursier-dac-asso\n", "", "key: asso", "the key category is missing"),
         ("    controller: Asso\n", "", "key: asso", "a service needs controller"),
         ("    legal_basis: mission\n", "", "key: asso", "a service needs legal_basis"),
+        ("    secrecy_text: engagement\n", "", "key: asso", "a service needs secrecy_text"),
         ("    legal_basis: mission\n", "    legal_basis: ''\n", "legal_basis", "expected"),
         ("key: asso", "key: a b", "a b", "expected a FHIR id"),
         ("key: pool", "key: coursier  # again", "# again", "another unit has this key"),
