@@ -211,10 +211,10 @@ class Flows:
         """Every referral of the caller's unit (or of the prescriber) that may be shown now, newest first."""
         return self.window.all(uow, who, view, lang=lang, request_id=request_id)
 
-    def notices(self, uow: Uow, who: Principal, view: str, *, request_id: str = "") -> list[dict[str, Any]] | None:
+    def notices(self, uow: Uow, who: Principal, view: str, *, lang: str = "fr", request_id: str = "") -> list[dict[str, Any]] | None:
         """Closing notices of the caller's unit: a reference and what to do, nothing of the person (a declared exception). Of a
         practice: what could not be sent for its patients."""
-        found = self.window.notices(uow, who, view, request_id=request_id)
+        found = self.window.notices(uow, who, view, lang=lang, request_id=request_id)
         return found if found is None or view != PRESCRIBER else [*found, *refusal.not_sent(uow, who.organisation)]
 
     def outgoing(self, uow: Uow, letter: Letter) -> Resource | None:

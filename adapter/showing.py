@@ -244,12 +244,12 @@ class Window:
         named = unit is not None and unit.stage == "named"
         return dossier.task["status"] != "draft" and (named or dossier.task["status"] != "requested")
 
-    def notices(self, uow: Uow, who: Principal, view: str, *, request_id: str = "") -> list[dict[str, Any]] | None:
+    def notices(self, uow: Uow, who: Principal, view: str, *, lang: str = "fr", request_id: str = "") -> list[dict[str, Any]] | None:
         if not self._holder(who, view):
             return None
         notices = self.closing(uow, who, view)
         uow.audit(events.act(who, "closing-notices", at=uow.at, request_id=request_id, details=[("count", str(len(notices)))]))
-        said = "clos à la demande de la personne : ne plus agir, détruire les copies"
+        said = self.views[view].closed.get(lang) or self.views[view].closed["fr"]
         return [
             {"reference": each["payload"][0]["contentString"], "sent": each.get("sent", ""), "read": each.get("received", ""), "text": said}
             for each in notices

@@ -19,6 +19,7 @@ from adapter.views.matrix import SHOWN, STRUCTURE, Matrix, exists, load_matrix
 from adapter.views.view import CONDITIONS, STAGES, Branch, Rule, View
 
 MATRIX, LABELS, CARDS = "matrix.yaml", "labels.yaml", "cards.yaml"
+NEEDED = (("telling", "care-service"), ("notice", "closed"))  # labels that every view speaks
 VERBS = (
     "accept", "decline", "start", "complete", "ask", "answer", "message", "refer", "reorient", "withdraw",
     "inform", "confirm", "narrow", "oppose", "urgency", "recognise", "leave",  # the life of an agreement (workflow.md 4 and 5)
@@ -80,7 +81,11 @@ def around_of(folder: Traversable | None = None) -> Around:
     where = default_folder() if folder is None else folder
     matrix, labels = ((where / name).read_text(encoding="utf-8") for name in (MATRIX, LABELS))
     cards = (where / CARDS).read_text(encoding="utf-8") if (where / CARDS).is_file() else "{}"
-    return Around(load_matrix(matrix), load_labels(labels), read(cards, name=CARDS))
+    found = load_labels(labels)
+    for table, code in NEEDED:
+        if code not in found.get(table, {}):
+            raise fault(LABELS, 1, f"expected the label {code} of {table}")
+    return Around(load_matrix(matrix), found, read(cards, name=CARDS))
 
 
 @cache

@@ -63,6 +63,11 @@ class View:
         """What stands for a telling name, by language."""
         return self.labels["telling"]["care-service"]
 
+    @property
+    def closed(self) -> Mapping[str, str]:
+        """What a closing notice says, by language."""
+        return self.labels["notice"]["closed"]
+
     def label(self, table: str, code: str, lang: str, facts: Facts) -> str:
         """The label of a code: this view's own, else the table's; the code itself where there is none."""
         for tables in (self.labels, facts.labels):

@@ -48,11 +48,11 @@ async def worklist(view: str, request: Request) -> Response:
 @router.get("/{view}/notices", summary="Closing notices of the caller's unit")
 async def notices(view: str, request: Request) -> Response:
     app: App = request.app.state.liaison
-    token, request_id = bearer(request), request.state.request_id
+    token, lang, request_id = bearer(request), _lang(request), request.state.request_id
 
     def closing(story: Flows, uow: Uow) -> list[dict[str, Any]] | None:
         who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
-        found = story.notices(uow, who, view, request_id=request_id)
+        found = story.notices(uow, who, view, lang=lang, request_id=request_id)
         if found is None:
             unseen(uow, who, "notices", reason="view-not-assigned", view=view if view in app.views else "", request_id=request_id)
         return found
