@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,27 +16,42 @@ from rich.table import Table
 from rich.text import Text
 
 from adapter.cli.story.account import Account, Decided, Travelled, Words
+from adapter.cli.story.steps import STEPS
 from adapter.ports import Resource
 
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
 PARIS = ZoneInfo("Europe/Paris")
 DAYS = Words("lundi mardi mercredi jeudi vendredi samedi dimanche", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 MONTHS = Words("janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
                "January February March April May June July August September October November December")  # fmt: skip
 KEYS = {
-    "reference": "référence", "status": "état", "progress": "avancement", "reason": "motif", "service": "service demandé", "needs": "besoins",
-    "urgency": "urgence", "due": "échéance", "asked": "demandée le", "area": "secteur", "age_class": "âge", "person": "personne",
-    "family_name": "nom", "given_name": "prénom", "phone": "téléphone", "address": "adresse", "birth_date": "naissance", "sex": "sexe",
-    "constraints": "à savoir", "situation": "situation", "people": "entourage", "prescriber": "demandeur", "name": "nom",
+    "reference": "référence", "status": "état", "state": "état", "progress": "avancement", "reason": "motif", "service": "service demandé",
+    "needs": "besoins", "urgency": "urgence", "due": "échéance", "asked": "demandée le", "area": "secteur", "age_class": "âge",
+    "person": "personne", "family_name": "nom", "given_name": "prénom", "phone": "téléphone", "address": "adresse", "birth_date": "naissance",
+    "sex": "sexe", "social_security_number": "n° de sécurité sociale", "contact": "contact", "constraints": "à savoir",
+    "situation": "situation", "already_followed": "déjà suivie", "people": "entourage", "prescriber": "demandeur", "name": "nom",
     "organisation": "structure", "consent": "accord", "since": "depuis", "scope": "portée", "outcome": "suite donnée", "results": "résultat",
-    "ended": "fait le", "messages": "messages", "words": "mots du médecin", "recipient": "destinataire", "sent": "envoyé le", "text": "texte",
-    "kind": "nature", "about": "à propos",
+    "ended": "fait le", "messages": "messages", "words": "mots du médecin", "recipient": "destinataire", "sent": "envoyé le", "read": "lu le",
+    "text": "texte", "kind": "nature", "about": "à propos",
 }  # fmt: skip
+VALUES = {  # codes that a card shows as they are
+    "contacting-subject-prohibited": Words("ne pas contacter par les voies habituelles", "do not contact in the usual ways"),
+    "active": Words("en vigueur", "in force"),
+    "inactive": Words("terminé", "ended"),
+    "proposed": Words("proposé, pas encore donné", "proposed, not given yet"),
+    "rejected": Words("refusé", "refused"),
+}
 WHY = {
     (True, "S1"): Words("un accord actif nomme ce destinataire pour ce besoin", "an active consent names this recipient for this need"),
     (True, "basis:author"): Words("c'est sa propre demande", "it is its own request"),
     (True, "basis:answer"): Words("c'est sa propre réponse", "it is its own answer"),
     (False, "scope"): Words("pas encore envoyée, ou pas à ce service", "not sent yet, or not to this unit"),
     (False, "S1"): Words("aucun accord en vigueur ne le permet", "no consent in force permits it"),
+    (False, "draft"): Words("un brouillon : il manque un accord", "a draft: an agreement is missing"),
+    (False, "withdrawn"): Words("la personne a retiré son accord", "the person took the agreement back"),
+    (False, "absent"): Words("rien à ce numéro pour ce service", "nothing under that id for this service"),
+    (False, "view-not-assigned"): Words("cette vue n'est pas celle de ce service", "this view is not this service's"),
+    (False, "absent-or-not-theirs"): Words("rien à ce numéro dont il soit l'auteur", "nothing under that id that is its own"),
 }
 HIDDEN = {"id", "etag", "view", "version", "state", "need_codes"}  # for machines
 
@@ -65,6 +81,10 @@ class Teller:
         style = "bold green" if summary["ok"] else "bold red"
         text = self.say(f"{done} étapes tenues, {failed} manquées", f"{done} steps hold, {failed} failed")
         self.console.print(Text(text, style=style))
+        if left := summary["not_played"]:
+            names = ", ".join(step.title.of(self.lang) for step in STEPS if step.name in left)
+            text = self.say(f"{len(left)} étapes non jouées : {names}", f"{len(left)} steps not played: {names}")
+            self.console.print(Text(text, style="bold red"))
 
     def parts(self, account: Account) -> Iterator[RenderableType]:
         yield from (Text(line.of(self.lang)) for line in account.did)
@@ -74,6 +94,7 @@ class Teller:
             yield Text(f"{'✓' if held else '✗'} {what.of(self.lang)}", style="green" if held else "bold red")
         if account.error:
             yield Text(account.error, style="bold red")
+        yield from (Text(f"→ {each.of(self.lang)}", style="red") for each in account.causes)
         if calls := self.calls(account):
             yield Text(calls, style="dim")
         for travelled in account.travelled:
@@ -94,11 +115,12 @@ class Teller:
 
     def decision(self, one: Decided) -> Text:
         word = self.say("permis", "permit") if one.permit else self.say("refusé", "deny")
-        own = one.view in ("prescripteur", "dossier-clinique")
-        known = WHY.get((one.permit, one.rule if own or one.rule != "basis:author" else "basis:answer"))
+        own, rule = one.view in ("prescripteur", "dossier-clinique"), one.rule or one.reason
+        known = WHY.get((one.permit, rule if own or rule != "basis:author" else "basis:answer"))
         why = known.of(self.lang) if known else one.reason
-        said = self.say(f"Décision  {word}, vue {one.view} : {why}", f"Decision  {word}, view {one.view}: {why}")
-        return Text(f"{said} [{one.rule}]", style="magenta")
+        whom = self.say(f" à {one.who}", f" to {one.who}") if one.who else ""
+        view = self.say(f", vue {one.view}", f", view {one.view}") if one.view else ""
+        return Text(self.say(f"Décision  {word}{whom}{view} : {why}", f"Decision  {word}{whom}{view}: {why}") + f" [{rule}]", style="magenta")
 
     def card(self, who: str, card: dict[str, Any]) -> RenderableType:
         table = Table(
@@ -120,13 +142,21 @@ class Teller:
 
     def value(self, value: Any) -> str:
         if isinstance(value, list):
-            return ", ".join(map(str, value))
+            return ", ".join(map(self.value, value))
         text = str(value)
+        if text in VALUES:
+            return VALUES[text].of(self.lang)
         try:
+            if DAY.fullmatch(text):
+                return self.day(date.fromisoformat(text))
             at = datetime.fromisoformat(text) if "T" in text[:11] else None
         except ValueError:
             at = None
         return self.when(at) if at and at.tzinfo else text
+
+    def day(self, at: date) -> str:
+        """3 février 1938; 3 February 1938."""
+        return f"{at.day} {MONTHS.of(self.lang).split()[at.month - 1]} {at.year}"
 
     def when(self, at: datetime) -> str:
         """vendredi 6 mars, 18 h 50; Friday 6 March, 18:50."""
@@ -154,7 +184,7 @@ def _gist(resource: Resource) -> str:
 
 def _rows(card: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, value in card.items():
-        if key in HIDDEN:
+        if (key in HIDDEN and not above) or value in ("", None):
             continue
         if isinstance(value, dict):
             yield from _rows(value, (*above, key))

@@ -36,17 +36,20 @@ class Travelled(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """A disclosure decided in this step, as the audit has it."""
+    """A disclosure decided in this step, as the audit has it. `who`: the software that asked ("" for a letter to the EHR);
+    a request that was answered as if there were nothing has a reason and neither rule nor view."""
 
     permit: bool
     rule: str
     reason: str
     view: str
+    who: str = ""
 
 
 @dataclass
 class Account:
-    """One step as it went. `ok` follows from its checks alone; a step without any is not ok."""
+    """One step as it went. `ok` follows from its checks alone; a step without any is not ok. `causes`: what is known of why it
+    is not: which call was refused and with which words, which letters are still here."""
 
     step: str
     actor: Actor
@@ -60,6 +63,7 @@ class Account:
     calls: list[dict[str, Any]] = field(default_factory=list)
     left_out: Words | None = None
     error: str = ""
+    causes: list[Words] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -90,4 +94,6 @@ class Account:
         told["cards"] = [{"who": who.of(lang), "card": card} for who, card in self.cards]
         if self.left_out:
             told["left_out"] = self.left_out.of(lang)
+        if not self.ok:
+            told["causes"] = [each.of(lang) for each in self.causes]
         return told | ({"error": self.error} if self.error else {})

@@ -41,7 +41,7 @@ AGREEMENTS = ("accord_medecin", "accord_patient")
 class Case:
     """`record` bears no agreement yet. `sender` takes it down and `witness` hears the agreements; `unit` is asked, its
     `client` acts for it through `view`. `patient`: as the practice's EHR knows the person. `lot`: which of the requests
-    that the record makes is followed. `own`: the user's record."""
+    that the record makes is followed. `words`: the prescriber's own, as they are kept. `own`: the user's record."""
 
     mapping: str
     record: dict[str, Any]
@@ -52,6 +52,7 @@ class Case:
     view: str
     patient: Resource
     lot: int = 0
+    words: str = ""
     own: bool = False
 
     def again(self, at: datetime) -> dict[str, Any]:
@@ -93,15 +94,17 @@ def _case(documents: Mapping[str, Document], network: Network, terms: Terms, clo
         raise _unfit(f"the demonstration has nobody at the unit {unit}", f"name as destinataire one of {', '.join(playable)}")
     return Case(
         mapping=mapping, record=record, sender=PRACTICE if own else "coursiers", witness="secretaire-saint-eloi" if own else "coursier-lea",
-        unit=unit, client=clients[unit].id, view=view, patient=_known_there(patient, clock.new_id()), lot=_mild(made, terms), own=own,
+        unit=unit, client=clients[unit].id, view=view, patient=_known_there(patient, clock.new_id()), lot=_mild(made, terms),
+        words=next((note["text"] for each in made if each["resourceType"] == "ServiceRequest" for note in each.get("note", ())), ""), own=own,
     )  # fmt: skip
 
 
 def _tried(document: Document, record: dict[str, Any], network: Network, clock: Clock) -> list[Resource]:
-    intake = Intake({}, network, Systems(), clock)
+    intake, recipient = Intake({}, network, Systems(), clock), network.unit_organisation(str(record.get("destinataire", "")))
     context = MapContext(
         at=clock.now(), new_id=clock.new_id, clinic=f"Organization/{CLINIC}", unit=intake.unit, zone=ZoneInfo(network.zone),
         recorder=f"Organization/{CLINIC}", due=intake.due, name_of=intake.name,
+        nir_authorised=bool(recipient and recipient.nir_authorised),
     )  # fmt: skip
     try:
         return document.to_fhir(record, context=context).resources

@@ -33,7 +33,7 @@ class Answer:
         """What an OperationOutcome says."""
         issues = self.body.get("issue", ()) if self.body.get("resourceType") == "OperationOutcome" else ()
         told = (str(each.get("diagnostics") or each.get("details", {}).get("text", "")) for each in issues)
-        return "; ".join(f"{', '.join(each.get('expression', ()))}: {text}" for each, text in zip(issues, told, strict=False))
+        return "; ".join(": ".join(part for part in (*each.get("expression", ()), text) if part) for each, text in zip(issues, told, strict=False))
 
 
 @dataclass
@@ -78,12 +78,13 @@ class Doors:
             text = found.read().decode()
         finally:
             connection.close()
-        if path != "/oauth/token":
-            self._keep({"client": client, "method": method, "path": path, "status": found.status, "body": text})
         shown = json.loads(text) if text.startswith("{") else {}
-        return Answer(found.status, {name.lower(): value for name, value in found.getheaders()}, shown)
+        answer = Answer(found.status, {name.lower(): value for name, value in found.getheaders()}, shown)
+        if path != "/oauth/token" or answer.status != 200:
+            self._keep({"client": client, "method": method, "path": path, "status": answer.status, "body": text}, answer.why)
+        return answer
 
-    def _keep(self, row: dict[str, Any]) -> None:
-        self.calls.append({name: row[name] for name in ("client", "method", "path", "status")})
+    def _keep(self, row: dict[str, Any], why: str) -> None:
+        self.calls.append({name: row[name] for name in ("client", "method", "path", "status")} | ({"why": why} if why else {}))
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"at": instant(self.clock.now()), **row}, ensure_ascii=False) + "\n")

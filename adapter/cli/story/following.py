@@ -33,9 +33,23 @@ def seen(stage: Stage) -> None:
     other, view = ("coursiers", "coursier-dac-asso") if case.client == "carsat" else ("carsat", "as-carsat")
     tried = [stage.doors.get(f"/views/{each}/referrals/{card['id']}", by=other).status for each in (view, case.view)]
     told.check("un autre service ne trouve rien (404)", "another service finds nothing (404)", tried == [404, 404])
-    raw = stage.doors.get(f"/fhir/Task/{stage.referral['task']}", by=case.client)
-    told.check("et le service n'a pas d'autre porte (404 sur /fhir)", "and the unit has no other door (404 on /fhir)", raw.status == 404)
+    _by_fhir(stage, words)
     told.saw(unit(stage).name, card)
+
+
+def _by_fhir(stage: Stage, words: list[Any]) -> None:
+    """The unit's own software has a door on /fhir too: the same projection, under the unit's own ids."""
+    told, doors, client = stage.account, stage.doors, stage.case.client
+    answer = doors.get(f"/fhir/Task/{stage.card['id']}", by=client)
+    marked = [each.get("code") for each in answer.body.get("meta", {}).get("tag", ())] == ["SUBSETTED"]
+    told.check("son logiciel en lit la même part sur /fhir, marquée SUBSETTED", "its software reads the same part on /fhir, marked SUBSETTED", marked)
+    found = [each["resource"] for type in ("Task", "ServiceRequest") for each in doors.get(f"/fhir/{type}", by=client).body["entry"]]
+    said, hidden = json.dumps(found, ensure_ascii=False), [word for word in words if word]
+    hidden += [stage.referral["task"], stage.referral["serviceRequest"]]
+    kept = found and not any(word in said for word in hidden)
+    told.check("ni les mots du médecin ni les numéros de la maison", "neither the doctor's own words nor the house's ids", kept)
+    house = doors.get(f"/fhir/Task/{stage.referral['task']}", by=client)
+    told.came("sous le numéro de la maison il n'y a rien (404)", "under the house's id there is nothing (404)", house, 404)
 
 
 def accepts(stage: Stage) -> None:
@@ -117,8 +131,9 @@ def pool_accepts(stage: Stage) -> None:
         told.left_out = Words("aucun second service", "no second service")
         return
     answer = act(stage, SAAD_CLIENT, SAAD_VIEW, stage.offer, "accept")
-    person = answer.body.get("person", {})
-    told.check("maintenant il sait chez qui aller", "now it knows where to go", answer.status == 200 and {"family_name", "address"} <= person.keys())
+    person, lives = answer.body.get("person", {}), stage.case.record.get("personne", {}).get("adresse", {}).get("ligne")
+    wanted = {"family_name", "address"} if lives else {"family_name"}
+    told.check("maintenant il sait chez qui aller", "now it knows where to go", answer.status == 200 and wanted <= person.keys())
     born = str(stage.case.patient["birthDate"]) in json.dumps(answer.body)
     told.check("toujours pas la date de naissance", "still no date of birth", "birth_date" not in person and not born)
     stage.push()
@@ -155,13 +170,20 @@ def outcome(stage: Stage) -> None:
 
 def answered(stage: Stage) -> None:
     told = stage.account
-    card = listed(stage, PRACTICE, GP_VIEW, stage.referral["reference"])
+    card, own = listed(stage, PRACTICE, GP_VIEW, stage.referral["reference"]), stage.case.words
     told.check("le médecin lit la suite donnée", "the doctor reads the outcome", card.get("outcome"))
     words = [each.get("text") for each in card.get("messages", ())]
     told.check("et le mot du service", "and the unit's word", words == [MESSAGE])
-    own = stage.case.record.get("mots_du_medecin") or stage.case.record.get("informations_complementaires")
-    told.check("il retrouve ses propres mots, lui seul", "he finds his own words, he alone", not own or card.get("words"))
     told.saw(DOCTOR.name, card)
+    if own:  # they stand on one of the requests that the record makes, which need not be the one that is followed
+        cards = {line["reference"]: listed(stage, PRACTICE, GP_VIEW, line["reference"]) for line in stage.lines}
+        bearing = [each for each in cards.values() if each.get("words")]
+        told.check("il retrouve ses propres mots", "he finds his own words", [each["words"] for each in bearing] == [own])
+        theirs = stage.doors.get(f"/views/{stage.case.view}/referrals", by=stage.case.client).body
+        told.check("lui seul", "he alone", own not in json.dumps(theirs, ensure_ascii=False))
+        for other in bearing:
+            if other["reference"] != card.get("reference"):
+                told.saw(DOCTOR.name, {name: other[name] for name in ("reference", "status", "needs", "words") if name in other})
 
 
 # ── what several steps do ────────────────────────────────────────────────────────────────────────

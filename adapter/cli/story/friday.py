@@ -9,7 +9,7 @@ from adapter import network
 from adapter.cli.story.account import Words
 from adapter.cli.story.case import CLINIC, PRACTICE, Case
 from adapter.cli.story.doors import Answer
-from adapter.cli.story.people import unit
+from adapter.cli.story.people import sender
 from adapter.cli.story.stage import Stage
 from adapter.cli.story.there import TYPES
 from adapter.errors import SettingsError
@@ -43,7 +43,9 @@ def call(stage: Stage) -> None:
     told, case = stage.account, stage.case
     answer = stage.doors.post(f"/intake/{case.mapping}", case.record, by=case.sender)
     told.came("reçu (201)", "received (201)", answer, 201)
-    stage.referral = line = answer.body["referrals"][case.lot]
+    stage.lines = answer.body["referrals"]
+    stage.referral = line = stage.lines[case.lot]
+    stage.announced = line["due"] or ""
     told.check("c'est un brouillon : personne n'a encore donné son accord", "it is a draft: nobody has agreed yet", answer.body["status"] == "draft")
     _nothing_left(stage)
     again = stage.doors.post(f"/intake/{case.mapping}", case.record, by=case.sender)
@@ -57,7 +59,7 @@ def call(stage: Stage) -> None:
         told.check("appel du vendredi 18 h 50, 48 heures ouvrées : mardi 18 h", "called Friday 18:50, 48 hours of opening: Tuesday 18:00", due)
     if line["dueSaid"]:
         told.said(f"Échéance annoncée avant l'envoi : {line['dueSaid']['fr']}.", f"Deadline, said before it is sent: {line['dueSaid']['en']}.")
-    told.saw(unit(stage).name, {name: line[name] for name in ("reference", "status", "due")})
+    told.saw(sender(stage).name, {"reference": line["reference"], "status": stage.label("task-status", line["status"]), "due": line["due"]})
 
 
 def doctor_agrees(stage: Stage) -> None:
@@ -77,7 +79,8 @@ def person_agrees(stage: Stage) -> None:
     told, there = stage.account, stage.there
     answer = _agreed(stage, "patient")
     told.check("les deux accords sont là : la demande est faite", "both have agreed: the referral is made", answer.body.get("status") == "requested")
-    stage.referral = line = answer.body["referrals"][stage.case.lot]
+    stage.lines = answer.body["referrals"]
+    stage.referral = line = stage.lines[stage.case.lot]
     told.check("il y a des lettres pour le dossier patient", "there are letters for the EHR", stage.push() > 0)
     request, task = there.one("ServiceRequest", line["serviceRequest"]), there.one("Task", line["task"])
     asked, work = request.resource if request else {}, task.resource if task else {}
@@ -86,8 +89,9 @@ def person_agrees(stage: Stage) -> None:
     consent = there.read(next((each.get("reference", "") for each in asked.get("supportingInfo", ())), ""))
     told.check("son Consent y est, actif", "its Consent is there, active", consent is not None and consent.resource.get("status") == "active")
     end = work.get("restriction", {}).get("period", {}).get("end")
-    same = bool(end and line["due"]) and datetime.fromisoformat(end) == datetime.fromisoformat(line["due"])
-    told.check("avec l'échéance annoncée", "with the deadline that was said", same or not line["due"])
+    kept = _instant(end) == _instant(stage.announced) == _instant(line["due"])
+    tail = "" if kept else f" ({stage.announced or '-'} ≠ {end or '-'})"
+    told.check("avec l'échéance annoncée" + tail, "with the deadline that was said" + tail, kept)
     about = {asked.get("subject", {}).get("reference"), work.get("for", {}).get("reference")}
     told.check("elle concerne la personne que le dossier connaissait", "it is about the patient the EHR knew", about == {f"Patient/{there.patient}"})
     left = json.dumps([each.resource for each in stage.noting.sent], ensure_ascii=False)
@@ -105,13 +109,17 @@ def private(case: Case) -> list[str]:
     return [word for word in words if isinstance(word, str) and len(word) > 3]
 
 
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
 def _agreed(stage: Stage, who: str) -> Answer:
     heard = {"who": who, "agreed": True, "heard_by": stage.case.witness, "how": "telephone"}
     return stage.doors.post(f"/intake/{stage.case.mapping}/{stage.case.record['id']}/agreements", heard, by=stage.case.sender)
 
 
 def _nothing_left(stage: Stage) -> None:
-    """No letter, nothing more in the EHR, nothing in the unit's list."""
+    """No letter, nothing more in the EHR, nothing in the unit's list, nothing for who would know its id."""
     told, case = stage.account, stage.case
     held = {type: len(stage.there.of_patient(type)) for type in TYPES}
     none = stage.push() == 0 and held == stage.before
@@ -119,3 +127,5 @@ def _nothing_left(stage: Stage) -> None:
     listed = stage.doors.get(f"/views/{case.view}/referrals", by=case.client)
     seen = [each["reference"] for each in listed.body["referrals"]]
     told.check("le service ne voit rien encore", "the service sees nothing yet", stage.referral["reference"] not in seen)
+    guessed = stage.doors.get(f"/views/{case.view}/referrals/{stage.guessed(stage.referral['task'])}", by=case.client)
+    told.came("même à qui devinerait son numéro : rien (404)", "not even who would guess its id (404)", guessed, 404)

@@ -16,15 +16,17 @@ import orjson
 
 from adapter import network
 from adapter.cli import house
-from adapter.cli.story.account import Account, Decided
+from adapter.cli.story.account import Account
 from adapter.cli.story.case import CLINIC, Case, default_case, own_case
 from adapter.cli.story.doors import Doors
+from adapter.cli.story.reasons import causes, decided
 from adapter.cli.story.there import TYPES, Noting, There
 from adapter.clock import Clock, FrozenClock, SystemClock
 from adapter.errors import SettingsError
 from adapter.network import Network, Secret
 from adapter.ports import AuditRow
 from adapter.settings import Settings, load_settings, mappings_folder
+from adapter.views import pairwise
 
 if TYPE_CHECKING:
     from adapter.app import App
@@ -46,6 +48,8 @@ class Stage:
     lang: str
     account: Account = field(init=False)
     referral: dict[str, Any] = field(default_factory=dict)  # the line of the receipt that is followed
+    announced: str = ""  # the deadline that was said before anything was sent
+    lines: list[dict[str, Any]] = field(default_factory=list)  # every line of that receipt
     second: dict[str, Any] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)  # the followed referral as its unit saw it last
     offer: dict[str, Any] = field(default_factory=dict)  # the further request as the pool saw it last
@@ -75,20 +79,18 @@ class Stage:
         self.account.calls, self.account.travelled = list(self.doors.calls), list(self.noting.sent)
         rows = self.audit_rows(self._heard)
         self.account.decisions = list(dict.fromkeys(each for row in rows if (each := decided(orjson.loads(row.event)))))
+        if not self.account.ok:
+            self.account.causes = causes(self.account.calls, self.app.read_now(lambda _, uow: list(uow.letters())))
         return self.account
 
+    def guessed(self, task: str) -> str:
+        """Under which id the unit would know that Task: what nobody has told it yet."""
+        return pairwise(self.app.settings.key(), self.case.unit, "Task", task)
 
-def decided(event: dict[str, Any]) -> Decided | None:
-    """The decision of an AuditEvent that is one, or the basis on which a letter left for the EHR."""
-    subtypes = {each.get("code", "") for each in event.get("subtype", ())}
-    details = {each["type"]: each.get("valueString", "") for entity in event.get("entity", ()) for each in entity.get("detail", ())}
-    views = [str(each["what"]["identifier"]["value"]) for each in event.get("entity", ()) if "identifier" in each.get("what", {})]
-    if any(code.startswith("AuthZ-") for code in subtypes):
-        return Decided(event.get("outcome") == "0", details.get("rule", ""), event.get("outcomeDesc", ""), details.get("view", ""))
-    view = next((each.partition("|")[0] for each in views if each.startswith("dossier-clinique|")), "")
-    if "disclose" in subtypes and view:
-        return Decided(True, details.get("rule", ""), "", view)
-    return None
+    def label(self, table: str, code: str) -> str:
+        """What the views call a code of FHIR."""
+        found = self.app.views[self.case.view].labels.get(table, {}).get(code, {})
+        return found.get(self.lang, code)
 
 
 @contextmanager
