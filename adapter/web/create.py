@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -14,9 +15,20 @@ from starlette.types import ASGIApp
 from adapter import __version__
 from adapter.app import App
 from adapter.errors import LiaisonError
-from adapter.web import auth, fhir, health, intake, plain, views
+from adapter.web import auth, docs, fhir, health, intake, plain, views
+from adapter.web.described import described
 from adapter.web.gate import Gate
 from adapter.web.refusals import http_refusal, liaison_refusal, unforeseen
+
+
+class Description(FastAPI):
+    """The doors as FastAPI knows them, with what they take and answer. It serves /openapi.json and /docs, no door."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = described(super().openapi())
+        return self.openapi_schema
+
 
 HANDLERS = {LiaisonError: liaison_refusal, HTTPException: http_refusal, Exception: unforeseen}
 ROUTERS = tuple(door.router for door in (auth, fhir, intake, views, health))
@@ -35,18 +47,20 @@ def create(app: App, *, jobs: bool = False) -> ASGIApp:
             app.jobs.stop()
             app.close()
 
-    web = FastAPI(
+    web = Description(
         title="Liaison",
         version=__version__,
         description="Social referrals as FHIR R4, in step with the clinic's EHR, each service seeing the minimum the patient agreed to.",
+        docs_url=None,
         redoc_url=None,
     )
+    web.add_route("/docs", docs.door(web.openapi), methods=["GET"])
     for router in ROUTERS:
         web.include_router(router)
     for kind, handler in HANDLERS.items():
         web.add_exception_handler(kind, handler)
     doors = Starlette(
-        routes=[*plain.routes(ROUTERS), Mount("", web)],  # FastAPI itself answers /docs and /openapi.json only
+        routes=[*plain.routes(ROUTERS), Mount("", web)],  # the description answers /docs and /openapi.json only
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )

@@ -50,7 +50,7 @@ NOTICE = "a spoken reference (declared exception)"
 NOTHING = "nothing of a person"
 ROUTES = {
     "POST /oauth/token": NOTHING, "GET /fhir/metadata": NOTHING, "GET /health/live": NOTHING, "GET /health/ready": NOTHING, "GET /metrics": NOTHING,
-    "GET /docs": NOTHING, "GET /docs/oauth2-redirect": NOTHING, "GET /openapi.json": NOTHING,
+    "GET /docs": NOTHING, "GET /openapi.json": NOTHING,
     "GET /fhir/{type}/{id}": OWN, "GET /fhir/{type}": OWN, "POST /fhir/{type}/_search": OWN, "POST /fhir/{type}": OWN,
     "POST /intake/{mapping}": RECEIPT, "POST /intake/{mapping}/{record}/agreements": RECEIPT,
     "GET /views/{view}/referrals": WINDOW, "GET /views/{view}/referrals/{id}": WINDOW, "POST /views/{view}/referrals/{id}/{verb}": WINDOW,
@@ -163,7 +163,7 @@ class House:
                     self.call("GET", f"/fhir/{type}/{id}", client, "GET /fhir/{type}/{id}")
             self.call("POST", "/intake/appel-coursier/appel-1/agreements", client, "POST /intake/{mapping}/{record}/agreements", json={"who": "nobody"})
             self.call("POST", "/intake/appel-coursier", client, "POST /intake/{mapping}", json=record(urgence="jamais"))
-            for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json", "/fhir/metadata"):
+            for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/fhir/metadata"):
                 self.call("GET", path, client, f"GET {path}")
 
 

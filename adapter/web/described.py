@@ -1,0 +1,131 @@
+"""What each door takes and answers: the one place that /openapi.json and /docs come from, beside the paths themselves.
+
+`DOORS` has a row for every route; `described` lays them over what the web framework knows of the paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from adapter import fhir
+from adapter.views.load import VERBS
+from adapter.web.shapes import ACTS, SAID, SCHEMAS, Schema, ref, text
+
+JSON, FHIR_JSON, FORM = "application/json", "application/fhir+json", "application/x-www-form-urlencoded"
+SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A token of /oauth/token, good for a few minutes."},
+    "client": {"type": "http", "scheme": "basic", "description": "A client of the network file and its secret."},
+}
+REFUSALS = {
+    400: "not readable as what it should be",
+    401: "no token, or one that is unknown or has expired",
+    403: "this client was not given the scope, or may not do this",
+    404: "nothing there that this caller may see",
+    406: "only JSON is spoken here",
+    409: "received before with other content",
+    410: "no longer there",
+    412: "it changed meanwhile: read it again",
+    413: "the body is too large",
+    415: "another media type, encoding or character set than expected",
+    422: "understood, and against a rule: each issue names its place",
+    428: "If-Match is missing",
+    503: "the database is away: ask again",
+}
+PATH = {
+    "type": text("a FHIR resource type", enum=sorted(fhir.CORE_TYPES)), "id": text("a resource's id; in a view the caller's own id of a referral"),
+    "mapping": text("name of a mapping document, appel-coursier"), "record": text("the sender's id of a record"),
+    "view": text("the view of the caller's organisation, coursier-dac-asso"), "reference": text("spoken reference of a closing notice, K7-42M"),
+    "verb": text("what is done; each view offers some of these", enum=list(VERBS)),
+}  # fmt: skip
+HEADERS = {
+    "If-Match": "the ETag of the card as it was read", "Idempotency-Key": "instead of the record's own id",
+    "If-None-Exist": "identifier=system|value: created only if the caller has none such",
+    "Accept-Language": "fr (by default) or en: the language of labels",
+}  # fmt: skip
+QUERY = {"_count": "results a page", "_sort": "search parameter to sort by; - before it: downwards", "_page": "of a next link, alone", "_format": "json"}
+
+
+@dataclass(frozen=True)
+class Door:
+    """`takes`: (media type, schema) of the body; `gives`: (status, media type, schema) when all is well; `refuses`: statuses that
+    come with an OperationOutcome; `by`: the security scheme, "" for a public door."""
+
+    gives: tuple[int, str, str]
+    takes: tuple[str, str] | None = None
+    refuses: tuple[int, ...] = ()
+    by: str = "bearer"
+    headers: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()  # headers that must be there
+    query: tuple[str, ...] = ()
+    examples: Mapping[str, Schema] = field(default_factory=dict)
+    also: tuple[tuple[int, str], ...] = ()  # further answers without a body, and what they say
+    note: str = ""
+
+
+READS, VIEWED = (401, 404, 406, 503), (401, 403, 404, 503)
+WRITES = (400, 401, 403, 404, 413, 415, 422, 503)
+OWN = "Parameters are the type's own, as /fhir/metadata lists them; the software of a social service has those of its view."
+SEARCHES = (400, 401, 404, 406, 410, 503)
+DOORS: dict[tuple[str, str], Door] = {
+    ("POST", "/oauth/token"): Door((200, JSON, "Token"), (FORM, "TokenRequest"), by="client"),
+    ("GET", "/fhir/metadata"): Door((200, FHIR_JSON, "Resource"), by=""),
+    ("GET", "/fhir/{type}/{id}"): Door((200, FHIR_JSON, "Resource"), refuses=READS, query=("_format",)),
+    ("GET", "/fhir/{type}"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, query=tuple(QUERY), note=OWN),
+    ("POST", "/fhir/{type}/_search"): Door((200, FHIR_JSON, "Bundle"), (FORM, "Search"), (*SEARCHES, 413, 415), note=OWN),
+    ("POST", "/fhir/{type}"): Door(
+        (201, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 412), headers=("If-None-Exist",),
+        also=((200, "the one that was there (If-None-Exist)"),),
+    ),
+    ("POST", "/intake/{mapping}"): Door((201, JSON, "Receipt"), (JSON, "Record"), (*WRITES, 409), headers=("Idempotency-Key",)),
+    ("POST", "/intake/{mapping}/{record}/agreements"): Door(
+        (200, JSON, "Receipt"), (JSON, "Agreement"), WRITES, examples={who: {"who": who, "agreed": True, **SAID} for who in ("doctor", "patient")},
+    ),
+    ("GET", "/views/{view}/referrals"): Door((200, JSON, "Cards"), refuses=VIEWED, headers=("Accept-Language",)),
+    ("GET", "/views/{view}/notices"): Door((200, JSON, "Notices"), refuses=VIEWED, headers=("Accept-Language",)),
+    ("POST", "/views/{view}/notices/{reference}/acknowledge"): Door((204, "", ""), refuses=VIEWED),
+    ("GET", "/views/{view}/owed"): Door((200, JSON, "Owed"), refuses=VIEWED),
+    ("GET", "/views/{view}/referrals/{id}"): Door((200, JSON, "Card"), refuses=VIEWED, headers=("Accept-Language",)),
+    ("POST", "/views/{view}/referrals/{id}/{verb}"): Door(
+        (200, JSON, "Card"), (JSON, "Arguments"), (*WRITES, 409, 412, 428), headers=("Accept-Language",), needs=("If-Match",), examples=ACTS,
+        also=((204, "withdraw, oppose: there is nothing more to see"),),
+    ),
+    ("GET", "/health/live"): Door((200, JSON, "Health"), by=""),
+    ("GET", "/health/ready"): Door((200, JSON, "Health"), by="", also=((503, "not ready; the same body says why"),)),
+    ("GET", "/metrics"): Door((200, "text/plain", ""), refuses=(404,), by=""),
+}  # fmt: skip
+
+
+def described(document: Schema) -> Schema:
+    """An OpenAPI document whose operations say what `DOORS` says of them. Raises KeyError for a route that has no row."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            operation.update(_operation(path, DOORS[method.upper(), path]))
+    return document | {"components": {"schemas": SCHEMAS, "securitySchemes": SECURITY}}
+
+
+def _operation(path: str, door: Door) -> Schema:
+    parameters = [_parameter(name, "path", PATH[name]) for name in PATH if f"{{{name}}}" in path]
+    parameters += [_parameter(name, "header", text(HEADERS[name]), required=name in door.needs) for name in (*door.needs, *door.headers)]
+    parameters += [_parameter(name, "query", text(QUERY[name]), required=False) for name in door.query]
+    answers = {str(door.gives[0]): _answer("done", *door.gives[1:])} | {str(status): {"description": said} for status, said in door.also}
+    refusals = {400: "TokenError", 401: "TokenError"} if door.by == "client" else dict.fromkeys(door.refuses, "OperationOutcome")
+    media = JSON if door.by == "client" else FHIR_JSON
+    answers |= {str(status): _answer(REFUSALS[status], media, schema) for status, schema in sorted(refusals.items())}
+    made: Schema = {"parameters": parameters, "responses": answers, "security": [{door.by: []}] if door.by else []}
+    if door.note:
+        made["description"] = door.note
+    if door.takes:
+        shown = {"examples": {name: {"value": value} for name, value in door.examples.items()}} if door.examples else {}
+        made["requestBody"] = {"required": door.examples is not ACTS, "content": {door.takes[0]: {"schema": ref(door.takes[1]), **shown}}}
+    return made
+
+
+def _parameter(name: str, place: str, schema: Schema, *, required: bool = True) -> Schema:
+    bare = {key: part for key, part in schema.items() if key != "description"}
+    return {"name": name, "in": place, "required": required, "description": schema.get("description", ""), "schema": bare}
+
+
+def _answer(description: str, media: str, schema: str) -> Schema:
+    if not media:
+        return {"description": description}
+    return {"description": description, "content": {media: {"schema": ref(schema)} if schema else {}}}

@@ -1,0 +1,105 @@
+"""The shapes that the doors speak of, as JSON Schema: bodies, what an act takes, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+def text(description: str = "", **more: Any) -> Schema:
+    return {"type": "string", **({"description": description} if description else {}), **more}
+
+
+def _object(description: str, properties: Mapping[str, Schema], required: tuple[str, ...] = ()) -> Schema:
+    return {"type": "object", "description": description, "properties": dict(properties), **({"required": list(required)} if required else {})}
+
+
+def _list(of: Schema, description: str = "") -> Schema:
+    return {"type": "array", "items": of, **({"description": description} if description else {})}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+# ── what an act takes ────────────────────────────────────────────────────────────────────────────
+HEARD = {
+    "heard_by": text("key of the person of the network file who heard it, of the caller's house or of the practice; by default the caller"),
+    "how": text("how it was said: a code of the table agreement-way (telephone, presence, ecrit, …)"),
+    "at": text("when it was said, not later than now; by default now", format="date-time"),
+}
+SAID_YES = ("accord", "par", "le", "comment", "texte", "langue")
+ARGUMENTS = HEARD | {
+    "reason": text("decline: a code of status-reason; urgency: a code of urgency-reason"),
+    "outcome": text("complete: a code of the table outcome, for every need alike"),
+    "needs": {"description": "complete: an object, need code of the card → outcome code; narrow: the list of need codes that stay",
+              "oneOf": [{"type": "object", "additionalProperties": text()}, _list(text())]},
+    "question": text("ask: a code of the table question"),
+    "answer": text("answer: a code of the table answer"),
+    "text": text("message: what the practice will read", maxLength=4000),
+    "until": text("narrow: the earlier end", format="date-time"),
+    "against": text("oppose: this recipient's organisation, or (the practice alone) everyone", enum=["recipient", "everyone"]),
+    "person": text("recognise, leave: key of a person of the network file"),
+    "informed": {"type": "boolean", "description": "recognise: the person was told what the team shares"},
+    "destinataire": text("refer, reorient: key of the unit that is asked; the body is a record of the mapping demande-complementaire"),
+    "besoins": _list(text(), "refer, reorient: needs"),
+    "service": text("refer, reorient: a code of the table service"),
+    "accord_patient": _object("refer, reorient: the person's agreement to that request", dict.fromkeys(SAID_YES, text())),
+    "cabinet_informe": text("refer: whether the person agrees that the practice may know", enum=["oui", "non"]),
+}  # fmt: skip
+SAID = {"heard_by": "coursier-lea", "how": "telephone"}
+FURTHER = {"destinataire": "saad-portage", "besoins": ["denutrition"], "accord_patient": {"accord": "oui", "par": "coursier-lea", "comment": "presence"}}
+ACTS: dict[str, Schema] = {  # an example of the body of each
+    "accept": {}, "decline": {"reason": "mauvaise-orientation"}, "start": {}, "complete": {"outcome": "aide-alimentaire-en-place"},
+    "ask": {"question": "coordonnees"}, "answer": {"answer": "oui"}, "message": {"text": "Repas livrés à partir de demain."},
+    "refer": FURTHER | {"cabinet_informe": "oui"}, "reorient": FURTHER, "withdraw": SAID, "inform": SAID, "confirm": SAID,
+    "narrow": SAID | {"needs": ["isolement"]}, "oppose": SAID | {"against": "recipient"}, "urgency": {"reason": "danger-vital"},
+    "recognise": SAID | {"person": "as-ines", "informed": True}, "leave": SAID | {"person": "as-ines"},
+}  # fmt: skip
+
+# ── shapes ───────────────────────────────────────────────────────────────────────────────────────
+ISSUE = _object("", {name: text() for name in ("severity", "code", "diagnostics")} | {"expression": _list(text())}, ("severity", "code", "diagnostics"))
+LINE = {name: text() for name in ("reference", "status", "task", "serviceRequest", "unit")} | {"due": {"type": ["string", "null"], "format": "date-time"}}
+REMARK = _object("", {name: text() for name in ("path", "mapping", "text")})
+NOTICE = {
+    "reference": text("spoken reference, K7-42M"), "sent": text(format="date-time"), "read": text("when it was read, or empty"),
+    "text": text("what to do"),
+}  # fmt: skip
+SCHEMAS: dict[str, Schema] = {
+    "OperationOutcome": _object(
+        "Why a request was refused: what, where (a FHIRPath or the path in the record), what was expected; never a value.",
+        {"resourceType": text(enum=["OperationOutcome"]), "issue": _list(ISSUE)}, ("resourceType", "issue"),
+    ),
+    "Resource": _object("A FHIR R4 resource.", {"resourceType": text(), "id": text(), "meta": {"type": "object"}}, ("resourceType",)),
+    "Bundle": _object(
+        "A FHIR R4 searchset; link `next` leads on.", {"resourceType": text(enum=["Bundle"]), "entry": _list({"type": "object"})}, ("resourceType",)
+    ),
+    "Record": _object(
+        "A record as its mapping says (`liaison map list`; mappings/README.md).", {"id": text("the sender's own: the same id again is the same record")}
+    ),
+    "Receipt": _object("What became of a record.", {
+        "record": text(), "status": text(enum=["draft", "requested", "cancelled", "closed", "refused", "not-sent"]),
+        "referrals": _list(_object("", LINE | {"dueSaid": {"type": "object"}})), "warnings": _list(REMARK), "dropped": _list(text()),
+    }, ("record", "status", "referrals", "warnings", "dropped")),
+    "Agreement": _object("One of the two agreements, as it was heard.", {
+        "who": text(enum=["doctor", "patient"]), "agreed": {"type": "boolean"}, **HEARD,
+        "given_by": _object("who agrees in the person's place", {"capacity": text("a code of the table capacity"), "name": text()}),
+    }, ("who", "agreed")),
+    "Arguments": _object("What the act takes; see the examples, one an act.", ARGUMENTS),
+    "Card": _object("What this view shows of one referral now; keys without a value are absent.", {
+        "id": text("the caller's own id of it"), "etag": text("in a list: for If-Match"), "view": text(), "version": {"type": "integer"},
+        "reference": text("spoken reference"), "state": text("FHIR Task.status"), "status": text("the same in words"),
+    }, ("id",)),
+    "Cards": _object("", {"referrals": _list(ref("Card"))}, ("referrals",)),
+    "Notices": _object("", {"notices": _list(_object("", NOTICE))}, ("notices",)),
+    "Owed": _object("", {"owed": _list(_object("", {name: text() for name in ("id", "reference", "what", "since")}))}, ("owed",)),
+    "Token": _object("", {"access_token": text(), "token_type": text(), "expires_in": {"type": "integer"}, "scope": text()}, ("access_token",)),
+    "TokenError": _object("", {"error": text(), "error_description": text()}, ("error",)),
+    "TokenRequest": _object("Client and secret by HTTP Basic, or in the form.", {
+        "grant_type": text(enum=["client_credentials"]), "client_id": text(), "client_secret": text(),
+    }, ("grant_type",)),
+    "Search": _object("Search parameters of the type, as in an address.", {}) | {"additionalProperties": text()},
+    "Health": _object("", {"status": text(), "checks": {"type": "object", "additionalProperties": text()}}, ("status",)),
+}  # fmt: skip
