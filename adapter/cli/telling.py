@@ -51,7 +51,7 @@ WHY = {
     (False, "withdrawn"): Words("la personne a retiré son accord", "the person took the agreement back"),
     (False, "absent"): Words("rien à ce numéro pour ce service", "nothing under that id for this service"),
     (False, "view-not-assigned"): Words("cette vue n'est pas celle de ce service", "this view is not this service's"),
-    (False, "absent-or-not-theirs"): Words("rien à ce numéro dont il soit l'auteur", "nothing under that id that is its own"),
+    (False, "absent-or-not-theirs"): Words("rien sous ce numéro qui soit à lui", "nothing of its own under that id"),
 }
 HIDDEN = {"id", "etag", "view", "version", "state", "need_codes"}  # for machines
 

@@ -75,7 +75,7 @@ def test_demo_prints_one_object_a_step_and_a_summary_last() -> None:
     assert summary["summary"] and summary["ok"] and summary["not_played"] == [] and summary["audit"]["verified"]
     refused = {step["step"]: {each["reason"] for each in step["decisions"] if not each["permit"]} for step in steps}
     assert {step: reasons for step, reasons in refused.items() if reasons} == {
-        "call": {"draft"}, "doctor-agrees": {"draft"}, "seen": {"absent"}, "withdrawal": {"withdrawn"},
+        "call": {"draft"}, "doctor-agrees": {"draft"}, "seen": {"absent", "absent-or-not-theirs"}, "withdrawal": {"withdrawn"},
     }  # fmt: skip
     checks = {check["what"]: check["ok"] for check in steps[4]["checks"]}
     assert checks["son logiciel en lit la même part sur /fhir, marquée SUBSETTED"]

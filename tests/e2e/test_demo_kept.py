@@ -50,7 +50,7 @@ CALL: Resource = {
         "nom": WORDS["caller"], "prenom": WORDS["caller-given"], "telephone": WORDS["caller-phone"], "commune": WORDS["caller-town"],
         "rpps": WORDS["rpps"],
     },
-    "preneur_appel": "coursier-lea",
+    "preneur_appel": "secretaire-saint-eloi",
     "personne": {
         "nom": WORDS["usual"], "nom_naissance": WORDS["birth-name"], "prenom": WORDS["given"], "naissance": WORDS["born"], "sexe": "F",
         "telephone": WORDS["phone"], "canal_sur": "oui",

@@ -19,6 +19,7 @@ from adapter.network import Network
 from adapter.ports import Resource
 
 CLINIC, PRACTICE = "msp-saint-eloi", "saint-eloi"  # the clinic, and its software's client id
+SECRETARY = "secretaire-saint-eloi"
 CALL: dict[str, Any] = {
     "id": "appel-2026-03-06-1",
     "appel": "2026-03-06T18:50:00+01:00",
@@ -92,11 +93,26 @@ def _case(documents: Mapping[str, Document], network: Network, terms: Terms, clo
     if unit not in clients or view not in ("as-carsat", "coursier-dac-asso", "saad"):
         playable = [each for each in clients if network.view_of(network.organisation_of_unit(each) or "") != "as-departement"]
         raise _unfit(f"the demonstration has nobody at the unit {unit}", f"name as destinataire one of {', '.join(playable)}")
+    sender, witness = _taken_down(record, network)
     return Case(
-        mapping=mapping, record=record, sender=PRACTICE if own else "coursiers", witness="secretaire-saint-eloi" if own else "coursier-lea",
+        mapping=mapping, record=record, sender=sender, witness=witness,
         unit=unit, client=clients[unit].id, view=view, patient=_known_there(patient, clock.new_id()), lot=_mild(made, terms),
         words=next((note["text"] for each in made if each["resourceType"] == "ServiceRequest" for note in each.get("note", ())), ""), own=own,
     )  # fmt: skip
+
+
+def _taken_down(record: dict[str, Any], network: Network) -> tuple[str, str]:
+    """The client that sends the record and the person who hears the agreements: those of the house that took the call down,
+    else the practice. Raises SettingsError where the practice has no part in it."""
+    taker = str(record.get("preneur_appel", ""))
+    house = network.organisation_of_person(taker) or CLINIC
+    sender = next((each.id for each in network.clients if each.organisation == house and "intake" in each.scopes), PRACTICE)
+    caller = record.get("appelant")
+    number = caller.get("rpps") if isinstance(caller, dict) else None
+    theirs = (each for each in network.people if network.organisation_of_person(each.key) == CLINIC)
+    if house != CLINIC and not any(number == each.value for person in theirs for each in person.identifiers):
+        raise _unfit("the practice of this story has no part in it", "let its secretary take the call down: preneur_appel secretaire-saint-eloi")
+    return sender, taker if network.person(taker) else SECRETARY
 
 
 def _tried(document: Document, record: dict[str, Any], network: Network, clock: Clock) -> list[Resource]:

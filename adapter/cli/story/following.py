@@ -8,7 +8,7 @@ from typing import Any
 from adapter.cli.story.account import Words
 from adapter.cli.story.case import PRACTICE
 from adapter.cli.story.doors import Answer
-from adapter.cli.story.people import DOCTOR, GP_VIEW, SAAD, SAAD_CLIENT, SAAD_UNIT, SAAD_VIEW, unit
+from adapter.cli.story.people import DOCTOR, GP_VIEW, SAAD, SAAD_CLIENT, SAAD_UNIT, SAAD_VIEW, unit, worker
 from adapter.cli.story.stage import Stage
 from adapter.ports import Resource
 
@@ -101,7 +101,7 @@ def further(stage: Stage) -> None:
         told.left_out = Words("ce service n'en demande pas d'autre", "this service asks no other")
         return
     need, service = ("aide-menagere", "aide-domicile") if case.own else ("denutrition", "portage-repas")
-    heard = {"accord": "oui", "par": "coursier-lea", "comment": "presence"}
+    heard = {"accord": "oui", "par": worker(stage), "comment": "presence"}
     asked = {
         "destinataire": SAAD_UNIT, "besoins": [need], "service": service, "contraintes": ["marche-aide"], "cabinet_informe": "oui",
         "accord_patient": heard,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from adapter.cli.story.account import Actor, Words
-from adapter.cli.story.case import PRACTICE
+from adapter.cli.story.case import PRACTICE, SECRETARY
 from adapter.cli.story.stage import Stage
 
 SAAD_UNIT, SAAD_CLIENT, SAAD_VIEW = "saad-portage", "saad", "saad"
-GP_VIEW, SECRETARY = "prescripteur", "secretaire-saint-eloi"
+GP_VIEW = "prescripteur"
 DOCTOR = Actor(Words("Dr Camille Exemple, par le logiciel du cabinet", "Dr Camille Exemple, through the practice's software"), PRACTICE)
 STAFF = Actor(Words("le cabinet, dans son propre dossier patient", "the practice, in its own EHR"))
 LIAISON = Actor(Words("Liaison", "Liaison"))
@@ -16,7 +16,7 @@ SAAD = Actor(Words("Noé Inventé, aide à domicile", "Noé Inventé, home help"
 
 def sender(stage: Stage) -> Actor:
     """Who takes the record down."""
-    return DOCTOR if stage.case.own else unit(stage)
+    return DOCTOR if stage.case.sender == PRACTICE else unit(stage)
 
 
 def unit(stage: Stage) -> Actor:
@@ -25,6 +25,11 @@ def unit(stage: Stage) -> Actor:
     name = next((person.name for person in stage.app.network.people if person.unit == stage.case.unit), "")
     said = ", ".join(word for word in (name, found.name if found else "") if word)
     return Actor(Words(said, said), stage.case.client)
+
+
+def worker(stage: Stage) -> str:
+    """Key of somebody of the unit that is asked; of the practice's secretary where the network file names nobody."""
+    return next((person.key for person in stage.app.network.people if person.unit == stage.case.unit), SECRETARY)
 
 
 def agreeing(stage: Stage) -> Actor:

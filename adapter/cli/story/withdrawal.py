@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from adapter import audit
-from adapter.cli.story.case import PRACTICE
+from adapter.cli.story.case import PRACTICE, SECRETARY
 from adapter.cli.story.following import act, listed
-from adapter.cli.story.people import GP_VIEW, SECRETARY, unit
+from adapter.cli.story.people import GP_VIEW, unit
 from adapter.cli.story.stage import Stage
 from adapter.cli.story.there import TYPES
 
