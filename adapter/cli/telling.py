@@ -32,7 +32,7 @@ KEYS = {
     "situation": "situation", "already_followed": "déjà suivie", "people": "entourage", "prescriber": "demandeur", "name": "nom",
     "organisation": "structure", "consent": "accord", "since": "depuis", "scope": "portée", "outcome": "suite donnée", "results": "résultat",
     "ended": "fait le", "messages": "messages", "words": "mots du médecin", "recipient": "destinataire", "sent": "envoyé le", "read": "lu le",
-    "text": "texte", "kind": "nature", "about": "à propos",
+    "text": "texte", "kind": "nature", "about": "à propos", "appointments": "rendez-vous", "start": "de", "end": "à",
 }  # fmt: skip
 VALUES = {  # codes that a card shows as they are
     "contacting-subject-prohibited": Words("ne pas contacter par les voies habituelles", "do not contact in the usual ways"),

@@ -50,7 +50,7 @@ ARGUMENTS = HEARD | {
     "cabinet_informe": text("refer: whether the person agrees that the practice may know", enum=["oui", "non"]),
 }  # fmt: skip
 SAID = {"heard_by": "coursier-lea", "how": "telephone"}
-FURTHER = {"destinataire": "saad-portage", "besoins": ["denutrition"], "accord_patient": {"accord": "oui", "par": "coursier-lea", "comment": "presence"}}
+FURTHER = {"destinataire": "saad-portage", "besoins": ["aide-menagere"], "accord_patient": {"accord": "oui", "par": "coursier-lea", "comment": "presence"}}
 ACTS: dict[str, Schema] = {  # an example of the body of each
     "accept": {}, "decline": {"reason": "mauvaise-orientation"}, "start": {}, "complete": {"outcome": "aide-alimentaire-en-place"},
     "ask": {"question": "coordonnees"}, "answer": {"answer": "oui"}, "message": {"text": "Repas livrés à partir de demain."},

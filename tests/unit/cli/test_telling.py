@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from rich.console import Console
 
 from adapter.cli.story.account import Account, Decided, Words
@@ -19,17 +17,16 @@ from adapter.cli.story.reasons import causes, decided
 from adapter.cli.story.steps import STEPS
 from adapter.cli.telling import HIDDEN, KEYS, WHY, Teller
 from adapter.ports import Letter
+from adapter.views import load_views
+from adapter.views.cardspec import Entry
 
-VIEWS = sorted((Path(__file__).parents[3] / "mappings" / "views").glob("*.yaml"))
 AT = datetime(2026, 3, 6, 18, 50, tzinfo=UTC)
 
 
-def keys(card: dict[str, Any]) -> Iterator[str]:
-    for name, entry in card.items():
-        if name != "each":
-            yield name
-        if isinstance(entry, dict):
-            yield from keys(entry)
+def keys(card: Mapping[str, Entry] | Iterable[tuple[str, Entry]]) -> Iterator[str]:
+    for name, entry in card.items() if isinstance(card, Mapping) else card:
+        yield name
+        yield from keys(entry.fields)
 
 
 def printed(lang: str, account: Account | None = None, summary: dict[str, Any] | None = None) -> str:
@@ -49,7 +46,7 @@ def account(**given: Any) -> Account:
 
 
 def test_every_key_of_every_card_has_french_words() -> None:
-    found = {key for file in VIEWS for key in keys((yaml.safe_load(file.read_text("utf-8")) or {}).get("card") or {})}
+    found = {key for view in load_views().values() for key in keys(view.card)}
     assert {"family_name", "social_security_number", "already_followed"} <= found
     assert found - HIDDEN <= KEYS.keys()
     assert {"reference", "sent", "read", "text"} <= KEYS.keys(), "those of a closing notice"
