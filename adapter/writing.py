@@ -19,7 +19,7 @@ from adapter.referral import codes, states, verbs
 from adapter.views import pairwise
 
 EHR_TYPES = ("Consent", "ServiceRequest", "Procedure", "Task")  # what a clinic's EHR is told, in this order
-BY_ACT = frozenset({"CareTeam", "Provenance"})  # what permits or proves: written by acts of people, never from outside
+BY_ACT = frozenset({"AuditEvent", "CareTeam", "Provenance"})  # what permits or proves: written by acts of people, never from outside
 DIRECTORY = frozenset({"Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Location", "Endpoint"})
 KEEPER = "liaison"  # who writes the directory: author of all that the network file says
 AUTHOR = "_author"  # search row: key of the organisation that wrote it

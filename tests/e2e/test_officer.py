@@ -129,6 +129,44 @@ def test_search_finds_by_who_what_and_refusal(desk: Desk) -> None:
     assert "Zyx" not in desk.run("audit", "search").stdout
 
 
+LOOKS = {
+    "audit-export": ["audit", "export"], "audit-search": ["audit", "search"], "register-asked": ["person", "why", "REF"], "dpo-report": ["dpo", "report"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("act", LOOKS)
+def test_each_look_into_the_trail_is_one_event_of_who_looked_U_17(desk: Desk, act: str) -> None:
+    desk.stage.sent()
+    reference = desk.reference()
+    before = len(events_of(desk))
+    assert desk.run(*(reference if word == "REF" else word for word in LOOKS[act])).exit_code == 0
+    (one,) = events_of(desk)[before:]
+    assert one.name == act and one.ok and one.by == "Organization/liaison"
+    rows = desk.stage.app.read_now(lambda _, uow: uow.audit_rows(limit=100_000))
+    client = json.loads(rows[-1].event)["agent"][0]["who"]["identifier"]["value"]
+    assert client.startswith("liaison-cli")  # the account that sat at the terminal
+
+
+def test_what_a_look_gives_has_no_content_and_only_what_was_asked_U_17(desk: Desk) -> None:
+    """References and codes: no name, no need, no word, no searched value; of the person asked for and nobody else."""
+    desk.stage.sent()
+    desk.stage.sent(id="appel-2", personne=OTHER)
+    desk.stage.push()
+    from adapter.fhir import query
+
+    desk.stage.app.write_now(lambda story, uow: story.search(uow, GP, query("Patient", [("family", "Zyxdurand")]), request_id="r-1"))
+    one = next(each for each in desk.stage.cards(COURSIER, VIEW) if each.card["person"]["family_name"] == "Zyxdurand")
+    reference = str(one.card["reference"])
+    said_by = {act: desk.run(*(reference if word == "REF" else word for word in words)).stdout for act, words in LOOKS.items()}
+    said_by["one person"] = desk.run("audit", "search", "--person", reference, "--json").stdout
+    for act, text in said_by.items():
+        for token in ("Zyx", "1938-02-03", "39980001", "denutrition", "énutrition", "isolement", "76100", "ne mange plus"):
+            assert token not in text, (act, token)
+    shown = {json.loads(each)["seq"] for each in said_by["one person"].splitlines()}
+    own = {json.loads(each)["seq"]: told(json.loads(each)["event"]).patient for each in said_by["audit-export"].splitlines() if json.loads(each)["event"]}
+    assert shown and len({own[seq] for seq in shown if seq in own}) == 1
+
+
 def test_look_into_the_trail_that_cannot_be_recorded_shows_nothing_U_08(desk: Desk) -> None:
     desk.stage.sent()
     with mock.patch("adapter.store.writer.seal_events", side_effect=OSError("no space left")):
