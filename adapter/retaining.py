@@ -24,8 +24,8 @@ from adapter.errors import Conflict
 from adapter.ports import AuditRow, Principal, Store, Uow
 from adapter.settings import Settings
 
-BATCH = 500  # links of one unit: its writer holds up the others no longer than that
-MOST = 40  # units of one run: the rest is the next run's
+BATCH = 200  # links of one unit: its writer holds up the others no longer than that
+MOST = 100  # units of one run: the rest is the next run's
 SHRED = "register-shred"
 LEASE, HELD = "retention", timedelta(minutes=10)
 _DONE = "audit-purged"  # kept: the last link that was looked at
