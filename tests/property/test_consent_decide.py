@@ -111,7 +111,7 @@ def every_rule(consent: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @given(sets, asks, resources, consents())
-def test_consent_p1_a_further_denying_consent_never_shows_more(those: Any, ask: Ask, resource: Any, further: Any) -> None:
+def test_consent_P1_a_further_denying_consent_never_shows_more(those: Any, ask: Ask, resource: Any, further: Any) -> None:
     only_denies = copy.deepcopy(further)
     for rule in every_rule(only_denies):
         rule["type"] = "deny"
@@ -121,7 +121,7 @@ def test_consent_p1_a_further_denying_consent_never_shows_more(those: Any, ask: 
 
 
 @given(sets, asks, resources, rules(0), st.data())
-def test_consent_p1_a_further_nested_deny_never_shows_more(those: Any, ask: Ask, resource: Any, further: Any, data: st.DataObject) -> None:
+def test_consent_P1_a_further_nested_deny_never_shows_more(those: Any, ask: Ask, resource: Any, further: Any, data: st.DataObject) -> None:
     assume(those)
     before = ask_of(those, ask, resource)
     longer = copy.deepcopy(those)
@@ -131,7 +131,7 @@ def test_consent_p1_a_further_nested_deny_never_shows_more(those: Any, ask: Ask,
 
 
 @given(sets, asks, resources, st.data())
-def test_consent_p2_one_permit_less_never_shows_more(those: Any, ask: Ask, resource: Any, data: st.DataObject) -> None:
+def test_consent_P2_one_permit_less_never_shows_more(those: Any, ask: Ask, resource: Any, data: st.DataObject) -> None:
     """A permit taken out with nothing below it; taking out a whole Consent with permits only is the same."""
     before = ask_of(those, ask, resource)
     shorter = copy.deepcopy(those)
@@ -152,7 +152,7 @@ def test_consent_p2_one_permit_less_never_shows_more(those: Any, ask: Ask, resou
 
 
 @given(sets, asks, resources, st.integers(0, 3))
-def test_consent_p2_one_permitting_consent_less_never_shows_more(those: Any, ask: Ask, resource: Any, number: int) -> None:
+def test_consent_P2_one_permitting_consent_less_never_shows_more(those: Any, ask: Ask, resource: Any, number: int) -> None:
     permitting = [consent for consent in those if all(rule.get("type") == "permit" for rule in every_rule(consent))]
     assume(number < len(permitting))
     shorter = [consent for consent in those if consent is not permitting[number]]
@@ -163,7 +163,7 @@ def test_consent_p2_one_permitting_consent_less_never_shows_more(those: Any, ask
 
 
 @given(sets, asks, resources, st.randoms(use_true_random=False))
-def test_consent_p3_order_does_not_matter(those: Any, ask: Ask, resource: Any, chance: Any) -> None:
+def test_consent_P3_order_does_not_matter(those: Any, ask: Ask, resource: Any, chance: Any) -> None:
     def shuffled(node: Any) -> Any:
         if isinstance(node, dict):
             return {key: shuffled(value) for key, value in chance.sample(sorted(node.items()), len(node))}
@@ -175,13 +175,13 @@ def test_consent_p3_order_does_not_matter(those: Any, ask: Ask, resource: Any, c
 
 
 @given(sets, asks, resources, consents(), st.sampled_from([{"end": "2026-06-14"}, {"start": "2026-06-16"}, {"start": "2027"}]))
-def test_consent_p4_what_is_not_in_force_changes_nothing(those: Any, ask: Ask, resource: Any, further: Any, period: Any) -> None:
+def test_consent_P4_what_is_not_in_force_changes_nothing(those: Any, ask: Ask, resource: Any, further: Any, period: Any) -> None:
     elsewhere = {**further, "provision": {**further["provision"], "period": period}}
     assert ask_of([*those, elsewhere], ask, resource, zone="UTC") == ask_of(those, ask, resource, zone="UTC")
 
 
 @given(sets, asks, resources, consents(), st.sampled_from(["draft", "proposed", "rejected", "inactive", "entered-in-error", "gone"]))
-def test_consent_p5_revoked_is_as_if_absent(those: Any, ask: Ask, resource: Any, further: Any, status: str) -> None:
+def test_consent_P5_revoked_is_as_if_absent(those: Any, ask: Ask, resource: Any, further: Any, status: str) -> None:
     assert ask_of([*those, {**further, "status": status}], ask, resource) == ask_of(those, ask, resource)
 
 
@@ -216,7 +216,7 @@ def damaged(draw: st.DrawFn, strategy: st.SearchStrategy[Any]) -> Any:
 
 
 @given(st.lists(damaged(consents()) | json, max_size=3), asks, damaged(resources) | json, damaged(st.just(GROUPS)))
-def test_consent_p7_never_raises_whatever_the_json(those: Any, ask: Ask, resource: Any, groups: Any) -> None:
+def test_consent_P7_never_raises_whatever_the_json(those: Any, ask: Ask, resource: Any, groups: Any) -> None:
     groups = groups if isinstance(groups, dict) else {}
     decision = decide(those, (), ask, AT, resource=resource, groups={str(k): v for k, v in groups.items() if isinstance(v, list)})
     assert decision.rule != P7
@@ -225,7 +225,7 @@ def test_consent_p7_never_raises_whatever_the_json(those: Any, ask: Ask, resourc
 
 
 @given(st.lists(damaged(consents()), max_size=2), json, json, json)
-def test_consent_p7_vectors_never_raise_whatever_the_json(those: Any, request: Any, now: Any, rest: Any) -> None:
+def test_consent_P7_vectors_never_raise_whatever_the_json(those: Any, request: Any, now: Any, rest: Any) -> None:
     vector = {"id": "x", "consents": those, "request": request, "now": now, "groups": rest, "resources": rest, "expect_visible": []}
     for vectors in ([vector, {**vector, "now": "2026", "resources": [rest]}], rest, [rest]):
         passed, failures = run_vectors(vectors)

@@ -150,7 +150,7 @@ def test_vectors_fail_for_the_rule_when_it_is_broken(broken: str, ours: list[dic
     assert [failure.id for failure in failures if failure.id.split("-")[0] == rule]
 
 
-def test_vectors_fail_for_s14_when_completeness_is_ignored(ours: list[dict[str, Any]]) -> None:
+def test_vectors_fail_for_S14_when_completeness_is_ignored(ours: list[dict[str, Any]]) -> None:
     forgetful = [{key: value for key, value in vector.items() if key != "complete"} for vector in ours]
     _, failures = run_vectors(forgetful)
     assert [failure.id for failure in failures] == ["S14-incomplete-set-denies", "S14-complete-must-be-true"]

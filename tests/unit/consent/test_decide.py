@@ -138,7 +138,7 @@ def test_decide_names_the_same_basis_when_their_order_changes() -> None:
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────
-def test_decide_s5_ends_a_day_at_its_own_midnight_when_a_zone_is_given() -> None:
+def test_decide_S5_ends_a_day_at_its_own_midnight_when_a_zone_is_given() -> None:
     june = [consent(type="permit", period={"end": "2026-06-15"})]
     late = datetime(2026, 6, 15, 22, 30, tzinfo=UTC)  # 00:30 of the 16th in Paris
     assert not ask(june, at=late).permit
@@ -262,7 +262,7 @@ def test_decide_reads_a_resource_of_any_depth() -> None:
         deep = deep["contained"][0]
 
 
-def test_decide_ce9_counts_its_work_when_there_are_500_consents(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decide_counts_its_work_when_there_are_500_consents_C_E9(monkeypatch: pytest.MonkeyPatch) -> None:
     from adapter.consent import match
 
     calls = 0

@@ -31,7 +31,7 @@ def decided(*consents: dict[str, Any], **more: Any) -> Decision:
     return decide(consents, (), ASK, AT, **{"resource": REQUEST, "zone": "UTC", **more})
 
 
-def test_decide_p7_answers_indeterminate_when_a_fault_remains() -> None:
+def test_decide_P7_answers_indeterminate_when_a_fault_remains() -> None:
     assert decide(None, (), ASK, AT, resource=REQUEST) == Decision(False, "indeterminate", "P7")  # type: ignore[arg-type]
 
 
@@ -45,11 +45,11 @@ def test_decide_cites_no_consent_without_an_id(id: Any) -> None:
     [({"versionId": "4"}, "Consent/c1/_history/4"), ({"versionId": 4}, "Consent/c1"), ({"versionId": ""}, "Consent/c1"), ({}, "Consent/c1"),
      ("x", "Consent/c1"), (None, "Consent/c1")],
 )  # fmt: skip
-def test_decide_s16_cites_the_version_where_there_is_one(meta: Any, cited: str) -> None:
+def test_decide_S16_cites_the_version_where_there_is_one(meta: Any, cited: str) -> None:
     assert decided(consent({"type": "permit"}, meta=meta)).versions == (cited,)
 
 
-def test_decide_s16_cites_every_consent_that_decided_once_in_order() -> None:
+def test_decide_S16_cites_every_consent_that_decided_once_in_order() -> None:
     deny = {"type": "deny"}
     assert decided(consent(deny, "b"), consent({"type": "permit"}, "c"), consent(deny, "a"), consent(deny, "a")).versions == ("Consent/a", "Consent/b")
 
@@ -73,17 +73,17 @@ def test_decide_names_the_rule_that_decided(provision: dict[str, Any], rule: str
 
 
 @pytest.mark.parametrize("subject", [{"display": "x"}, [{"reference": "Patient/p1"}, {"display": "x"}], [{"display": "x"}, {"reference": "Patient/p1"}]])
-def test_decide_s2_says_that_it_is_not_known_whose_it_is(subject: Any) -> None:
+def test_decide_S2_says_that_it_is_not_known_whose_it_is(subject: Any) -> None:
     decision = decided(consent({"type": "permit"}), resource={**REQUEST, "subject": subject})
     assert decision == Decision(False, "other-patient", "S2")
 
 
 @pytest.mark.parametrize("more", [{"zone": "Nowhere/Else"}, {"complete": False}, {"resource": None}, {"resource": [REQUEST]}])
-def test_decide_s14_is_indeterminate_when_the_question_is_not_whole(more: dict[str, Any]) -> None:
+def test_decide_S14_is_indeterminate_when_the_question_is_not_whole(more: dict[str, Any]) -> None:
     assert decided(consent({"type": "permit"}), **more) == Decision(False, "indeterminate", "S14")
 
 
-def test_decide_s14_is_indeterminate_when_the_time_has_no_zone() -> None:
+def test_decide_S14_is_indeterminate_when_the_time_has_no_zone() -> None:
     decision = decide([consent({"type": "permit"})], (), ASK, AT.replace(tzinfo=None), resource=REQUEST)
     assert decision == Decision(False, "indeterminate", "S14")
 
@@ -138,7 +138,7 @@ def test_anchored_never_takes_a_consent_without_id_as_named(id: Any) -> None:
     assert "modifierExtension" in anchored([consent({"type": "permit"})], 3)[0]  # type: ignore[arg-type]
 
 
-def test_decide_c_e9_opens_each_rule_and_each_group_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decide_opens_each_rule_and_each_group_once_C_E9(monkeypatch: pytest.MonkeyPatch) -> None:
     """500 Consents with three rules each, every actor in a ring of groups: the work is counted, not timed."""
     module, match = sys.modules["adapter.consent.decide"], sys.modules["adapter.consent.match"]
     counted = {"rules": 0, "groups": 0}
@@ -176,7 +176,7 @@ JUNK: list[Any] = [
 
 @pytest.mark.parametrize("junk", JUNK, ids=repr)
 @pytest.mark.parametrize("element", ["actor", "action", "purpose", "class", "code", "securityLabel", "data", "period", "dataPeriod"])
-def test_decide_s6_junk_helps_no_permit_and_stops_no_deny_and_raises_nothing(element: str, junk: Any) -> None:
+def test_decide_S6_junk_helps_no_permit_and_stops_no_deny_and_raises_nothing(element: str, junk: Any) -> None:
     permitted = decided(consent({"type": "permit", element: junk}))
     assert (permitted.permit, permitted.rule) == (False, "S1")
     denied = decided(consent({"type": "permit"}), consent({"type": "deny", element: junk}, "c2"))
@@ -190,13 +190,13 @@ def test_decide_names_the_readable_needs_only(junk: Any) -> None:
 
 
 @pytest.mark.parametrize("period", [{"start": "soon", "end": "2026"}, {"start": "2026", "end": "later"}, {"start": "soon", "end": "later"}])
-def test_decide_s6_an_unreadable_date_of_the_resource_stops_no_deny(period: Any) -> None:
+def test_decide_S6_an_unreadable_date_of_the_resource_stops_no_deny(period: Any) -> None:
     denied = decided(consent({"type": "deny", "dataPeriod": {"start": "2030"}}), resource={**REQUEST, "occurrencePeriod": period})
     assert (denied.permit, denied.reason, denied.rule) == (False, "deny", "S1")
 
 
 @pytest.mark.parametrize("meta", ["x", 3, [], {"security": "N"}, {"security": {}}, {"security": [None, 3, {"system": [], "code": {}}]}])
-def test_decide_s6_unreadable_labels_stop_no_deny(meta: Any) -> None:
+def test_decide_S6_unreadable_labels_stop_no_deny(meta: Any) -> None:
     label = [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "V"}]
     denied = decided(consent({"type": "deny", "securityLabel": label}), resource={**REQUEST, "meta": meta})
     assert (denied.permit, denied.reason, denied.rule) == (False, "deny", "S1")

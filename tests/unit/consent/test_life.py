@@ -168,7 +168,7 @@ def test_information_owed_after_eight_days_until_given() -> None:
     assert not information_owed(AT, AT + HOUR, AT + eight + HOUR)
 
 
-def test_fresh_s14_binds_only_what_an_ehr_masters() -> None:
+def test_fresh_S14_binds_only_what_an_ehr_masters() -> None:
     day = timedelta(hours=24)
     assert fresh([], AT)
     assert fresh([AT - day, AT], AT)
@@ -374,7 +374,7 @@ def test_team_is_no_basis_when_anything_is_missing(changed: dict[str, Any]) -> N
     assert not in_team(care_team() | changed)
 
 
-def test_members_s7_are_those_of_the_moment() -> None:
+def test_members_S7_are_those_of_the_moment() -> None:
     group = {
         "resourceType": "Group", "id": "g", "member": [
             {"entity": {"reference": "Organization/a"}}, {"entity": {"reference": "Organization/b"}, "inactive": True},

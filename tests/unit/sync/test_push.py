@@ -269,7 +269,7 @@ def test_push_waits_when_another_lane_will_bring_the_resource_it_names() -> None
     assert len(house.ehr.all("ServiceRequest")) == 2
 
 
-def test_push_records_each_disclosure_before_it_happens_u09() -> None:
+def test_push_records_each_disclosure_before_it_happens_U_09() -> None:
     house = House().referral()
     house.push().drain()
     assert house.disclosed == ["Consent/c1", "ServiceRequest/s1", "Task/t1"]

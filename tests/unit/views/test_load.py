@@ -55,12 +55,12 @@ def refused(body: str, line: int, *words: str, recipient: str = "coursier-dac-as
      ("birthDate.year: D2 open need", "R4 has no"), ("name.: D1", "expected dotted"), ("name..family: D1", "expected dotted"),
      ("contact.nom: D9 need", "R4 has no Patient.contact.nom"), ("deceased[x]: D2", "name the type"), ("value: D1", "R4 has no")],
 )  # fmt: skip
-def test_m20_misspelt_path_is_refused(entry: str, said: str) -> None:
+def test_misspelt_path_is_refused_M_20(entry: str, said: str) -> None:
     refused(f"  Patient:\n    id: structure\n    {entry}\n", 3, said)
 
 
 @pytest.mark.parametrize("entry", ["'*': D1", "name.*: D1", "telecom[*]: D1", "extension[*]: structure"])
-def test_m20_wildcard_is_refused(entry: str) -> None:
+def test_wildcard_is_refused_M_20(entry: str) -> None:
     refused(f"  Patient:\n    {entry}\n", 2)
 
 
@@ -68,11 +68,11 @@ def test_m20_wildcard_is_refused(entry: str) -> None:
     ("entries", "line"),
     [("    name: D1\n    name: D1\n", 3), ("    name: D1\n    name.family: D1\n", 3), ("    name.family: D1\n    name: D1\n", 3)],
 )
-def test_m20_duplicate_is_refused(entries: str, line: int) -> None:
+def test_duplicate_is_refused_M_20(entries: str, line: int) -> None:
     refused(f"  Patient:\n{entries}", line, "twice")
 
 
-def test_m20_same_type_twice_is_refused() -> None:
+def test_same_type_twice_is_refused_M_20() -> None:
     refused("  Patient:\n    id: structure\n  Patient:\n    id: structure\n", 3, "twice")
 
 
@@ -81,11 +81,11 @@ def test_m20_same_type_twice_is_refused() -> None:
     [("Patient", "contact"), ("Task", "restriction"), ("ServiceRequest", "note"), ("Consent", "sourceAttachment"), ("Patient", "extension"),
      ("Patient", "name.extension"), ("Patient", "text"), ("Patient", "meta"), ("Patient", "contained"), ("Patient", "implicitRules")],
 )  # fmt: skip
-def test_m20_what_is_too_wide_is_refused(kind: str, path: str) -> None:
+def test_what_is_too_wide_is_refused_M_20(kind: str, path: str) -> None:
     refused(f"  {kind}:\n    {path}: D1\n", 2)
 
 
-def test_m20_unknown_type_is_refused() -> None:
+def test_unknown_type_is_refused_M_20() -> None:
     refused("  Patientt:\n    id: structure\n", 2, "Patientt")
 
 
@@ -94,7 +94,7 @@ def test_m20_unknown_type_is_refused() -> None:
     [("birthDate: D1 open", "is D2"), ("birthDate: structure", "is D2"), ("birthDate: D2 open", "condition need"), ("identifier[nir]: D3 open", "does not give D3"),
      ("name: D1 sometimes", "sometimes"), ("name:", "found nothing"), ("photo.title: D1", "no data class"), ("identifier: D1", "no data class")],
 )  # fmt: skip
-def test_m20_class_not_of_the_element_or_the_matrix_is_refused(entry: str, said: str) -> None:
+def test_class_not_of_the_element_or_the_matrix_is_refused_M_20(entry: str, said: str) -> None:
     refused(f"  Patient:\n    {entry}\n", 2, said)
 
 
@@ -109,7 +109,7 @@ def test_load_view_gives_status_only_when_the_matrix_says_s() -> None:
 
 
 @pytest.mark.parametrize("recipient", ["bailleur", "employeur", "ecole", "proche-confiance", "indicateurs"])
-def test_m07_no_electronic_view_can_be_written_for_the_matrix_rows_on_paper(recipient: str) -> None:
+def test_no_electronic_view_can_be_written_for_the_matrix_rows_on_paper_M_07(recipient: str) -> None:
     refused("  Patient:\n    name: D1\n", 2, recipient=recipient)
 
 

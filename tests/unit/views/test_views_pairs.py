@@ -33,12 +33,12 @@ def _systems(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair["name"].replace(" ", "_"))
-def test_m22_comes_out_as_written(pair: dict[str, Any]) -> None:
+def test_pair_comes_out_as_written_M_22(pair: dict[str, Any]) -> None:
     given = _systems(pair["in"])
     before = copy.deepcopy(given)
     assert project(given, VIEWS[pair["view"]], facts=_look(pair.get("look", {}))) == _systems(pair["out"])
     assert given == before
 
 
-def test_m22_has_twelve_pairs() -> None:
+def test_pairs_are_twelve_M_22() -> None:
     assert len(PAIRS) == 12

@@ -40,7 +40,7 @@ def look_of(view: str) -> Facts:
 # ── M: what is not listed ────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("view", ALL)
 @pytest.mark.parametrize("resource", REFERRAL, ids=lambda resource: resource["resourceType"])
-def test_m01_unknown_element_is_absent(view: str, resource: dict[str, Any]) -> None:
+def test_unknown_element_is_absent_M_01(view: str, resource: dict[str, Any]) -> None:
     wider = {**copy.deepcopy(resource), "newElement": CANARY, "otherElement": [{"deep": {"code": CANARY}}], "x": {"reference": f"Patient/{CANARY}"}}
     assert CANARY not in json.dumps(see(view, look_of(view), [wider]))
 
@@ -53,7 +53,7 @@ def _everywhere(value: Any, make: Any) -> Any:
 
 
 @pytest.mark.parametrize("view", ALL)
-def test_m02_extension_at_every_level_is_dropped(view: str) -> None:
+def test_extension_at_every_level_is_dropped_M_02(view: str) -> None:
     extension = {"extension": [{"url": f"urn:{CANARY}", "valueString": CANARY, "extension": [{"url": "deep", "valueCode": CANARY}]}]}
     wider = [_everywhere(resource, lambda _: extension) for resource in REFERRAL]
     assert see(view, look_of(view), wider) == see(view, look_of(view))
@@ -61,7 +61,7 @@ def test_m02_extension_at_every_level_is_dropped(view: str) -> None:
 
 @pytest.mark.parametrize("view", ALL)
 @pytest.mark.parametrize("place", ["top", "inside"])
-def test_m02_unlisted_modifier_extension_withholds_the_resource(view: str, place: str) -> None:
+def test_unlisted_modifier_extension_withholds_the_resource_M_02(view: str, place: str) -> None:
     modifier = {"modifierExtension": [{"url": "urn:not", "valueBoolean": True}]}
     for resource in REFERRAL:
         changed = {**resource, **modifier} if place == "top" else {**resource, "unlisted": [{"deep": modifier}]}
@@ -69,19 +69,19 @@ def test_m02_unlisted_modifier_extension_withholds_the_resource(view: str, place
 
 
 @pytest.mark.parametrize("view", ALL)
-def test_m02_implicit_rules_withhold_the_resource(view: str) -> None:
+def test_implicit_rules_withhold_the_resource_M_02(view: str) -> None:
     assert see(view, look_of(view), [{**resource, "implicitRules": "urn:rules"} for resource in REFERRAL]) == []
 
 
 @pytest.mark.parametrize("view", ALL)
-def test_m03_primitive_sibling_is_dropped(view: str) -> None:
+def test_primitive_sibling_is_dropped_M_03(view: str) -> None:
     sibling = {"extension": [{"url": "urn:x", "valueString": CANARY}]}
     wider = [_everywhere(resource, lambda node: {f"_{name}": sibling for name in node}) for resource in REFERRAL]
     assert see(view, look_of(view), wider) == see(view, look_of(view))
 
 
 @pytest.mark.parametrize("view", ALL)
-def test_m04_text_around_codes_and_references_is_absent(view: str) -> None:
+def test_text_around_codes_and_references_is_absent_M_04(view: str) -> None:
     def words(node: dict[str, Any]) -> dict[str, Any]:
         more: dict[str, Any] = {"display": CANARY, "assigner": {"display": CANARY}, "title": CANARY, "comment": CANARY}
         if "coding" in node:
@@ -95,7 +95,7 @@ def test_m04_text_around_codes_and_references_is_absent(view: str) -> None:
 
 
 @pytest.mark.parametrize("view", ALL)
-def test_m05_contained_is_absent_and_its_references_dropped(view: str) -> None:
+def test_contained_is_absent_and_its_references_dropped_M_05(view: str) -> None:
     inside = {"resourceType": "Patient", "id": "in", "name": [{"family": CANARY}]}
     changed = [_everywhere(resource, lambda node: {"reference": "#in"} if "reference" in node else {}) for resource in REFERRAL]
     shown = json.dumps(see(view, look_of(view), [{**resource, "contained": [inside]} for resource in changed]))
@@ -107,7 +107,7 @@ RAW = {f"{resource['resourceType']}/{resource['id']}" for resource in REFERRAL}
 
 
 @pytest.mark.parametrize("view", [*SOCIAL, "prescripteur"])
-def test_m06_no_raw_id_comes_out(view: str) -> None:
+def test_no_raw_id_comes_out_M_06(view: str) -> None:
     shown = see(view, look_of(view))
     text = json.dumps(shown)
     assert not [raw for raw in RAW if f'"{raw}"' in text]
@@ -119,13 +119,13 @@ def test_m06_no_raw_id_comes_out(view: str) -> None:
 
 @pytest.mark.parametrize("reference", ["https://ehr.example/fhir/Patient/p1", "urn:uuid:1", "#p1", "Condition/c", "p1", "Patient/p1/x", "", 3, None, {}])
 @pytest.mark.parametrize("view", ["saad", "dossier-clinique"])
-def test_m06_reference_to_what_is_not_shown_is_dropped(view: str, reference: Any) -> None:
+def test_reference_to_what_is_not_shown_is_dropped_M_06(view: str, reference: Any) -> None:
     shown = see(view, look_of(view), [{**TASK, "for": {"reference": reference}}])
     assert "for" not in shown[0]
 
 
 @pytest.mark.parametrize("view", ALL)
-def test_m23_free_text_in_a_task_is_absent(view: str) -> None:
+def test_free_text_in_a_task_is_absent_M_23(view: str) -> None:
     wordy = {**TASK, "description": "patient séropositif", "note": [{"text": "patient séropositif"}],
              "statusReason": {"text": "patient séropositif"}, "code": {**TASK["code"], "text": "patient séropositif"}}  # fmt: skip
     assert "séropositif" not in json.dumps(see(view, look_of(view), [wordy]), ensure_ascii=False)
@@ -133,7 +133,7 @@ def test_m23_free_text_in_a_task_is_absent(view: str) -> None:
 
 # ── F ────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("view", ALL)
-def test_f1_no_view_says_denutrition(view: str) -> None:
+def test_no_view_says_denutrition_F1(view: str) -> None:
     shown = see(view, look_of(view))
     words = json.dumps([shown, card(VIEWS[view], shown, facts=look_of(view), lang="fr")], ensure_ascii=False).lower()
     assert "denutrition" not in words
@@ -141,13 +141,13 @@ def test_f1_no_view_says_denutrition(view: str) -> None:
 
 
 @pytest.mark.parametrize("stage", ["offer", "open", "closed"])
-def test_f1_saad_never_sees_birth_date_identifiers_or_isolement(stage: Any) -> None:
+def test_saad_never_sees_birth_date_identifiers_or_isolement_F1(stage: Any) -> None:
     shown = json.dumps(see("saad", facts("denutrition", stage=stage, demanded=frozenset({"D2", "D3"}))))
     for hidden in ("1938", "238027654000102", "isolement", "vit-seul", "voisin", "séropositif", "handicap"):
         assert hidden not in shown
 
 
-def test_f1_saad_sees_no_name_phone_or_address_before_it_accepts() -> None:
+def test_saad_sees_no_name_phone_or_address_before_it_accepts_F1() -> None:
     offer = see("saad", facts("denutrition", stage="offer"))
     text = json.dumps(offer, ensure_ascii=False)
     for hidden in ("Durand", "Jeanne", "Dupont", "+3363", "Exemple", "Rouen", "Maison de santé"):
@@ -160,19 +160,19 @@ def test_f1_saad_sees_no_name_phone_or_address_before_it_accepts() -> None:
 
 
 @pytest.mark.parametrize("view", [*SOCIAL, "dossier-clinique"])
-def test_f2_f12_the_prescribers_words_never_reach_a_view(view: str) -> None:
+def test_the_prescribers_words_never_reach_a_view_F2_F12(view: str) -> None:
     words = {**REQUEST, "note": [{"text": "cancer, ne peut plus exercer à cause de son handicap"}]}
     shown = json.dumps(see(view, look_of(view), [words]))
     assert "cancer" not in shown
     assert "handicap" not in shown
 
 
-def test_f12_the_prescriber_reads_his_own_words() -> None:
+def test_the_prescriber_reads_his_own_words_F12() -> None:
     assert of("ServiceRequest", see("prescripteur", author()))["note"] == REQUEST["note"]
 
 
 @pytest.mark.parametrize("view", SOCIAL)
-def test_f9_no_address_and_no_phone_when_contact_is_unsafe(view: str) -> None:
+def test_no_address_and_no_phone_when_contact_is_unsafe_F9(view: str) -> None:
     violence = {**REQUEST, "reasonCode": [coded("need", "violences")]}
     patient = of("Patient", see(view, facts("violences"), [violence, PATIENT]))
     assert "name" in patient

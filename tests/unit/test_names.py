@@ -1,0 +1,47 @@
+"""Every case of the specification has a test that bears its name: M-05 is `…_M_05`, C-E7 is `…_C_E7`, S6 is `…_S6…`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+CASES = (
+    *(f"M_{number:02}" for number in range(1, 26)),  # views.md 2.5
+    *(f"U_{number:02}" for number in range(1, 19)),  # security.md 4.4
+    *(f"C_E{number}" for number in range(1, 12)),  # consent.md 1.5
+    *(f"S{number}" for number in range(1, 17)),  # consent.md 1.3
+    *(f"P{number}" for number in range(1, 8)),  # consent.md 1.4
+    *(f"F{number}" for number in (1, 2, 4, 5, 6, 7, 8, 9, 12)),  # france.md 8
+)
+
+
+def names() -> Iterator[str]:
+    """The name of every function that pytest collects: on a module of tests, not inside another function."""
+    for file in TESTS.rglob("test_*.py"):
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield node.name
+
+
+def bears(name: str, case: str) -> bool:
+    return re.search(rf"_{case}(?![0-9A-Za-z])", name) is not None
+
+
+def without_test(found: list[str]) -> list[str]:
+    return [case for case in CASES if not any(bears(name, case) for name in found)]
+
+
+def test_every_case_has_a_test_by_its_name() -> None:
+    assert without_test(list(names())) == []
+
+
+def test_case_is_missed_when_its_tests_are_gone() -> None:
+    """One case is not taken for another: without the tests that bear it, exactly those cases are told that only they bore."""
+    found = list(names())
+    for case in CASES:
+        left = [name for name in found if not bears(name, case)]
+        assert case in without_test(left), case
+    assert without_test(["test_x_S1", "test_x_F12_y"]) == [case for case in CASES if case not in ("S1", "F12")]
