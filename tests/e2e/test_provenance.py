@@ -163,7 +163,7 @@ def test_none_leaves_after_an_opposition_U_18(stage: Stage) -> None:
     stage.push()
     assert away.struck and written(stage) == []
     card = stage.cards(GP, "prescripteur")[0]
-    stage.act(GP, "prescripteur", card, "oppose", against="everyone", heard_by="coursier-lea")
+    stage.act(GP, "prescripteur", card, "oppose", against="everyone", heard_by="dr-exemple")
     stage.ehr.faults.clear()
     stage.clock.tick(timedelta(hours=1))
     stage.push()
