@@ -8,7 +8,8 @@ CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
 # Lowest first; R is what a sensitive label alone is worth at least.
 LEVELS = {code: rank for rank, code in enumerate(("U", "L", "M", "N", "R", "V"))}
-RESTRICTED = LEVELS["R"]
+RESTRICTED, VERY_RESTRICTED = LEVELS["R"], LEVELS["V"]
+URIS = "urn:ietf:rfc:3986"  # the system of a code that is a URI: in provision.class, a profile
 
 # v3-ActReason below PurposeOfUse: parent -> children.
 _PURPOSES = {

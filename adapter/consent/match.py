@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from adapter.consent.codes import CONFIDENTIALITY, LEVELS, PURPOSES_ABOVE, RESTRICTED, SENSITIVITIES_ABOVE, purpose_within, sensitivity_within
+from adapter.consent.codes import (
+    CONFIDENTIALITY,
+    LEVELS,
+    PURPOSES_ABOVE,
+    RESTRICTED,
+    SENSITIVITIES_ABOVE,
+    URIS,
+    VERY_RESTRICTED,
+    purpose_within,
+    sensitivity_within,
+)
 from adapter.consent.question import NO, UNKNOWN, YES, Question, canonical, coding_of, comparable, listed, reference_of, same
 from adapter.consent.times import bounds
 from adapter.names import ACT_CODE, CONSENT_ACTION, RESOURCE_TYPES
@@ -144,10 +154,12 @@ def purpose(value: Any, question: Question, permit: bool) -> int:
 
 
 def kind(value: Any, question: Question, permit: bool) -> int:
-    """provision.class: the resource's type."""
+    """provision.class: the resource's type, or a profile that it names. One that it does not name it may follow all the same."""
 
     def one(coding: Any) -> int:
         code = coding_of(coding)
+        if code is not None and coding["system"] == URIS:
+            return YES if coding["code"] in question.profiles else UNKNOWN
         if code is None or not question.type or coding["system"] != RESOURCE_TYPES:
             return UNKNOWN
         return YES if coding["code"] == question.type else NO
@@ -189,7 +201,8 @@ def _label_permit(levels: list[int], cleared: frozenset[str], question: Question
     level, sensitivities, unknown = question.labels
     if unknown or (level is None and not sensitivities):
         return UNKNOWN
-    if level is not None and any((max(level, RESTRICTED) if sensitivities else level) <= ceiling for ceiling in levels):
+    highest = VERY_RESTRICTED if level is None else max(level, RESTRICTED) if sensitivities else level  # a sensitivity alone: R or V
+    if any(highest <= ceiling for ceiling in levels):
         return YES
     if sensitivities and all(sensitivity_within(one, cleared) for one in sensitivities):
         return YES

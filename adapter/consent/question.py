@@ -143,6 +143,13 @@ class Question:
         return self._named[1]
 
     @lazy
+    def profiles(self) -> frozenset[str]:
+        """What meta.profile names: each as it stands, and without its version."""
+        meta = self.resource.get("meta")
+        named = [one for one in listed(meta.get("profile") if isinstance(meta, dict) else None) if isinstance(one, str)]
+        return frozenset(named) | {one.partition("|")[0] for one in named}
+
+    @lazy
     def authors(self) -> frozenset[str]:
         """References of who wrote it; "" for somebody who is said otherwise, and so cannot be compared."""
         found: set[str] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 TERMS = "http://terminology.hl7.org/CodeSystem/"
 SCOPE, PURPOSE, ACTION = TERMS + "consentscope", TERMS + "v3-ActReason", TERMS + "consentaction"
 LEVEL, SENSITIVITY, TYPES = TERMS + "v3-Confidentiality", TERMS + "v3-ActCode", "http://hl7.org/fhir/resource-types"
+URIS = "urn:ietf:rfc:3986"  # codes of this system are URIs: a class that is a profile
 SILENT_LABELS = (PURPOSE, TERMS + "v3-ObservationValue")  # label systems that speak neither of level nor of sensitivity
 ACTIONS = ("access", "disclose", "collect", "use", "correct")
 LEVELS = ("U", "L", "M", "N", "R", "V")

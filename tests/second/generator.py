@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import accumulate
 from typing import Any
 
-from tests.second.codes import ACTION, LEVEL, LEVELS, PURPOSE, SCOPE, SENSITIVITY, TERMS, TYPES
+from tests.second.codes import ACTION, LEVEL, LEVELS, PURPOSE, SCOPE, SENSITIVITY, TERMS, TYPES, URIS
 
 Json = dict[str, Any]
 LOINC, OIDS, FOREIGN = "http://loinc.org", "urn:oid:1.2.250.1.71", "https://example.org/labels"
@@ -23,6 +23,7 @@ NOWS = (
     "2026-06-15T12:00:00Z", "2026-06-30T23:59:59.5Z", "2026-07-01T00:00:00Z", "2026-12-31T23:30:00Z", "2027-01-01T00:00:00.001Z",
     "2026-06-14T22:30:00Z", "2026-03-29T00:30:00Z", "2026-10-25T03:00:00+02:00", "2026-02-28T23:00:00-05:00", "2028-02-29T12:34:56.789Z",
 )  # fmt: skip
+PROFILE, OTHER_PROFILE = "https://example.org/profile/a", "https://example.org/profile/b"
 CODES = "8310-5", "2339-0", "29463-7"
 PURPOSES = "TREAT", "ETREAT", "BTG", "COC", "HOPERAT", "HPAYMT", "HRESCH", "CLINTRCH", "PurposeOfUse"
 SENSITIVE = "PSY", "SUD", "ETHUD", "SPI", "HIV", "SDV", "BH", "COGN", "_ActInformationSensitivityPolicy"
@@ -76,6 +77,8 @@ CHOICES: dict[str, dict[str, int]] = {
     "odd coding": {"other system": 5, "unknown code": 3, "text": 2},
     "labels of the rule": {"levels": 55, "sensitivities": 30, "both": 15},
     "labels": {"level": 50, "level and sensitivity": 15, "sensitivity": 6, "sensitivities": 6, "levels": 4, "level and silent": 4, "level and unknown system": 3, "level and unknown sensitivity": 3, "level and handling": 2, "unknown code": 2, "none": 5, "no meta": 3},
+    "profile": {"none": 60, "plain": 25, "versioned": 15},
+    "class of the rule": {"type": 75, "profile": 25},
     "meaning": {"instance": 30, "related": 25, "dependents": 20, "authoredby": 25},
     "odd data": {"unknown meaning": 4, "no meaning": 2, "identifier": 2, "no reference": 2},
     "type": {"Observation": 4, "Encounter": 2, "ServiceRequest": 3, "Task": 2, "Procedure": 2, "Condition": 1},
@@ -136,6 +139,9 @@ class Generator:
         labels = self.labels(self.choose("labels"))
         if labels is not None:
             found["meta"] = {"security": labels}
+        profile = {"plain": [PROFILE], "versioned": [OTHER_PROFILE, f"{PROFILE}|2"]}.get(self.choose("profile"))
+        if profile:
+            found["meta"] = found.get("meta", {}) | {"profile": profile}
         if self.chance(80):
             found["code"] = {"coding": [coding(LOINC, self.one(CODES))]}
         if self.chance(50):
@@ -291,6 +297,8 @@ class Generator:
     def klass(self, fit: str) -> Json:
         if fit == "odd":
             return (self.odd_concept(TYPES, "Nothing").get("coding") or [{"display": "Observation"}])[0]
+        if self.choose("class of the rule") == "profile":
+            return coding(URIS, self.one((PROFILE, PROFILE, f"{PROFILE}|2") if fit == "hit" else (OTHER_PROFILE, f"{PROFILE}|1")))
         return coding(TYPES, self.resource["resourceType"] if fit == "hit" else self.one(("Observation", "Communication", "Task")))
 
     def code(self, fit: str) -> Json:

@@ -19,6 +19,7 @@ from tests.second.codes import (
     SENSITIVITY,
     SILENT_LABELS,
     TYPES,
+    URIS,
     R,
     V,
 )
@@ -165,7 +166,7 @@ def labels_match(listed: list[Json], deny: bool, ask: Question) -> bool | None:
             ways.append(True if at_least(low, rule.levels) else None if at_least(high, rule.levels) else False)
         return any3([*ways, *cleared, *(hidden if rule.sensitive else [])])
     if rule.levels:
-        ways.append(False if low > max(rule.levels) else None if mine.unknown or not mine.levels else True)
+        ways.append(False if low > max(rule.levels) else None if mine.unknown or high > max(rule.levels) else True)
     if rule.sensitive:
         ways.append(all3([*cleared, *hidden]) if cleared else False)
     return any3(ways)
@@ -175,7 +176,14 @@ def at_least(level: int, floors: tuple[int, ...]) -> bool:
     return level >= min(floors)
 
 
+def profiles(resource: dict[str, Json]) -> list[Json]:
+    return many((resource.get("meta") or {}).get("profile"))
+
+
 def class_matches(coding: Json, deny: bool, ask: Question) -> bool | None:
+    """A type, or a profile: the version counts where the rule says one. Not to name a profile is not to break it."""
+    if isinstance(coding, dict) and coding.get("system") == URIS and (asked := coding.get("code")):
+        return any(mine == asked or str(mine).split("|")[0] == asked for mine in profiles(ask.resource)) or None
     if not isinstance(coding, dict) or coding.get("system") != TYPES or not coding.get("code"):
         return None
     return coding["code"] == ask.resource["resourceType"] if "resourceType" in ask.resource else None
