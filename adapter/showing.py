@@ -256,14 +256,14 @@ class Window:
         ]
 
     def owed(self, uow: Uow, who: Principal, view: str, *, request_id: str) -> list[dict[str, Any]] | None:
-        """The referrals the caller may see whose written information is unpaid after 8 days, longest first: id, reference and
-        since when (workflow.md 4). None: the view is not the caller's."""
+        """The referrals the caller may see, and a pool has accepted, whose written information is unpaid after 8 days, longest
+        first: id, reference and since when (workflow.md 4). None: the view is not the caller's."""
         if not self._holder(who, view):
             return None
         found = []
         for dossier in self.dossiers(uow, who, view):
             since = lifecycle.owed_since(uow, dossier, self.writer.systems)
-            if since and self.decision(uow, who, view, dossier).permit:
+            if since and self._stage(view, dossier) == "open" and self.decision(uow, who, view, dossier).permit:
                 holder = who.organisation if view == PRESCRIBER else dossier.owner
                 own = pairwise(self.writer.key, holder, "Task", dossier.task["id"])
                 found.append({"id": own, "reference": of_task(dossier.task), "what": "information", "since": instant(since)})

@@ -84,7 +84,7 @@ def test_check_names_every_faulty_line_of_every_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "change", "told_"), [
-    ("matrix.yaml", ("    birthDate: D2", "    birthDay: D2"), "matrix.yaml:"), ("labels.yaml", ("fr: en préparation, ", ""), "labels.yaml:3: "),
+    ("matrix.yaml", ("    birthDate: D2", "    birthDay: D2"), "matrix.yaml:"), ("labels.yaml", ("fr: en préparation, ", ""), "fr first"),
     ("cards.yaml", ("  reference: fact.reference", "  reference: fact.nothing"), "saad.yaml:"), ("saad.yaml", ("view: saad", "view: other"), "saad.yaml:1: expected the view saad"),
     ("saad.yaml", ("writes: [accept", "writes: [acept"), "acept"), ("bailleur.yaml", ("letter: [D1", "letter: [D2"), "bailleur.yaml:8: letter"),
 ])  # fmt: skip
@@ -181,7 +181,10 @@ def planted(stage: Stage, *, confirmed: bool = True, **call: Any) -> str:
     wider = patient | {
         "identifier": [*patient.get("identifier", []), NIR], "contact": [{"name": {"family": "zyxvoisin"}}], "maritalStatus": {"text": "Zyxmaiden"},
     }  # fmt: skip
-    stage.app.write_now(lambda story, uow: story.receive(uow, GP, [Change("update", "Patient", patient["id"], wider, origin="device")]))
+    others = {name: value for name, value in stored(stage, "Consent")[0].items() if name not in ("meta", "identifier")} | {"id": "agreed-with-another"}
+    others["provision"] = others["provision"] | {"actor": [others["provision"]["actor"][0] | {"reference": {"reference": "Organization/carsat-normandie"}}]}
+    changes = [Change("update", "Patient", patient["id"], wider, origin="device"), Change("create", "Consent", others["id"], others, origin="device")]
+    stage.app.write_now(lambda story, uow: story.receive(uow, GP, changes))
     return f"Task/{stored(stage, 'Task')[0]['id']}"
 
 
@@ -293,7 +296,7 @@ def test_team_is_tried_by_the_person_who_would_look(desk: Desk) -> None:
 def test_trial_is_an_access_by_the_officer_and_nothing_else(desk: Desk) -> None:
     what = planted(desk.stage)
     before = desk.stage.app.read_now(lambda _, uow: len(uow.audit_rows(limit=100_000)))
-    versions = {type: stored(desk.stage, type) for type in ("Task", "ServiceRequest", "Patient", "Consent")}
+    versions = {type: stored(desk.stage, type) for type in ("Task", "ServiceRequest", "Patient", "Consent", "Provenance")}
     trial(desk, "coursier-rouen", what)
     rows = desk.stage.app.read_now(lambda _, uow: uow.audit_rows(limit=100_000))[before:]
     access, act = (told(json.loads(row.event)) for row in rows)
