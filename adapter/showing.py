@@ -119,19 +119,23 @@ class Window:
         dossier = load(uow, tasks[0].id if tasks else "")  # nothing takes the statements of something (U-05)
         if dossier is None:
             reason = "absent" if not hidden else "draft" if content(hidden[0])["status"] == "draft" else "withdrawn"
-            uow.audit(events.denied(who, "Task", reason=reason, view=view, at=uow.at, request_id=request_id))
+            self._refused(uow, who, view, reason, request_id=request_id)
             return None, None
         return dossier, self.show(uow, who, view, dossier, lang=lang, request_id=request_id)
 
     def all(self, uow: Uow, who: Principal, view: str, *, lang: str, request_id: str) -> list[Revealed] | None:
         if not self._holder(who, view):
-            uow.audit(events.denied(who, "Task", reason="view-not-assigned", view=view, at=uow.at, request_id=request_id))
+            self._refused(uow, who, view, "view-not-assigned", request_id=request_id)
             return None
         shown = (self.show(uow, who, view, each, lang=lang, request_id=request_id) for each in self.dossiers(uow, who, view))
         found = [each for each in shown if each]
         if not found:  # that there is nothing is an answer too, and leaves its event
             uow.audit(events.act(who, "worklist", at=uow.at, request_id=request_id, details=[("view", view), ("count", "0")]))
         return found
+
+    def _refused(self, uow: Uow, who: Principal, view: str, reason: str, *, request_id: str) -> None:
+        """Why it is a 404. The view is named where it is one of ours: else it is the caller's own text."""
+        uow.audit(events.denied(who, "Task", reason=reason, view=view if view in self.views else "", at=uow.at, request_id=request_id))
 
     def dossiers(self, uow: Uow, who: Principal, view: str, id: str = "") -> list[Dossier]:
         """Every referral the caller holds in this view, newest call first, or the one it knows under `id`; whether it may
@@ -195,8 +199,7 @@ class Window:
         patient, what = patient_of(look.dossier.request), look.dossier.task_version.cited
         uow.audit(events.decided(who, look.decision, patient=patient, what=what, view=look.view, at=uow.at, request_id=request_id))
         if look.decision.permit:
-            recipient = f"Organization/{who.organisation}"
-            self._disclosed(uow, who, look, recipient=recipient, request_id=request_id)
+            self._disclosed(uow, who, look, recipient=f"Organization/{who.organisation}", request_id=request_id)
 
     def letter(self, uow: Uow, letter: Letter, dossier: Dossier) -> Resource | None:
         """What of the letter's resource may leave for the clinic's EHR now; None: nothing may. Reads only: `leaving` records
@@ -220,14 +223,11 @@ class Window:
         first = uow.link(letter.ehr, letter.type, letter.id) is None
         return self.writer.may_leave(dossier) and (tried or not first or not withdrawn(dossier.task))
 
-    def _letter_decision(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Decision]:
-        who = self.ehr_principal(letter.ehr, dossier.clinic)
-        linked = uow.link(letter.ehr, "Task", dossier.task["id"]) is not None
-        return who, self.decision(uow, who, EHR_VIEW, dossier, linked=linked)
-
     def _letter_look(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Look]:
         """Who gets the letter, and what of its resource may leave for them now."""
-        who, decision = self._letter_decision(uow, letter, dossier)
+        who = self.ehr_principal(letter.ehr, dossier.clinic)
+        linked = uow.link(letter.ehr, "Task", dossier.task["id"]) is not None
+        decision = self.decision(uow, who, EHR_VIEW, dossier, linked=linked)
         stored = uow.current(letter.type, letter.id)
         if not decision.permit or stored is None:
             return who, Look(EHR_VIEW, dossier, decision)

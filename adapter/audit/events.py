@@ -118,7 +118,7 @@ def denied(
     return parts.event(
         codes.REST, subtype, action, at=at, outcome=codes.REFUSED, why=reason,
         agents=[parts.client(who, codes.SOURCE, address), parts.server(codes.DESTINATION), parts.user(who)],
-        entities=[parts.resource(what), parts.patient(patient, [("view", view)]), parts.request(request_id)],
+        entities=[parts.resource(what, [("view", view)]), parts.patient(patient), parts.request(request_id)],
     )  # fmt: skip
 
 

@@ -81,22 +81,24 @@ def organisation(who: Principal) -> Resource:
 
 
 # ── entities ─────────────────────────────────────────────────────────────────────────────────────
-def resource(reference: str) -> Resource | None:
-    """A resource, best by its version: "Task/x/_history/2"; or a thing of our own by its name."""
+def resource(reference: str, details: Iterable[tuple[str, str]] = ()) -> Resource | None:
+    """A resource, best by its version: "Task/x/_history/2"; or a thing of our own by its name. `details` as for `patient`."""
     if not reference:
         return None
     what = {"reference": reference} if "/" in reference else {"identifier": {"value": reference}}
-    return {"what": what, "type": codes.SYSTEM_OBJECT, "role": codes.DOMAIN_RESOURCE}
+    return {"what": what, "type": codes.SYSTEM_OBJECT, "role": codes.DOMAIN_RESOURCE, **_detail(details)}
 
 
 def patient(reference: str, details: Iterable[tuple[str, str]] = ()) -> Resource | None:
     """The patient it is about; `details` are (name, value) pairs, empty values left out."""
     if not reference:
         return None
-    made: Resource = {"what": {"reference": reference}, "type": codes.PERSON, "role": codes.PATIENT_ROLE}
-    if told := [{"type": name, "valueString": value} for name, value in details if value]:
-        made["detail"] = told
-    return made
+    return {"what": {"reference": reference}, "type": codes.PERSON, "role": codes.PATIENT_ROLE, **_detail(details)}
+
+
+def _detail(details: Iterable[tuple[str, str]]) -> Resource:
+    told = [{"type": name, "valueString": value} for name, value in details if value]
+    return {"detail": told} if told else {}
 
 
 def request(request_id: str) -> Resource | None:

@@ -179,6 +179,12 @@ def test_denied_says_why_and_of_what_when_the_caller_saw_nothing_A_19(verb: str,
     assert ("system" in event["subtype"][0]) == (verb != "accept")
 
 
+def test_denied_names_the_view_when_no_patient_is_known() -> None:
+    (about,) = events.denied(MACHINE, "Task", reason="absent", view="saad", at=AT)["entity"]
+    assert about["detail"] == [{"type": "view", "valueString": "saad"}]
+    assert "detail" not in events.denied(MACHINE, "Task", reason="absent", at=AT)["entity"][0]
+
+
 def test_act_keeps_its_details_when_it_is_about_no_resource() -> None:
     (about,) = events.act(MACHINE, "network-apply", at=AT, details=[("digest", "ab12"), ("empty", "")])["entity"]
     assert (about["name"], about["detail"]) == ("network-apply", [{"type": "digest", "valueString": "ab12"}])
