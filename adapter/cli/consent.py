@@ -22,7 +22,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Vector files; - is standard input.")],
     zone: Annotated[str, typer.Option(help="The time zone of values that are a date only.")] = "UTC",
 ) -> None:
-    """Decide every vector and compare. Exit 1 when one does not come out as it says, 2 when a file is no list of vectors.
+    """Decide every vector and compare. Exit 1 when one does not come out as it says or is no vector, 2 when a file is no list of vectors.
 
     A vector: {id, consents, request {patient, actors, purpose, action}, now, groups?, resources, complete?, expect_visible}.
     Each resource is decided by itself, by the Consents alone; groups is {"Group/x": [references]}; other keys are ignored.
@@ -46,15 +46,16 @@ def check(
 
 def _vectors(file: Path) -> list[Any] | None:
     """The vectors of a file; None when it holds none, and standard error says so. Raises SettingsError: cannot be read."""
+    from adapter.cli import deep
     from adapter.consent import are_vectors
 
     try:
-        found = stdlib_json.loads(house.document(file))
-    except (ValueError, RecursionError):
+        found = deep.load(house.document(file))
+    except ValueError:
         found = None
     if are_vectors(found):
         return list(found)
-    text = "expected a JSON list of vectors, each an object with at least a list expect_visible"
+    text = "expected a JSON list of vectors, of which one at least is an object with a list expect_visible"
     typer.echo(printable(f"error: {file}: {text}", sys.stderr) + "\n  mend: liaison consent check --help says what a vector is", err=True)
     return None
 

@@ -77,6 +77,27 @@ def test_consent_check_fails_a_vector_without_expectation_among_others(tmp_path:
     assert "Expected an object with a list expect_visible" in result.stdout
 
 
+@pytest.mark.parametrize("entry", ["3", "null", '"x"', "[]", "[[{}]]", "1" * 6000, "[" * 3000 + "]" * 3000])
+def test_consent_check_fails_an_entry_that_is_no_object_and_decides_the_others(tmp_path: Path, entry: str) -> None:
+    good = json.dumps(RULES[0])
+    result = check(written(tmp_path, f"[{good},{entry},{good}]"))
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.stdout == "FAILED #1: visible nothing; expected nothing\n  Expected an object with a list expect_visible\n2 passed, 1 failed\n"
+
+
+@pytest.mark.parametrize("levels", [6, 489, 490, 1000, 50_000])
+def test_consent_check_S16_refuses_a_vector_however_deep_and_decides_the_others(tmp_path: Path, levels: int) -> None:
+    """The permit of another Consent does not help: what is not read may deny."""
+    permit = next(one for one in RULES if one["id"] == "S1-permit-permits")
+    deep = json.dumps({**permit["consents"][0], "id": "deep", "provision": "HERE"})
+    rule = '{"type":"permit","provision":[' * levels + '{"type":"permit"}' + "]}" * levels
+    consents = f"[{json.dumps(permit['consents'][0])},{deep}]".replace('"HERE"', rule)
+    vector = json.dumps({**permit, "id": "deep", "consents": "HERE"}).replace('"HERE"', consents)
+    result = check(written(tmp_path, f"[{json.dumps(permit)},{vector},{json.dumps(permit)}]"))
+    assert result.exit_code == 1 and result.stdout.endswith("2 passed, 1 failed\n"), result.output
+    assert "FAILED deep: visible nothing; expected sr1\n  sr1: deny, S16 (nesting), by Consent/deep\n" in result.stdout
+
+
 def test_consent_check_passes_an_empty_list(tmp_path: Path) -> None:
     result = check(written(tmp_path, "[]"))
     assert (result.exit_code, result.stdout) == (0, "0 passed, 0 failed\n")
@@ -110,7 +131,7 @@ def test_printable_escapes_what_the_encoding_lacks() -> None:
 @pytest.mark.parametrize(
     ("document", "expected"),
     [([], True), ([{"expect_visible": []}], True), ([{"expect_visible": []}, {}], True), ([{}], False), ([{"expect_visible": "x"}], False),
-     ([{"expect_visible": []}, 3], False), ({"expect_visible": []}, False), (None, False)],
+     ([{"expect_visible": []}, 3], True), ([3, []], False), ({"expect_visible": []}, False), (None, False)],
 )  # fmt: skip
 def test_are_vectors_tells_lists_of_vectors_from_other_json(document: Any, expected: bool) -> None:
     assert are_vectors(document) is expected

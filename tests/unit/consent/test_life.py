@@ -9,28 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapter.consent import (
-    Wording,
-    anchored,
-    attested,
-    confirmation_stands,
-    confirmed,
-    decide,
-    fresh,
-    given_by,
-    information_owed,
-    intact,
-    may_become,
-    members,
-    missing_agreement,
-    opposition,
-    said,
-    sealed,
-    standing,
-    team,
-    urgencies,
-    urgent,
-)
+from adapter.consent import Wording, anchored, attested, confirmation_stands, confirmed, decide, fresh, given_by, information_owed, intact  # isort: skip
+from adapter.consent import may_become, members, missing_agreement, opposition, said, sealed, standing, team, urgencies, urgent  # isort: skip
 from adapter.consent.life import MOVES
 from adapter.consent.parties import ADULT, MINOR, PARENT, PROTECTED, PROXY, REPRESENTATIVE, TRUSTED
 from adapter.errors import Forbidden, Invalid
