@@ -11,6 +11,7 @@ from adapter.cli import house
 from adapter.errors import SettingsError
 from adapter.views import Declared, View, around_of, load_file, load_labels, load_matrix
 from adapter.views.compare import said
+from adapter.views.document import words
 from adapter.views.load import CARDS, LABELS, MATRIX, Around, faults
 from adapter.views.matrix import CLASSES, STRUCTURE
 from adapter.views.words import CELLS, LANGS, when
@@ -80,7 +81,7 @@ def checked(files: list[Path]) -> list[Row]:
     if files:
         return [_row(str(file), _faults(text_of(file), file.name, around)) for file in files]
     there = sorted((each for each in folder.iterdir() if each.name.endswith(".yaml")), key=lambda each: each.name)
-    return [_row(each.name, _faults(each.read_text(encoding="utf-8"), each.name, around, own=True)) for each in there]
+    return [_row(each.name, _faults(words(each), each.name, around, own=True)) for each in there]
 
 
 def _faults(text: str, name: str, around: Around, *, own: bool = False) -> list[SettingsError]:

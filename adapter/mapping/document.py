@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
@@ -53,6 +55,16 @@ class Tree:
 
 
 Node: TypeAlias = Scalar | Seq | Tree
+
+
+def words(file: Path | Traversable, *, name: str = "") -> str:
+    """The text of a document. Raises MappingError naming file and line where it is no UTF-8. `name`: by which it is called."""
+    found = file.read_bytes()
+    try:
+        return found.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = found.count(b"\n", 0, error.start) + 1
+        raise MappingError("expected text in UTF-8: save the file so", document=f"{name or file.name}:{line}") from None
 
 
 def parse(text: str, *, name: str) -> Tree:

@@ -11,7 +11,7 @@ from typing import Any
 from adapter.errors import MappingError
 from adapter.mapping.compiling import compile_program
 from adapter.mapping.context import MapContext, Mapped, RecordRefused, Run
-from adapter.mapping.document import Tree, as_list, as_text, as_tree, fault, parse
+from adapter.mapping.document import Tree, as_list, as_text, as_tree, fault, parse, words
 from adapter.mapping.program import Program
 from adapter.mapping.record import write
 from adapter.mapping.shape import Field
@@ -100,10 +100,10 @@ def load(folder: Path | Traversable) -> dict[str, Mapping]:
     """Every `*.yaml` of the folder that is a mapping document, by its name; code tables from `terms/`, shared
     templates from `parts/`. Raises MappingError with file and line, or for a missing folder."""
     terms = Terms.load(folder / "terms")
-    parts = {each.name.removesuffix(".yaml"): each.read_text(encoding="utf-8") for each in _yaml(folder / "parts")}
+    parts = {each.name.removesuffix(".yaml"): words(each, name=f"parts/{each.name}") for each in _yaml(folder / "parts")}
     found: dict[str, Mapping] = {}
     for each in _yaml(folder):
-        text = each.read_text(encoding="utf-8")
+        text = words(each)
         if not any(line.startswith("mapping:") for line in text.splitlines()):
             continue  # ownership.yaml and the like belong to other rooms
         mapping = compile_document(text, name=each.name, terms=terms, parts=parts)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adapter.errors import MappingError
-from adapter.mapping.document import Node, Tree, as_text, as_tree, fault, nearest, only, parse, plain
+from adapter.mapping.document import Node, Tree, as_text, as_tree, fault, nearest, only, parse, plain, words
 
 _TABLE = frozenset({"table", "labels", "properties", "codes"})
 _OWN = frozenset({"fr", "en", "abstract"})
@@ -67,7 +67,7 @@ class Terms:
     def load(cls, folder: Path | Traversable) -> Terms:
         """Reads every `*.yaml` of `mappings/terms`. Raises MappingError naming file and line."""
         files = sorted((each for each in folder.iterdir() if each.name.endswith(".yaml")), key=lambda each: each.name)
-        return cls.of({each.name: each.read_text(encoding="utf-8") for each in files})
+        return cls.of({each.name: words(each, name=f"terms/{each.name}") for each in files})
 
     @classmethod
     def of(cls, texts: Mapping[str, str]) -> Terms:

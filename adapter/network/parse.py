@@ -25,11 +25,16 @@ CLIENT_ROLES = ("clinic", "service", "officer", "operator", "device")
 def load(path: Path) -> Network:
     """The network of a file. Raises SettingsError: unreadable, or anything `parse` refuses."""
     try:
-        written = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        found = path.read_bytes()
+    except OSError as error:
         fix = "name the file with LIAISON_NETWORK_FILE, or make one with `liaison init`"
-        raise SettingsError(f"cannot read the network file {path}: {why}", variable="LIAISON_NETWORK_FILE", fix=fix) from None
+        why = f"cannot read the network file {path}: {error.strerror}"
+        raise SettingsError(why, variable="LIAISON_NETWORK_FILE", fix=fix) from None
+    try:
+        written = found.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = found.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path}:{line}: it is not UTF-8 text", fix=f"save {path} as UTF-8; line {line} is the first that is not") from None
     return parse(written, file=str(path))
 
 

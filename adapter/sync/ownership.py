@@ -41,7 +41,7 @@ def load(path: Path | Traversable) -> Ownership:
     another shape."""
     try:
         written = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name} cannot be read", fix="restore mappings/ownership.yaml") from error
     return parse(written, file=path.name)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,6 +23,15 @@ class Mapped(dict[str, Any]):
 def fault(name: str, line: int, text: str, *, fix: str = "") -> SettingsError:
     """The error to raise for one line of one file."""
     return SettingsError(text, variable=f"{name}:{line}", fix=fix or f"mend line {line} of {name}")
+
+
+def words(file: Path | Traversable) -> str:
+    """The text of a file. Raises SettingsError with its line where it is no UTF-8."""
+    found = file.read_bytes()
+    try:
+        return found.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise fault(file.name, found.count(b"\n", 0, error.start) + 1, "expected text in UTF-8", fix=f"save {file.name} as UTF-8") from None
 
 
 def read(text: str, *, name: str) -> Mapped:

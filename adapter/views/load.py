@@ -13,7 +13,7 @@ from typing import Any
 from adapter.errors import SettingsError
 from adapter.views.cardspec import Entry, Unlisted, compile_entry, compile_shared
 from adapter.views.declared import Declared, declared, declares, titled
-from adapter.views.document import Mapped, fault, read
+from adapter.views.document import Mapped, fault, read, words
 from adapter.views.elements import Leaf, Step, leaves
 from adapter.views.matrix import SHOWN, STRUCTURE, Matrix, exists, load_matrix
 from adapter.views.view import CONDITIONS, STAGES, Branch, Rule, View
@@ -60,7 +60,7 @@ def load_folder(folder: Traversable | None = None) -> dict[str, View | Declared]
     found: dict[str, View | Declared] = {}
     for file in sorted(where.iterdir(), key=lambda each: each.name):
         if file.name.endswith(".yaml") and file.name not in (MATRIX, LABELS, CARDS):
-            one = load_file(file.read_text(encoding="utf-8"), name=file.name, around=around)
+            one = load_file(words(file), name=file.name, around=around)
             if file.name != f"{one.name}.yaml":
                 raise fault(file.name, 1, f"expected the view {file.name.removesuffix('.yaml')}, but found {one.name}")
             found[one.name] = one
@@ -79,8 +79,8 @@ class Around:
 def around_of(folder: Traversable | None = None) -> Around:
     """What the files of this folder share. Raises SettingsError."""
     where = default_folder() if folder is None else folder
-    matrix, labels = ((where / name).read_text(encoding="utf-8") for name in (MATRIX, LABELS))
-    cards = (where / CARDS).read_text(encoding="utf-8") if (where / CARDS).is_file() else "{}"
+    matrix, labels = (words(where / name) for name in (MATRIX, LABELS))
+    cards = words(where / CARDS) if (where / CARDS).is_file() else "{}"
     found = load_labels(labels)
     for table, code in NEEDED:
         if code not in found.get(table, {}):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from adapter.errors import MappingError
@@ -142,6 +144,17 @@ def test_load_names_a_file_that_is_called_otherwise(tmp_path) -> None:  # type: 
     (tmp_path / "other.yaml").write_text(document().tree.place and SMALL, encoding="utf-8")
     with pytest.raises(MappingError, match="other"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "place"), [("m.yaml", "m.yaml:2"), ("parts/p.yaml", "parts/p.yaml:2"), ("terms/t.yaml", "terms/t.yaml:2")])
+def test_load_names_the_line_that_is_not_utf8_in_documents_parts_and_tables(tmp_path: Path, name: str, place: str) -> None:
+    for folder in ("terms", "parts"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "m.yaml").write_text(SMALL, encoding="utf-8")
+    (tmp_path / name).write_bytes(b"mapping: m\ntitle: \xe9t\xe9\n")
+    with pytest.raises(MappingError, match="expected text in UTF-8") as caught:
+        load(tmp_path)
+    assert caught.value.document == place
 
 
 def test_load_leaves_files_of_other_rooms_alone(tmp_path) -> None:  # type: ignore[no-untyped-def]

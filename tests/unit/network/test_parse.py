@@ -178,9 +178,10 @@ def test_load_names_the_setting_when_the_file_is_not_there_or_not_text(tmp_path:
     with pytest.raises(SettingsError) as caught:
         load(tmp_path / "none.yaml")
     assert caught.value.variable == "LIAISON_NETWORK_FILE" and "init" in caught.value.fix
-    (tmp_path / "latin.yaml").write_bytes(b"\xe9\xff")
-    with pytest.raises(SettingsError, match="not UTF-8"):
+    (tmp_path / "latin.yaml").write_bytes(b"version: 1\nzone: Europe/Paris # \xe9t\xe9\n")
+    with pytest.raises(SettingsError, match=r"latin\.yaml:2: it is not UTF-8") as caught:
         load(tmp_path / "latin.yaml")
+    assert caught.value.fix.startswith("save ") and "UTF-8" in caught.value.fix and "LIAISON_NETWORK_FILE" not in str(caught.value)
 
 
 def test_demo_network_is_right_and_has_the_services_of_the_story_when_loaded() -> None:

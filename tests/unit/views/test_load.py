@@ -239,6 +239,24 @@ def test_folder_without_cards_holds_views_with_cards_of_their_own(tmp_path: Path
     assert set(load_views(tmp_path)) == {"prescripteur"}
 
 
+@pytest.mark.parametrize("name", ["labels.yaml", "matrix.yaml", "cards.yaml", "saad.yaml"])
+def test_load_names_the_line_that_is_not_utf8(tmp_path: Path, name: str) -> None:
+    for file in FOLDER.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / name).write_bytes(b"a:\n  b: \xe9\n")
+    with pytest.raises(SettingsError, match="expected text in UTF-8") as caught:
+        load_views(tmp_path)
+    assert caught.value.variable == f"{name}:2" and caught.value.fix == f"save {name} as UTF-8"
+
+
+def test_load_wants_the_labels_that_every_view_speaks(tmp_path: Path) -> None:
+    for file in FOLDER.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "labels.yaml").write_text((FOLDER / "labels.yaml").read_text("utf-8").partition("notice:")[0], "utf-8")
+    with pytest.raises(SettingsError, match="expected the label closed of notice"):
+        load_views(tmp_path)
+
+
 def test_load_labels_wants_french_first() -> None:
     with pytest.raises(SettingsError, match=r"labels\.yaml:2"):
         load_labels("task-status:\n  draft: {en: draft}\n")
