@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from adapter.errors import SettingsError
 
 if TYPE_CHECKING:
     from adapter.app import App
+    from adapter.network import Network
     from adapter.settings import Settings
 
 LARGEST = 64 << 20  # bytes of a document given on the command line
@@ -36,6 +37,20 @@ def opened(settings: Settings) -> Iterator[App]:
         yield app
     finally:
         app.close()
+
+
+def needs_views(network: Network, views: Iterable[str]) -> None:
+    """Raises SettingsError naming each view that this network needs and the mappings folder lacks, and who needs it."""
+    from adapter.showing import EHR_VIEW, OUTSIDE_VIEW, TEAM_VIEW
+
+    there, lacking = set(views), dict[str, str]()
+    for each in network.organisations:
+        wanted = [network.view_of(each.key) or ""] + ([EHR_VIEW] if each.ehr else []) + ([OUTSIDE_VIEW] if each.category == TEAM_VIEW else [])
+        lacking |= {view: each.key for view in wanted if each.active and view not in there and view not in lacking}
+    if lacking:
+        said = ", ".join(f"no view {view} (of {key})" for view, key in lacking.items())
+        fix = "put the view files beside the others in views/ of the mappings folder (LIAISON_MAPPINGS_DIR), or change the network file"
+        raise SettingsError(f"the network names whom nothing can be shown to: {said}", variable="LIAISON_MAPPINGS_DIR", fix=fix)
 
 
 def listening(host: str, port: int, *, variable: str = "--port") -> socket.socket:

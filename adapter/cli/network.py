@@ -24,6 +24,7 @@ def apply(file: Annotated[Path | None, typer.Argument(help="By default LIAISON_N
     settings = house.settings()
     wanted = load(file or settings.network_file)  # refused as a whole before the database is touched
     with house.opened(settings) as opened:
+        house.needs_views(wanted, opened.views)
         changed = opened.apply_network(wanted)
     for version in changed:
         typer.echo(f"{'new    ' if version.number == 1 else 'changed'}  {version.reference}")

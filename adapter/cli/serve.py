@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http
+import http.client
 import os
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,7 +55,13 @@ def _alone(settings: Settings, listener: socket.socket) -> None:
     from adapter.app import build
     from adapter.web import create
 
-    application = create(build(settings), jobs=settings.jobs)  # its lifespan closes the App
+    app = build(settings)
+    try:
+        house.needs_views(app.network, app.views)
+    except SettingsError:
+        app.close()
+        raise
+    application = create(app, jobs=settings.jobs)  # its lifespan closes the App
     _announcing(_config(application), settings).run(sockets=[listener])
 
 
@@ -60,13 +69,12 @@ def _several(settings: Settings, listener: socket.socket) -> None:
     """Each process makes its own App from the environment, which tells it what the command line said."""
     from uvicorn.supervisors import Multiprocess
 
-    with house.opened(settings):
-        pass  # settings, key and schema are looked at once, here, where it can still be said
+    with house.opened(settings) as app:  # settings, key and schema are looked at once, here, where it can still be said
+        house.needs_views(app.network, app.views)
     said = {"HOST": settings.host, "PORT": settings.port, "PUBLIC_URL": settings.url, "WEB_PROCESSES": settings.web_processes}
     os.environ.update({f"LIAISON_{name}": str(value) for name, value in said.items()})
     config = _config("adapter.cli.serve:application", factory=True, workers=settings.web_processes)
-    _announce(settings)
-    with _worker(wanted=settings.jobs):
+    with _worker(wanted=settings.jobs), _announcing_when_answering(settings):
         Multiprocess(config, [listener]).run()
 
 
@@ -93,6 +101,29 @@ def _worker(*, wanted: bool) -> Iterator[None]:
     finally:
         child.terminate()
         child.wait()
+
+
+@contextmanager
+def _announcing_when_answering(settings: Settings) -> Iterator[None]:
+    """Announces the server as soon as one of its processes answers: they tell nobody when they listen."""
+    ended = threading.Event()
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+
+    def look() -> None:
+        while not ended.wait(0.05):
+            with closing(http.client.HTTPConnection(host, settings.port, timeout=10)) as connection, suppress(OSError, http.client.HTTPException):
+                connection.request("GET", "/health/live")
+                if connection.getresponse().status == http.HTTPStatus.OK:
+                    _announce(settings)
+                    return
+
+    looking = threading.Thread(target=look, name="liaison-announce", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        looking.join()
 
 
 def _config(target: Any, **more: Any) -> uvicorn.Config:

@@ -19,6 +19,7 @@ def worker() -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ended.set())
     with house.opened(settings) as app:
+        house.needs_views(app.network, app.views)
         app.jobs.start()
         logs.log("worker-started")
         try:
