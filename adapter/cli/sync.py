@@ -66,12 +66,12 @@ def _came(one: dict[str, Any]) -> str:
 
 @app.command()
 def status(ehr: Ehr = None, json: Json = False) -> None:
-    """How far each EHR is behind. Exit 1 when something waits for a person."""
+    """How far each EHR is behind, both ways. Exit 1 when something waits for a person or the last pull failed."""
     with house.opened(house.settings()) as opened:
         names = _ehrs(opened, ehr)
         found = [one for one in status_of(opened) if one["ehr"] in names]
     _print(found, json, [_line(one) for one in found] or [NOBODY])
-    if any(one["parked"] + one["conflict"] + one["conflicts"] for one in found):
+    if any(one["parked"] + one["conflict"] + one["conflicts"] or one["failed"] for one in found):
         raise typer.Exit(1)
 
 
@@ -100,7 +100,10 @@ def _line(one: dict[str, Any]) -> str:
     reasons = ", ".join(f"{reason} ({count})" for reason, count in one["reasons"].items())
     oldest = one["oldest"] or {}
     tried = f"; the oldest was tried {oldest['attempts']} times ({oldest['reason']})" if oldest.get("attempts") else ""
-    return f"{one['ehr']}: {counts}; {one['lag']:.0f} s behind{tried}" + (f"; waits for a person: {reasons}" if reasons else "")
+    away = f", the last try failed at {one['failed']['at']} ({one['failed']['error']})" if one["failed"] else ""
+    read = f"read {one['pulled']['age']:.0f} s ago" if one["pulled"] else "never read whole"
+    waits = f"; waits for a person: {reasons}" if reasons else ""
+    return f"{one['ehr']}: {counts}; letters {one['lag']:.0f} s behind{tried}; {read}{away}{waits}"
 
 
 def _print(found: Any, as_json: bool, lines: list[str]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapter.clock import Clock, instant
+from adapter.errors import EhrError
 from adapter.names import Systems
 from adapter.ports import EhrClient, Remote, Store, Uow
 from adapter.sync.canonical import moment
@@ -78,6 +79,27 @@ def cursor_name(ehr: str, type: str) -> str:
     return f"pull/{ehr}/{type}"
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The last run at one EHR: when it ended, and with which error ("" for none)."""
+
+    at: datetime | None = None
+    error: str = ""
+
+    def encode(self) -> bytes:
+        return json.dumps({"at": self.at and instant(self.at), "error": self.error}).encode()
+
+    @classmethod
+    def decode(cls, value: bytes | None) -> Tried:
+        stored = json.loads(value) if value else {}
+        return cls(moment(stored.get("at") or ""), str(stored.get("error", "")))
+
+
+def tried_name(ehr: str) -> str:
+    """Under which name the last run is kept."""
+    return f"pull-tried/{ehr}"
+
+
 class Pull:
     """The pull of one EHR. `holder` names this process in leases."""
 
@@ -108,9 +130,18 @@ class Pull:
         if not self._lease(RUN):
             return Report(self.ehr, skipped=True)
         try:
-            return Report(self.ehr, {search.type: self._search(search) for search in due})
+            report = Report(self.ehr, {search.type: self._search(search) for search in due})
+            self._tried("")
+            return report
+        except EhrError as error:
+            self._tried(type(error).__name__)
+            raise
         finally:
             self._lease(timedelta(0))
+
+    def _tried(self, error: str) -> None:
+        tried = Tried(self._clock.now(), error)
+        self._store.write_now(lambda uow: uow.keep(tried_name(self.ehr), tried.encode()))
 
     def _due(self, *, now: bool) -> list[Search]:
         at = self._clock.now()

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapter.clock import instant
 from adapter.ports import LetterState, Uow
-from adapter.sync.pull import Cursor, Search, cursor_name
+from adapter.sync.pull import Cursor, Search, Tried, cursor_name, tried_name
 
 OPEN: tuple[LetterState, ...] = ("queued", "unknown", "parked", "conflict")
 WAITING: tuple[LetterState, ...] = ("queued", "unknown")
@@ -19,7 +19,9 @@ def status(uow: Uow, searches: Mapping[str, Iterable[Search]]) -> list[dict[str,
     """One dict per EHR: `ehr`, `queued`, `unknown`, `parked`, `conflict` (letters), `conflicts` (open rows), `lag`
     (seconds since the oldest letter that waits was due, 0 when none is), `oldest` ({type, reason, attempts, due} of
     the oldest open letter, None when none is), `reasons` (of what a person must see to, by code), `cursors` (type ->
-    {watermark, ran}, FHIR instants or None). Nothing in it tells of a person."""
+    {watermark, ran}, FHIR instants or None), `pulled` ({at, age}: up to when everything there was read, and how many seconds
+    ago; None: never), `failed` ({at, error} of the last try to read it, None when it went well or there was none).
+    Nothing in it tells of a person."""
     conflicts = Counter(row.ehr for row in uow.conflicts())
     return [_one(uow, ehr, list(wanted), conflicts[ehr]) for ehr, wanted in searches.items()]
 
@@ -28,6 +30,9 @@ def _one(uow: Uow, ehr: str, searches: list[Search], conflicts: int) -> dict[str
     letters = uow.letters(states=OPEN, ehr=ehr, limit=1_000_000)
     depth = Counter(letter.state for letter in letters)
     oldest = min(letters, key=lambda letter: letter.due, default=None)
+    ran = [Cursor.decode(uow.kept(cursor_name(ehr, search.type))).ran for search in searches]
+    whole = min((each for each in ran if each), default=None) if all(ran) else None
+    tried = Tried.decode(uow.kept(tried_name(ehr)))
     waiting = min((letter.due for letter in letters if letter.state in WAITING), default=uow.at)
     return {
         "ehr": ehr,
@@ -37,6 +42,8 @@ def _one(uow: Uow, ehr: str, searches: list[Search], conflicts: int) -> dict[str
         "oldest": oldest and {"type": oldest.type, "reason": oldest.reason, "attempts": oldest.attempts, "due": instant(oldest.due)},
         "reasons": dict(Counter(letter.reason for letter in letters if letter.state not in WAITING)),
         "cursors": {search.type: _cursor(uow, ehr, search.type) for search in searches},
+        "pulled": whole and {"at": instant(whole), "age": (uow.at - whole).total_seconds()},
+        "failed": {"at": _text(tried.at), "error": tried.error} if tried.error else None,
     }
 
 

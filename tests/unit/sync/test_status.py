@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from adapter.errors import EhrRejected
+import pytest
+
+from adapter.errors import EhrRejected, EhrUnavailable
 from adapter.sync.pull import own_searches
 from adapter.sync.status import status
 from tests.unit.sync.house import SYSTEMS, House
@@ -30,6 +32,36 @@ def test_status_of_an_ehr_that_is_in_step() -> None:
 
 def test_status_before_the_first_pull_has_empty_cursors() -> None:
     assert shown(House())["cursors"]["Consent"] == {"watermark": None, "ran": None}
+    assert (shown(House())["pulled"], shown(House())["failed"]) == (None, None)
+
+
+def test_status_tells_how_long_ago_everything_was_read_and_that_the_last_try_failed() -> None:
+    house = House().sent()
+    house.pull().run(now=True)
+    house.later(minutes=5)
+    assert (shown(house)["pulled"], shown(house)["failed"]) == ({"at": "2026-03-02T18:00:00.000Z", "age": 300.0}, None)
+    house.ehr.script("search", away())
+    with pytest.raises(EhrUnavailable):
+        house.pull().run(now=True)
+    house.later(minutes=5)
+    assert shown(house)["pulled"] == {"at": "2026-03-02T18:00:00.000Z", "age": 600.0}, "what failed is not what was read"
+    assert shown(house)["failed"] == {"at": "2026-03-02T18:05:00.000Z", "error": "EhrUnavailable"}
+    house.pull().run(now=True)
+    assert (shown(house)["pulled"], shown(house)["failed"]) == ({"at": "2026-03-02T18:10:00.000Z", "age": 0.0}, None)
+
+
+def test_status_says_never_while_one_type_was_not_read_yet() -> None:
+    house = House().sent()
+    fine = house.ehr.search
+    house.ehr.search = lambda type, params: fine(type, params) if type == "Consent" else refuse()  # type: ignore[method-assign]
+
+    def refuse() -> Any:
+        raise EhrUnavailable("away")
+
+    with pytest.raises(EhrUnavailable):
+        house.pull().run(now=True)
+    found = shown(house)
+    assert found["cursors"]["Consent"]["ran"] and found["pulled"] is None and found["failed"]
 
 
 def test_status_tells_the_lag_of_the_oldest_waiting_letter() -> None:
