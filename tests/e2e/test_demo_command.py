@@ -126,3 +126,9 @@ def test_servers_end_with_2_when_their_port_is_taken(tmp_path: Path) -> None:
             done = liaison(*arguments, cwd=tmp_path)
             assert done.returncode == 2, arguments
             assert port in done.stderr and "mend:" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_second_fake_ehr_on_the_same_folder_ends_with_2_and_says_why(tmp_path: Path) -> None:
+    with FakeEhr(folder=tmp_path):
+        done = liaison("fake-ehr", "--data", str(tmp_path), "--port", "0")
+    assert done.returncode == 2 and "in use by another FakeEhr" in done.stderr and "mend:" in done.stderr

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from adapter.clock import Clock, SystemClock, instant
 from adapter.ehr.fake import bundles
 from adapter.ehr.fake.faults import Fault, blinded, spoiled
+from adapter.ehr.fake.hold import hold
 from adapter.ehr.fake.interactions import Interactions
 from adapter.ehr.fake.listener import Handler, Server
 from adapter.ehr.fake.tokens import Guard
@@ -63,16 +64,24 @@ class FakeEhr:
         self.requests: list[Recorded] = []
         self._lock = threading.RLock()
         self._log = _writable(folder) / LOG if folder else None
-        self._versions = Versions(clock=self.clock, folder=folder, opaque=opaque_versions)
+        self._held = hold(folder) if folder else None
         try:
-            self._server = Server(("127.0.0.1", port), Handler, self)
-        except OSError:
-            raise SettingsError(f"port {port} cannot be used", variable="port", fix="choose another port, or 0 for any") from None
+            self._versions = Versions(clock=self.clock, folder=folder, opaque=opaque_versions)
+            self._server = self._listening(port)
+        except BaseException:
+            self._release()
+            raise
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
         self.base_url = f"{self.origin}/fhir"
         self.token_url = f"{self.origin}/auth/token"
         self._fhir = Interactions(self._versions, base=self.base_url, check_references=check_references)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="fake-ehr", daemon=True)
+
+    def _listening(self, port: int) -> Server:
+        try:
+            return Server(("127.0.0.1", port), Handler, self)
+        except OSError:
+            raise SettingsError(f"port {port} cannot be used", variable="port", fix="choose another port, or 0 for any") from None
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────
     def __enter__(self) -> FakeEhr:
@@ -94,6 +103,11 @@ class FakeEhr:
             self._thread.join()
         self._server.end_connections()
         self._server.server_close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._held:
+            self._held.close()
 
     # ── what a test or a clinician does directly ─────────────────────────────────────────────────
     def inject(self, *faults: Fault) -> None:

@@ -67,6 +67,18 @@ def test_fake_records_every_request_and_no_secret(tmp_path: Path, clock: FrozenC
     assert not any(secret in text for secret in ("s3cret", "Bearer", "hush"))
 
 
+def test_fake_holds_its_folder_alone_until_it_stops(tmp_path: Path) -> None:
+    with FakeEhr(folder=tmp_path) as ehr:
+        with pytest.raises(SettingsError, match="in use by another FakeEhr") as caught:
+            FakeEhr(folder=tmp_path)
+        assert caught.value.variable == "--data"
+        taken = ehr._server.server_port
+        with pytest.raises(SettingsError, match="port"):
+            FakeEhr(folder=tmp_path / "other", port=taken)
+    FakeEhr(folder=tmp_path).start().stop()
+    FakeEhr(folder=tmp_path / "other").start().stop()
+
+
 def test_fake_names_the_port_or_folder_that_cannot_be_used(tmp_path: Path) -> None:
     with FakeEhr() as ehr, pytest.raises(SettingsError, match="port"):
         FakeEhr(port=int(ehr.origin.rpartition(":")[2]))
