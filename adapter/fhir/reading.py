@@ -48,6 +48,7 @@ def _loaded(body: bytes) -> tuple[dict[str, Any], bytes]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        _refuse_other_text(body)
         raise Malformed(f"expected JSON as RFC 8259 has it, in UTF-8: {error.msg} at line {error.lineno}, column {error.colno}") from None
     if not isinstance(value, dict):
         raise Malformed("expected one JSON object, from { to }")
@@ -58,6 +59,16 @@ def _loaded(body: bytes) -> tuple[dict[str, Any], bytes]:
     if compact != body:
         _refuse_doubles(body)
     return value, compact
+
+
+def _refuse_other_text(body: bytes) -> None:
+    """Raises Malformed where the bytes are no UTF-8: compressed, or in another encoding."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        text = f"expected JSON in UTF-8, neither compressed nor in another encoding; byte {error.start + 1} (line {line}) is not of UTF-8"
+        raise Malformed(text) from None
 
 
 def _refuse_doubles(body: bytes) -> None:

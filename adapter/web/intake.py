@@ -25,6 +25,8 @@ _CHARSET = re.compile(r"""charset\s*=(?!\s*["']?utf-?8\b)""", re.ASCII | re.IGNO
 async def written(request: Request, expected: str = "application/json") -> bytes:
     """The body of a request that says it is JSON, or says nothing. Raises WrongType (415)."""
     body = await request.body()
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+        raise WrongType("expected a body as it is, not compressed; send it without Content-Encoding")
     media, _, parameters = request.headers.get("content-type", "").partition(";")
     if body and media and (not _JSON.fullmatch(media.strip()) or _CHARSET.search(parameters)):
         raise WrongType(f"expected a body in JSON and UTF-8; send it with Content-Type: {expected}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -165,6 +166,23 @@ def test_doors_answer_415_with_what_they_read_when_the_body_says_it_is_no_json(d
     for path, client, wanted in (("/intake/appel-coursier", "coursiers", "application/json"), ("/fhir/Patient", "saint-eloi", "application/fhir+json")):
         answer = door("POST", path, content=b"{}", headers=door.token(client) | {"Content-Type": said})
         assert answer.status_code == 415 and answer.json()["issue"][0]["code"] == "not-supported" and wanted in answer.text
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "identity, gzip"])
+def test_doors_answer_415_to_a_compressed_body_and_say_so(door: Door, encoding: str) -> None:
+    body = gzip.compress(json.dumps(agreed()).encode())
+    for path, client in (("/intake/appel-coursier", "coursiers"), ("/fhir/Patient", "saint-eloi")):
+        answer = door("POST", path, content=body, headers=door.token(client) | {"Content-Type": "application/json", "Content-Encoding": encoding})
+        assert answer.status_code == 415 and "without Content-Encoding" in answer.text
+    plain = door("POST", "/intake/appel-coursier", content=json.dumps(agreed()), headers=door.token("coursiers") | {"Content-Encoding": "identity"})
+    assert plain.status_code == 201
+
+
+@pytest.mark.parametrize("body", [gzip.compress(b"{}"), "{}".encode("utf-16"), b'{\n"a": "\xe9"}'])
+def test_doors_say_which_byte_is_not_of_utf8(door: Door, body: bytes) -> None:
+    answer = door("POST", "/intake/appel-coursier", content=body, headers=door.token("coursiers"))
+    place = "byte 9 (line 2)" if body.startswith(b"{") else "byte 2 (line 1)" if body.startswith(b"\x1f") else "byte 1 (line 1)"
+    assert answer.status_code == 400 and place in answer.text and "UTF-8" in answer.text and "surrogates" not in answer.text
 
 
 @pytest.mark.parametrize("said", ["application/json", "application/fhir+json", "APPLICATION/JSON; charset=UTF-8", 'application/json;charset="utf-8"', "application/fhir+json; fhirVersion=4.0", "text/json"])
