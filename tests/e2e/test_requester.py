@@ -18,10 +18,10 @@ COURIERS_OWN = replace(GP, client="coursiers", organisation="asso-coursiers")  #
 @pytest.mark.parametrize("sender", [GP, COURSIER], ids=["the practice", "the couriers"])
 def test_request_of_a_doctor_nobody_knows_stays_with_those_who_took_it_down_after_the_unit_wrote(sender: Principal) -> None:
     with staged() as stage:
-        record = copy.deepcopy(CALL) | {"appelant": STRANGER}
+        record = copy.deepcopy(CALL) | {"appelant": STRANGER, "preneur_appel": sender.person}
         stage.app.write_now(lambda story, uow: story.refer(uow, sender, "appel-coursier", record))
         for who in ("doctor", "patient"):
-            heard = {"who": who, "agreed": True, "heard_by": "coursier-lea", "how": "telephone"}
+            heard = {"who": who, "agreed": True, "heard_by": sender.person, "how": "telephone"}
             stage.app.write_now(lambda story, uow, heard=heard: story.agree(uow, sender, "appel-coursier", "appel-1", heard))
         ours = sender is GP
         before = stage.cards(GP, DOCTOR)
