@@ -74,6 +74,8 @@ def _task_status(verdict: _Verdict, ours: Sequence[Resource], theirs: Resource, 
         verdict.actor = "requester" if "requester" in may else "target"
         verdict.next = {**verdict.next, "status": after}
         _reason(verdict, theirs)
+        if verdict.actor == "target" and after == "completed" and (done := _done_there(theirs)):
+            verdict.next["output"] = [*verdict.next.get("output", ()), *done]
     else:
         verdict.refusals.append("target-move" if may else "illegal-move")
 
@@ -87,10 +89,17 @@ def _reason(verdict: _Verdict, theirs: Resource) -> None:
         verdict.next["statusReason"] = {"coding": coding}
 
 
+def _done_there(theirs: Resource) -> list[Resource]:
+    """Where the EHR keeps what came of the work of a unit that works there (SDOHCC Direct Light): addresses and no content.
+    Without a code of its type no view shows one, nor does it go back."""
+    found = (each.get("valueReference", {}).get("reference") for each in theirs.get("output", ()))
+    return [{"type": {"text": "resulting-activity"}, "valueReference": {"reference": each}} for each in found if each]
+
+
 def _request_status(verdict: _Verdict, now: Resource, after: str) -> None:
     if after not in REQUEST_STATUS:
         verdict.refusals.append("unknown-status")
-    elif now["status"] in REQUEST_ENDED or after == "draft":
+    elif (now["status"] in REQUEST_ENDED and after != "entered-in-error") or after == "draft":
         verdict.refusals.append("illegal-move")
     else:
         verdict.next["status"] = after

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,21 +13,20 @@ from adapter.sync.canonical import entry_key, normal, same
 from adapter.sync.ownership import Ownership
 
 CLOSED = frozenset({"inactive", "rejected", "entered-in-error"})
+_OURS = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]+")  # a reference that came in as one of ours; any other was left absolute
 SETS = ("actor", "action", "purpose", "class", "code", "securityLabel", "data")  # absent: no limit
 
 
 def narrower(before: Resource, after: Resource, ownership: Ownership) -> tuple[Resource, list[str]]:
     """`before` with what `after` takes away, and the paths of what it would add or is not sure to take away.
     A status only ever closes, and one that is neither in force nor closed closes it too; a permit's provision may
-    lose entries, gain a first limit, or end earlier."""
+    lose entries, gain a first limit, or end earlier. One that names others in place of all it named is closed."""
     narrowed, wider = dict(before), []
     if (status := after.get("status")) != before.get("status"):
-        if status in CLOSED and before.get("status") not in CLOSED:
-            before_it = str(before.get("status"))
-            ended = status if may_become(before_it, str(status)) else "inactive" if before_it == "active" else "rejected"
-            return {**before, "status": ended}, []  # closed: nothing else of it counts any more
+        if status in CLOSED:
+            return _closed(before, str(status)), []  # nothing else of it counts any more
         if before.get("status") == "active":
-            return {**before, "status": "inactive"}, ["status"]  # not in force there: the stricter side acts at once
+            return _closed(before), ["status"]  # not in force there: the stricter side acts at once
         wider.append("status")
     old, new = before.get("provision", {}), after.get("provision", {})
     if not same(old, new, ownership):
@@ -34,7 +34,23 @@ def narrower(before: Resource, after: Resource, ownership: Ownership) -> tuple[R
             return narrowed, [*wider, "provision"]
         narrowed["provision"], more = _provision(old, new, ownership)
         wider += more
+        if before.get("status") == "active" and _others(old.get("actor", []), new.get("actor", [])):
+            return _closed(before), wider
     return narrowed, wider
+
+
+def _closed(before: Resource, status: str = "inactive") -> Resource:
+    """With the status it may have of those that close it; what was closed otherwise stays as it is."""
+    was = str(before.get("status"))
+    ended = status if may_become(was, status) else was if was in CLOSED else "inactive" if was == "active" else "rejected"
+    return {**before, "status": ended}
+
+
+def _others(old: list[Any], new: list[Any]) -> bool:
+    """Whether parties of ours that were named all went and other parties of ours came. Of a party that is not ours nobody
+    knows whether it is another."""
+    before, after = ({str(each.get("reference", {}).get("reference", "")) for each in actors} for actors in (old, new))
+    return bool(before and after) and before.isdisjoint(after) and all(_OURS.fullmatch(each) for each in before | after)
 
 
 def _provision(old: Mapping[str, Any], new: Mapping[str, Any], ownership: Ownership) -> tuple[dict[str, Any], list[str]]:

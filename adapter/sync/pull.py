@@ -67,10 +67,11 @@ class Report:
 
 
 def own_searches(systems: Systems, *, consents: timedelta = CONSENTS, referrals: timedelta = REFERRALS) -> tuple[Search, ...]:
-    """The default: everything that carries an identifier of ours, Consents first. It finds exactly what we sent,
+    """The default: everything that carries an identifier of ours, Consents first, Tasks before the requests that end with
+    them. It finds exactly what we sent,
     whoever the requester is, and needs no knowledge of the EHR's own ids. Where an EHR cannot search by `system|`,
     give searches by requester or patient instead."""
-    kinds = (("Consent", consents), ("ServiceRequest", referrals), ("Task", referrals))
+    kinds = (("Consent", consents), ("Task", referrals), ("ServiceRequest", referrals))
     return tuple(Search(type, (("identifier", f"{own_system(type, systems)}|"),), every) for type, every in kinds)
 
 

@@ -99,6 +99,17 @@ def test_the_coded_reason_comes_with_the_move_and_free_text_does_not() -> None:
     assert bare.next == task(status="cancelled"), "the reason of the move before does not stay"
 
 
+def test_unit_that_works_there_says_where_it_keeps_what_came_of_the_work() -> None:
+    output = [{"type": {"coding": [{"code": "resulting-activity"}], "text": "a"}, "valueReference": {"reference": "https://ehr.example/Procedure/9", "display": "b"}},
+              {"type": {"text": "story"}, "valueString": "never taken in"}]  # fmt: skip
+    found = verdict(task(status="accepted"), task(status="completed", output=output), works_here=True)
+
+    assert found.next is not None and found.next["output"] == [
+        {"type": {"text": "resulting-activity"}, "valueReference": {"reference": "https://ehr.example/Procedure/9"}},
+    ]
+    assert "output" not in (verdict(task(status="accepted"), task(status="cancelled", output=output), works_here=True).next or {})
+
+
 def test_priority_is_taken_in_unless_both_sides_changed_it() -> None:
     assert verdict(task(), task(priority="urgent")).next == task(priority="urgent")
     assert verdict(task(), task(priority=None)).next == task(priority=None)
@@ -116,7 +127,7 @@ def test_a_move_and_a_refusal_in_one_change_are_told_apart() -> None:
     [
         ("active", "revoked", None), ("active", "on-hold", None), ("on-hold", "active", None), ("active", "entered-in-error", None),
         ("revoked", "active", "illegal-move"), ("completed", "active", "illegal-move"), ("active", "draft", "illegal-move"),
-        ("active", "gone", "unknown-status"),
+        ("active", "gone", "unknown-status"), ("revoked", "entered-in-error", None), ("completed", "revoked", "illegal-move"),
     ],
 )  # fmt: skip
 def test_request_status_is_the_requesters_until_it_ends(before: str, after: str, reason: str | None) -> None:

@@ -48,7 +48,8 @@ NARROWER: list[tuple[str, Change]] = [
 ]
 WIDER: list[tuple[str, Change, str]] = [
     ("another actor", provision(actor=[ACTOR, OTHER]), "provision.actor"),
-    ("other actors", provision(actor=[OTHER]), "provision.actor"),
+    ("actors who may be the same by another name", provision(actor=[{"reference": {"reference": "https://ehr.example/Organization/9"}}]), "provision.actor"),
+    ("an actor by identifier", provision(actor=[{"reference": {"identifier": {"value": "9"}}}]), "provision.actor"),
     ("no actor limit", without("actor"), "provision.actor"),
     ("no need limit", without("code"), "provision.code"),
     ("another need", lambda consent: consent["provision"]["code"].append({"coding": [{"system": NEED, "code": "x"}]}), "provision.code"),
@@ -80,6 +81,24 @@ def test_narrower_ends_an_agreement_that_is_refused_there_by_the_status_it_may_h
 @pytest.mark.parametrize(("change", "path"), [(change, path) for _, change, path in WIDER], ids=[name for name, _, _ in WIDER])
 def test_narrower_leaves_what_widens_to_a_person_y_46(change: Change, path: str) -> None:
     assert narrower(CONSENT, changed(change), OWNERSHIP) == (CONSENT, [path])
+
+
+def test_narrower_ends_an_agreement_that_names_others_and_asks_about_them() -> None:
+    after = changed(provision(actor=[OTHER]))
+
+    assert narrower(CONSENT, after, OWNERSHIP) == ({**CONSENT, "status": "inactive"}, ["provision.actor"])
+    role = {**ACTOR, "role": {"coding": [{"code": "PRCP"}]}}
+    assert narrower(CONSENT, changed(provision(actor=[role])), OWNERSHIP) == (CONSENT, ["provision.actor"])
+    proposed = {**CONSENT, "status": "proposed"}
+    assert narrower(proposed, {**after, "status": "proposed"}, OWNERSHIP) == (proposed, ["provision.actor"])
+
+
+@pytest.mark.parametrize(("before", "after", "then"), [
+    ("inactive", "entered-in-error", "entered-in-error"), ("rejected", "entered-in-error", "entered-in-error"),
+    ("inactive", "rejected", "inactive"), ("entered-in-error", "inactive", "entered-in-error"),
+])  # fmt: skip
+def test_narrower_lets_a_closed_agreement_be_void_and_nothing_else(before: str, after: str, then: str) -> None:
+    assert narrower({**CONSENT, "status": before}, {**CONSENT, "status": after}, OWNERSHIP) == ({**CONSENT, "status": then}, [])
 
 
 @pytest.mark.parametrize("status", ["inactive", "rejected", "entered-in-error", "proposed"])

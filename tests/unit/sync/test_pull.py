@@ -33,8 +33,8 @@ def test_pull_asks_for_what_carries_our_identifiers_consents_first() -> None:
 
     house.pull().run()
 
-    assert [type for type, _ in house.ehr.searched] == ["Consent", "ServiceRequest", "Task"]
-    assert house.ehr.searched[1][1] == (("identifier", f"{SYSTEMS.sid('request')}|"), ("_sort", "_lastUpdated"), ("_count", "50"))
+    assert [type for type, _ in house.ehr.searched] == ["Consent", "Task", "ServiceRequest"]
+    assert house.ehr.searched[2][1] == (("identifier", f"{SYSTEMS.sid('request')}|"), ("_sort", "_lastUpdated"), ("_count", "50"))
 
 
 def test_pull_moves_its_cursor_by_the_ehrs_time_and_asks_again_from_before_it_y_18() -> None:
@@ -88,7 +88,7 @@ def test_pull_asks_only_for_what_is_due() -> None:
     house.later(minutes=45)
     pull.run()
 
-    assert [type for type, _ in house.ehr.searched] == ["Consent", "Consent", "ServiceRequest", "Task"]
+    assert [type for type, _ in house.ehr.searched] == ["Consent", "Consent", "Task", "ServiceRequest"]
 
 
 def test_pull_is_run_by_one_process_at_a_time_y_32() -> None:
