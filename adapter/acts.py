@@ -93,7 +93,7 @@ ACTS: dict[str, Act] = {
 }
 
 
-def changes(dossier: Dossier, resources: list[Resource], *, origin: Literal["portal", "intake"] = "portal") -> list[Change]:
+def changes(dossier: Dossier, resources: list[Resource], *, origin: Literal["portal", "intake", "device"] = "portal") -> list[Change]:
     """The resources of an act as changes, the Task last, each update on the version the act saw."""
     ranked = sorted(resources, key=lambda each: ORDER.index(each["resourceType"]) if each["resourceType"] in ORDER else len(ORDER))
     known = {each["id"] for each in (dossier.task, dossier.request, *dossier.consents, *dossier.following)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 from adapter import acts, dossier, lifecycle
 from adapter.audit import events
 from adapter.clock import instant
-from adapter.dossier import Dossier
+from adapter.consent.times import bounds
+from adapter.dossier import Dossier, content
 from adapter.network import Network
 from adapter.ports import Change, Principal, Resource, Uow, Version
 from adapter.referral import verbs
+from adapter.referral.states import TERMINAL
 from adapter.showing import Window
 from adapter.witness import Case
 from adapter.writing import Writer, patient_of
@@ -27,6 +29,50 @@ class Agreements:
     writer: Writer
     window: Window
     due: Callable[[str, datetime, str], datetime | None]
+
+    def received(
+        self, uow: Uow, who: Principal, changes: Sequence[Change], *, heard: Mapping[str, Any], request_id: str = ""
+    ) -> list[Version]:
+        """Writes changes, and what ends with them, whoever's they are (workflow.md 2 and 4): with a Task its Consents and its
+        request, with a request its Task, as acts of Liaison's Device on behalf of the requester; with the agreement of the
+        recipient the referral, as the person's withdrawal told to `who`."""
+        consents = [current for change in changes if change.type == "Consent" and change.id and (current := uow.current("Consent", change.id))]
+        before = {each.id for each in consents if not each.deleted and self._in_force(content(each), uow.at)}
+        saved = self.writer.take(uow, who, changes, request_id=request_id)
+        written = [content(each) for each in saved]
+        lost = {each["id"] for each in written if each["id"] in before and not self._in_force(each, uow.at)}
+        for lane in dossier.lanes(uow, [each for each in written if each["id"] in lost or _ends(each)]):
+            found = dossier.of_request(uow, lane)
+            if found and (found.task["status"] in TERMINAL or found.request["status"] in verbs.VOID):
+                saved += self._followed(uow, found, request_id)
+            elif found and self._without_agreement(found, lost, uow.at):
+                saved += self.live(uow, who, found, "withdraw", heard, request_id=request_id)
+        return saved
+
+    def _followed(self, uow: Uow, referral: Dossier, request_id: str) -> list[Version]:
+        """What an end that came alone brings with it."""
+        author = self.writer.organisation_of(referral.request.get("requester", {}).get("reference", ""))
+        device = Principal("liaison", author or referral.clinic, role="device")
+        changed = verbs.follow(verbs.Referral(referral.task, referral.request, referral.named), self.scene(uow, device))
+        if not changed:
+            return []
+        saved = self.writer.take(uow, device, acts.changes(referral, changed, origin="device"), request_id=request_id)
+        patient = patient_of(referral.request)
+        uow.audit(events.act(device, "referral-ended", what=referral.task_version.cited, patient=patient, at=uow.at, request_id=request_id))
+        return saved
+
+    def _in_force(self, consent: Resource, at: datetime) -> bool:
+        """Active, and not past its end: who ends it now takes it back (`lifecycle.narrow` refuses both alike)."""
+        period = consent.get("provision", {}).get("period") or {}
+        ends = (bounds(period, self.network.zone) or (None, None))[1] if "end" in period else None
+        return consent.get("status") == "active" and (ends is None or at < ends[1])
+
+    def _without_agreement(self, referral: Dossier, lost: set[str], at: datetime) -> bool:
+        """Whether one of the Consents `lost` was the recipient's for this referral, and it has no other."""
+        own = {f"HealthcareService/{referral.owner}", f"Organization/{self.network.organisation_of_unit(referral.owner)}"}
+        named = [each for each in referral.named if each.get("provision", {}).get("type") == "permit"]
+        mine = [each for each in named if not (actors := _actors(each)) or actors & own]
+        return any(each["id"] in lost for each in mine) and not any(self._in_force(each, at) for each in mine)
 
     def live(
         self, uow: Uow, who: Principal, referral: Dossier, verb: str, arguments: Mapping[str, Any], *, request_id: str = ""
@@ -74,3 +120,13 @@ class Agreements:
         """Who acts, and when: what every act writes down."""
         by = f"PractitionerRole/{who.person}" if who.person else f"Organization/{who.organisation}"
         return verbs.Scene(uow.at, by, self.writer.systems, self.window.label, self.writer.clock.new_id)
+
+
+def _ends(resource: Resource) -> bool:
+    """Whether something else ends with this."""
+    status = resource.get("status")
+    return status in (TERMINAL if resource["resourceType"] == "Task" else verbs.VOID if resource["resourceType"] == "ServiceRequest" else ())
+
+
+def _actors(consent: Resource) -> set[str]:
+    return {str(each.get("reference", {}).get("reference", "")) for each in consent.get("provision", {}).get("actor", ())}

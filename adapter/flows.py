@@ -58,9 +58,12 @@ class Flows:
         return Agreements(self.network, self.writer, self.window, self.intake.due)
 
     # ── receive ──────────────────────────────────────────────────────────────────────────────────
-    def receive(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
-        """Every write of the house: /fhir, intake, pull, portal. Returns the versions that now stand."""
-        return self.writer.take(uow, who, changes, request_id=request_id)
+    def receive(
+        self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "", heard: Mapping[str, Any] | None = None
+    ) -> list[Version]:
+        """Every write of the house: /fhir, intake, pull, portal, and what ends with it. Returns the versions that now stand,
+        those asked for first. `heard`: when and how the person said it, where a Consent is taken back by it."""
+        return self.agreements.received(uow, who, changes, heard=heard or {}, request_id=request_id)
 
     # ── refer ────────────────────────────────────────────────────────────────────────────────────
     def refer(

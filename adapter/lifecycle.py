@@ -122,8 +122,8 @@ def withdraw(case: Case, arguments: Arguments) -> list[Change]:
 def _ended(case: Case, dossier: Dossier, activity: str, told: Heard) -> Iterator[Change]:
     referral = verbs.Referral(dossier.task, dossier.request, dossier.named)
     changed = verbs.withdraw(referral, case.hand.scene, shown=case.shown(dossier))
-    ended = [each for each in changed if each["resourceType"] == "Consent"]
-    proof = [witnessed(case, activity, [*ended, dossier.request], told)] if ended else []
+    ended = [each for each in changed if each["resourceType"] == "Consent"] or list(dossier.named)  # ended before, where told
+    proof = [witnessed(case, activity, [*ended, dossier.request], told)] if changed else []
     yield from changes(dossier, [*changed, *proof], origin="intake")
 
 

@@ -221,7 +221,7 @@ class Window:
         """What was withdrawn is told where it was sent before, or may have been (`tried`: then it is looked for); nothing
         of it arrives anywhere for the first time."""
         first = uow.link(letter.ehr, letter.type, letter.id) is None
-        return self.writer.may_leave(dossier) and (tried or not first or not withdrawn(dossier.task))
+        return self.writer.may_leave(dossier, known=not first) and (tried or not first or not withdrawn(dossier.told))
 
     def _letter_look(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Look]:
         """Who gets the letter, and what of its resource may leave for them now."""
@@ -350,7 +350,7 @@ class Window:
             yield dossier.request_version.cited
         elif view == EHR_VIEW and linked and ended:
             yield dossier.task_version.cited  # what was sent there is told its end
-        elif view not in (PRESCRIBER, EHR_VIEW) and ended and not withdrawn(dossier.task) and uow.at - _at(dossier, "lastModified") <= self.bounds.reference:
+        elif view not in (PRESCRIBER, EHR_VIEW) and ended and not withdrawn(dossier.told) and uow.at - _at(dossier, "lastModified") <= self.bounds.reference:
             yield dossier.task_version.cited  # its own answer: reference, dates, outcome
 
     def _stage(self, view: str, dossier: Dossier) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapter import dossier
 from adapter.audit import events
-from adapter.clock import Clock
+from adapter.clock import Clock, instant
 from adapter.dossier import split
 from adapter.ehr import inward, match_identified, matching_patients, outward
 from adapter.ehr.match import Matched
@@ -19,11 +19,12 @@ from adapter.flows import Flows
 from adapter.names import Systems
 from adapter.network import EhrEntry, Network
 from adapter.ports import Change, EhrClient, Letter, Link, Resource, Store, Uow
-from adapter.referral.codes import CLOSED
+from adapter.referral.codes import CLOSED, OTHER
 from adapter.referral.states import NEEDS_REASON
 from adapter.retaining import Retention
 from adapter.settings import Settings
 from adapter.sync.acts import Act, cited
+from adapter.sync.canonical import moment
 from adapter.sync.delivery import Delivery
 from adapter.sync.inbound import Inbound, Pulled
 from adapter.sync.jobs import Jobs
@@ -74,11 +75,18 @@ class Bridge:
         return self.story(uow).outgoing(uow, letter)
 
     def apply(self, uow: Uow, pulled: Pulled) -> None:
-        """A change made in the EHR is the clinic's act, through the same `receive` as every other."""
+        """A change made in the EHR is the clinic's act, or that of a unit which works there, through the same `receive` as
+        every other: what ends with it ends here. A Consent that is gone there ends alone, for nobody said so (C-E8)."""
         story = self.story(uow)
         clinic = self._entry(story, pulled.ehr).name
         change = Change("update", pulled.type, pulled.id, _reasoned(story, pulled.next), if_match=pulled.number, origin="pull")
-        story.receive(uow, story.window.ehr_principal(pulled.ehr, clinic), [change])
+        target = story.writer.organisation_of(pulled.ours.get("owner", {}).get("reference", "")) if pulled.actor == "target" else ""
+        who = story.window.ehr_principal(pulled.ehr, target or clinic)
+        if pulled.gone:
+            story.writer.take(uow, who, [change])
+        else:
+            said = moment(str(pulled.theirs.get("meta", {}).get("lastUpdated", "")))
+            story.receive(uow, who, [change], heard={"at": instant(said)} if said and said < uow.at else {})
 
     def audited(self, uow: Uow, act: Act) -> None:
         """Every act of the engine."""
@@ -201,11 +209,16 @@ class Bridge:
 
 
 def _reasoned(story: Flows, resource: Resource) -> Resource:
-    """A Task ended in the EHR has no words of ours: the label of its reason, or of a neutral one (workflow.md 1)."""
-    if resource["resourceType"] != "Task" or resource.get("status") not in NEEDS_REASON or resource.get("statusReason", {}).get("text"):
+    """A Task moved in the EHR has no words of ours: the label of its reason, or where it needs one of a neutral one, which the
+    requester's ends share with a withdrawal (workflow.md 1)."""
+    status, reason = resource.get("status"), resource.get("statusReason", {})
+    if resource["resourceType"] != "Task" or reason.get("text"):
         return resource
-    coded = resource.get("statusReason", {}).get("coding", ())
-    code = next((str(each["code"]) for each in coded if story.window.known("status-reason", str(each.get("code")))), CLOSED)
+    coded = reason.get("coding", ())
+    neutral = "" if status not in NEEDS_REASON else CLOSED if status == "cancelled" else OTHER
+    code = next((str(each["code"]) for each in coded if story.window.known("status-reason", str(each.get("code")))), neutral)
+    if not code:
+        return {name: value for name, value in resource.items() if name != "statusReason"}
     coding = list(coded) or [{"system": story.writer.systems.code("status-reason"), "code": code}]
     return resource | {"statusReason": {"coding": coding, "text": story.window.label("status-reason", code)}}
 

@@ -16,6 +16,7 @@ from adapter.network import Network
 from adapter.ports import Change, Clause, IndexRow, Letter, Principal, Resource, Uow, Version
 from adapter.references import check_references, listed
 from adapter.referral import codes, states, verbs
+from adapter.referral.states import TERMINAL
 from adapter.views import pairwise
 
 EHR_TYPES = ("Consent", "ServiceRequest", "Procedure", "Task")  # what a clinic's EHR is told, in this order
@@ -25,6 +26,7 @@ KEEPER = "liaison"  # who writes the directory: author of all that the network f
 AUTHOR = "_author"  # search row: key of the organisation that wrote it
 HOLDER = "_holder"  # search row of a Task: "unit or organisation|the id under which it knows the Task"
 HIDDEN = "_hidden"  # the same where its recipient is to find nothing: a draft, a referral withdrawn
+_UNSENT = frozenset({"draft", "cancelled", "entered-in-error"})  # all that a Task was which was never sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +87,31 @@ class Writer:
         )
         clinic = current.clinic if current else self._clinic(uow, resource, author)
         version = Version(change.type, id, number, uow.at, clinic, served, change.received or fhir.dumps(wanted))
-        rows = [*fhir.rows(wanted), IndexRow(AUTHOR, "token", value=author), *self._held(wanted, author)]
+        rows = [*fhir.rows(wanted), IndexRow(AUTHOR, "token", value=author), *self._held(uow, wanted, author)]
         saved = uow.save(version, expected=number - 1, index=rows)
         uow.audit(events.written(who, saved, created=number == 1, patient=patient_of(resource), at=uow.at, request_id=request_id))
         return saved
 
-    def _held(self, task: Resource, author: str) -> list[IndexRow]:
+    def _held(self, uow: Uow, task: Resource, author: str) -> list[IndexRow]:
         """Under which id the requester and the owning unit know a Task (workflow.md 6, pairwise ids)."""
         if task["resourceType"] != "Task":
             return []
         owner = split(task.get("owner", {}).get("reference", ""))[1]
-        known = {author: HOLDER} | ({owner: HIDDEN if task["status"] == "draft" or withdrawn(task) else HOLDER} if owner else {})
+        known = {author: HOLDER} | ({owner: HIDDEN if self._hidden(uow, task) else HOLDER} if owner else {})
         return [
             IndexRow(index, "token", system=holder, value=pairwise(self.key, holder, "Task", task["id"]))
             for holder, index in sorted(known.items())
         ]
+
+    def _hidden(self, uow: Uow, task: Resource) -> bool:
+        """A draft, one that was given up as a draft, one that the person took back. What proves it is written before the Task."""
+        if task["status"] not in _UNSENT:
+            return False
+        versions = (content(each) for each in uow.history("Task", task["id"]) if not each.deleted)
+        if task["status"] == "draft" or not any(each["status"] not in _UNSENT for each in versions):
+            return True
+        told = pointing(uow, "Provenance", "target", task.get("focus", {}).get("reference", ""))
+        return withdrawn(map(content, told))
 
     def _existing(self, uow: Uow, who: Principal, change: Change, request_id: str) -> Version | None:
         """The one resource of the caller's own that meets the condition: nothing else is looked at, and it is a read like any
@@ -194,8 +206,11 @@ class Writer:
         acts = (content(found) for found in pointing(uow, "Provenance", "target", request))
         return bool(urgencies(acts, request, (f"Organization/{owner}",), uow.at, systems=self.systems))
 
-    def may_leave(self, dossier: Dossier) -> bool:
-        """Whether both agreements stand, so that a letter about it may be sent at all."""
+    def may_leave(self, dossier: Dossier, *, known: bool = False) -> bool:
+        """Whether both agreements stand, so that a letter about it may be sent at all. `known`: the EHR has the resource, and
+        is told its end whatever ended it."""
+        if known and dossier.task["status"] in TERMINAL:
+            return True
         recipient = self.network.organisation_of_unit(dossier.owner)
         return verbs.may_leave(dossier.request, dossier.task, dossier.named, recipient=f"Organization/{recipient}" if recipient else "")
 
@@ -205,11 +220,11 @@ class Writer:
         for lane in lanes(uow, resources):
             dossier = of_request(uow, lane)
             ehr = self.network.ehr_of(dossier.clinic) if dossier else None
-            if dossier is None or ehr is None or ehr.level != "task" or not self.may_leave(dossier):
+            if dossier is None or ehr is None or ehr.level != "task":
                 continue
-            for version in told(uow, dossier):
+            for version in told(uow, dossier) if dossier.task["status"] != "draft" else ():
                 link = uow.link(ehr.name, version.type, version.id)
-                if link is None or link.sent < version.number:
+                if (link is None or link.sent < version.number) and self.may_leave(dossier, known=link is not None):
                     letter = Letter(ehr.name, lane, version.type, version.id, due=uow.at, number=version.number)
                     posted.append(uow.post(replace(letter, request_id=request_id)))
         return posted
@@ -231,9 +246,11 @@ def _server_kept(resource: Resource) -> Callable[[Resource], None]:
     return edit
 
 
-def withdrawn(task: Resource) -> bool:
-    """Ended because the person took the agreement back: for its recipient it never existed (workflow.md 4)."""
-    return any(each.get("code") == codes.CLOSED for each in task.get("statusReason", {}).get("coding", ()))
+def withdrawn(told: Iterable[Resource]) -> bool:
+    """Whether a referral ended because the person took the agreement back: for its recipient it never existed (workflow.md 4).
+    `told`: the Provenances of its request; the reason of its Task is neutral and does not tell."""
+    said = (coding.get("code") for proof in told for coding in proof.get("activity", {}).get("coding", ()))
+    return not codes.TAKEN_BACK.isdisjoint(said)
 
 
 def told(uow: Uow, dossier: Dossier) -> list[Version]:

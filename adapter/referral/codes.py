@@ -7,8 +7,10 @@ QUESTION_OPEN = "complement-demande"
 ABSENT = ("absent-1", "absent-2", "absent-3")  # the n-th no-show
 PROGRESS = (CONTACT_TRIED, APPOINTMENT_FIXED, *ABSENT)
 
+OTHER = "autre"
 MISDIRECTED = "mauvaise-orientation"
-CLOSED = "demande-close"  # neutral: says nothing of a withdrawal to whom the reason is not owed
+CLOSED = "demande-close"  # neutral: the person took it back, or the requester ended it; nobody who reads it can tell which
+TAKEN_BACK = frozenset({"retrait", "opposition"})  # activities of the Provenances that tell it: the proof of the person's word
 
 MESSAGE = "message"  # categories of our Communications, table `communication`
 QUESTION = "question"

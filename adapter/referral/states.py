@@ -71,15 +71,16 @@ def normalised(task: Resource) -> tuple[Resource, list[Issue]]:
 
 
 def settle(old: Resource | None, new: Resource, *, actors: Collection[str], at: datetime) -> Resource:
-    """The Task to be kept when `actors` want `new` in place of `old`: status normalised, `lastModified` at `at`; `old`
-    itself when nothing changes. Raises Invalid with every issue at once: an illegal move, a frozen element, a missing
-    reason or output."""
+    """The Task to be kept when `actors` want `new` in place of `old`: status normalised, `lastModified` at `at`, but for ever
+    at its end once it ended (what a recipient keeps is counted from there); `old` itself when nothing changes. Raises Invalid
+    with every issue at once: an illegal move, a frozen element, a missing reason or output."""
     task, _ = normalised(new)
     if old is not None and same(old, task):
         return old
     if issues := [*_moves(old, task, actors), *_thawed(old, task), *_missing(task)]:
         raise Invalid(issues[0].text, issues=issues)
-    return task | {"lastModified": instant(at)}
+    ended = old is not None and _status(old) in TERMINAL and "lastModified" in old
+    return task | {"lastModified": old["lastModified"] if old is not None and ended else instant(at)}
 
 
 def same(old: Resource, new: Resource) -> bool:

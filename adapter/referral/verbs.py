@@ -19,9 +19,11 @@ from adapter.referral.scene import SOCIAL_ASSESSMENT, Referral, Scene, activity_
 from adapter.referral.states import TERMINAL, Actor, check_move
 
 __all__ = [
-    "Referral", "Scene", "accept", "agree", "agreements", "answer", "ask", "cancel", "closing_notice", "complete", "decline", "fail",
-    "hold", "may_leave", "message", "progress", "sent", "start", "withdraw",
+    "Referral", "Scene", "VOID", "accept", "agree", "agreements", "answer", "ask", "cancel", "closing_notice", "complete", "decline", "fail",
+    "follow", "hold", "may_leave", "message", "progress", "sent", "start", "withdraw",
 ]  # fmt: skip
+
+VOID = frozenset({"revoked", "entered-in-error"})  # a request that nobody asks any more
 
 
 def _check(referral: Referral, status: str, actor: Actor) -> None:
@@ -162,6 +164,14 @@ def withdraw(referral: Referral, scene: Scene, *, shown: bool) -> list[Resource]
         return [_closed(consent) for consent in referral.consents if _closed(consent) != consent]
     notice = [closing_notice(referral, scene)] if shown and referral.task["status"] != "draft" else []
     return [*cancel(referral, scene, codes.CLOSED, actor="requester"), *notice]
+
+
+def follow(referral: Referral, scene: Scene) -> list[Resource]:
+    """What an end that came alone brings with it (workflow.md 2 and 4): of a Task, its Consents and its request; of a request
+    that is void, its Task with a neutral reason. Nothing where all of it has ended, or none."""
+    if referral.task["status"] in TERMINAL:
+        return _ended(referral, referral.task)[1:]
+    return cancel(referral, scene, codes.CLOSED, actor="requester") if referral.request["status"] in VOID else []
 
 
 def _ended(referral: Referral, task: Resource) -> list[Resource]:

@@ -38,6 +38,7 @@ class Pulled:
     ours: Resource
     actor: str
     remote: str  # "Task/7/_history/3" at the EHR
+    gone: bool = False  # the copy is not there any more: nobody said anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ class Inbound:
 
     def lost(self, ehr: str, type: str, id: str) -> None:
         """The EHR has its copy no more (404 or 410). A Consent counts as absent from this moment on, and a person is told
-        (C-E8); what nothing depends on is only put before a person."""
+        (C-E8), who ends the referral or asks anew: a deletion is not the person's word. What nothing depends on is only put
+        before a person."""
         self._store.write_now(lambda uow: self._lost(uow, ehr, type, id))
 
     def _lost(self, uow: Uow, ehr: str, type: str, id: str) -> None:
@@ -90,7 +92,7 @@ class Inbound:
         links.lose(uow, ehr, type, id)
         if type == "Consent" and ours.get("status") == "active":
             absent = {**ours, "status": "inactive"}
-            self._apply(uow, Pulled(ehr, type, id, number, absent, base=known.base, theirs={}, ours=ours, actor="requester", remote=remote))
+            self._apply(uow, Pulled(ehr, type, id, number, absent, base=known.base, theirs={}, ours=ours, actor="requester", remote=remote, gone=True))
             number += 1
         links.save(uow, replace(known, link=replace(known.link, sent=number)))  # nothing more is sent to a copy that is not there
         uow.save_conflict(ConflictRow(ehr, type, id, GONE, encode(known.base), encode(ours), encode({}), uow.at))

@@ -86,6 +86,12 @@ def test_settle_marks_the_time_when_something_changes() -> None:
     assert new["lastModified"] == "2026-03-02T09:00:00.000Z"
 
 
+def test_settle_dates_what_ended_by_its_end() -> None:
+    ended = task("cancelled", lastModified="2026-01-01T00:00:00Z", statusReason={"text": "x"})
+    assert states.settle(ended, ended | {"status": "entered-in-error"}, actors={"requester"}, at=AT)["lastModified"] == "2026-01-01T00:00:00Z"
+    assert states.settle(ended, ended | {"priority": "asap"}, actors={"requester"}, at=AT)["lastModified"] == "2026-01-01T00:00:00Z"
+
+
 def test_settle_takes_a_new_task_from_the_requester_only() -> None:
     assert states.settle(None, task("draft"), actors={"requester"}, at=AT)["status"] == "draft"
     assert states.settle(None, task("received"), actors={"requester"}, at=AT)["status"] == "requested"

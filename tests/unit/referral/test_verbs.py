@@ -322,3 +322,25 @@ def test_acts_never_date_a_task_before_it_was_authored() -> None:
     early = scene(at=datetime(2026, 2, 27, 12, tzinfo=UTC))
     assert verbs.accept(referral("requested"), early)[0]["lastModified"] == "2026-02-27T17:50:00.000Z"
     assert verbs.accept(referral("requested", authoredOn="2026-02"), early)[0]["lastModified"] == "2026-02-27T12:00:00.000Z"
+
+
+# ── what an end that came alone brings with it ───────────────────────────────────────────────────
+@pytest.mark.parametrize(("task", "request_after"), [
+    ("completed", "completed"), ("cancelled", "revoked"), ("rejected", "revoked"), ("failed", "revoked"), ("entered-in-error", "revoked"),
+])  # fmt: skip
+def test_follow_ends_what_a_task_leaves_open(task: str, request_after: str) -> None:
+    changed = kinds(verbs.follow(referral(task), scene()))
+    assert changed.keys() == {"ServiceRequest", "Consent"}
+    assert (changed["ServiceRequest"]["status"], changed["Consent"]["status"]) == (request_after, "inactive")
+
+
+@pytest.mark.parametrize("request_status", ["revoked", "entered-in-error"])
+def test_follow_cancels_the_task_of_a_void_request(request_status: str) -> None:
+    changed = kinds(verbs.follow(referral("accepted", doctor=request_status), scene()))
+    assert changed.keys() == {"Task", "Consent"}
+    assert (changed["Task"]["status"], only_code(changed["Task"]["statusReason"]), changed["Consent"]["status"]) == ("cancelled", "demande-close", "inactive")
+
+
+@pytest.mark.parametrize(("task", "doctor", "patient"), [("accepted", "active", "active"), ("accepted", "completed", "active"), ("cancelled", "revoked", "inactive")])
+def test_follow_does_nothing_where_nothing_or_all_has_ended(task: str, doctor: str, patient: str) -> None:
+    assert verbs.follow(referral(task, doctor=doctor, patient=patient), scene()) == []
