@@ -31,11 +31,11 @@ class _Desk:
     def __init__(self, view: View, resources: Sequence[Resource], facts: Facts) -> None:
         self.view, self.facts = view, facts
         self.resources = resources
-        self.named = {f"{one.get('resourceType')}/{one.get('id')}": one for one in resources}
+        self.named: dict[Any, Resource] = {f"{one.get('resourceType')}/{one.get('id')}": one for one in resources}
 
     def object(self, fields: Sequence[tuple[str, Entry]], only: Resource | None = None) -> dict[str, Any]:
         found = {key: self.entry(entry, only) for key, entry in fields}
-        return {key: value for key, value in found.items() if value not in (None, "", [], {})}
+        return {key: value for key, value in found.items() if value not in (None, [], {})}
 
     def entry(self, entry: Entry, only: Resource | None) -> Any:
         if entry.each and only is None:
@@ -44,7 +44,7 @@ class _Desk:
         if entry.fields:
             return self.object(entry.fields, only)
         for source in entry.sources:
-            if (value := self.value(source, only)) not in (None, "", []):
+            if (value := self.value(source, only)) not in (None, []):
                 return value
         return None
 
@@ -63,7 +63,7 @@ class _Desk:
         ]  # fmt: skip
         found = [value for one in start for value in _walk(one, first.steps, self.facts)]
         for hop in rest:
-            there = [self.named.get(value.get("reference", "")) for value in found if isinstance(value, dict)]
+            there = [self.named.get(value.get("reference")) for value in found if isinstance(value, dict)]
             found = [
                 value for one in there if one is not None and one.get("resourceType") == hop.type
                 for value in _walk(one, hop.steps, self.facts)
@@ -91,7 +91,7 @@ class _Desk:
     def label(self, value: Any, table: str) -> str | None:
         """Of a code, by the table named; of a CodeableConcept, by the first of its codings that a table of ours has."""
         if isinstance(value, str):
-            return self.view.label(table, value, self.facts.lang, self.facts) if table else value
+            return self.view.label(table, value, self.facts.lang, self.facts)
         base = self.facts.systems.code("")
         for coding in _codings(value):
             system = str(coding.get("system"))
@@ -107,13 +107,13 @@ def _walk(value: Any, steps: Sequence[Step], facts: Facts) -> list[Any]:
         found = [one.get(step.name) for one in found if isinstance(one, dict)]
         found = [inner for one in found for inner in (one if isinstance(one, list) else [one])]
         if step.selector:
-            found = [one for one in found if isinstance(one, dict) and selected(one, step.selector, facts.systems)]
-    return [one for one in found if one is not None]
+            found = [one for one in found if isinstance(one, dict) and selected(one, step.selector, facts.systems) is not None]
+    return found
 
 
 def _codings(value: Any) -> list[dict[str, Any]]:
     codings = value.get("coding") if isinstance(value, dict) else None
-    return [one for one in codings if isinstance(one, dict)] if isinstance(codings, list) else []
+    return codings if isinstance(codings, list) else []
 
 
 def _name(value: Any) -> str | None:

@@ -31,7 +31,7 @@ class Hop:
 class Source:
     hops: tuple[Hop, ...]
     pipes: tuple[str, ...]
-    table: str = ""
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,11 @@ class Unlisted(ValueError):
 Check = Callable[[str, tuple[Step, ...]], None]
 
 
-def compile_entry(value: Any, check: Check, each: str = "") -> Entry:
+def compile_entry(value: Any, check: Check) -> Entry:
     """An entry of a card. `check(type, steps)` raises ValueError for a path the view does not show; so does what cannot be read."""
     if isinstance(value, Mapped):
-        own = str(value.get("each", ""))
-        fields = tuple((key, compile_entry(inner, check, own or each)) for key, inner in value.items() if key != "each")
-        return Entry(fields=fields, each=own)
+        fields = tuple((key, compile_entry(inner, check)) for key, inner in value.items() if key != "each")
+        return Entry(fields=fields, each=str(value.get("each", "")))
     texts = value if isinstance(value, list) else [value]
     return Entry(sources=tuple(_source(text, check) for text in texts))
 

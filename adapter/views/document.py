@@ -14,9 +14,8 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it
 
 
 class Mapped(dict[str, Any]):
-    """A YAML mapping. `line` is its own first line, `lines` the line of each key."""
+    """A YAML mapping. `lines`: the line of each key."""
 
-    line: int
     lines: dict[str, int]
 
 
@@ -49,12 +48,11 @@ def read(text: str, *, name: str) -> Mapped:
 
 
 def _plain(node: yaml.Node, name: str, depth: int) -> Any:
-    line = node.start_mark.line + 1
     if depth > 20:
-        raise fault(name, line, "expected fewer levels")
+        raise fault(name, node.start_mark.line + 1, "expected fewer levels")
     if isinstance(node, yaml.MappingNode):
         mapped = Mapped()
-        mapped.line, mapped.lines = line, {}
+        mapped.lines = {}
         for key, value in node.value:
             at = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode) or key.value == "<<":

@@ -10,7 +10,7 @@ from adapter.views.facts import Facts
 from adapter.views.view import Branch, View, codes_of, sensitivity
 
 RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[A-Za-z0-9.\-]{1,64})?")
-_PRIMITIVE = (str, bool, int, float)
+_PRIMITIVE = (str, int, float)  # a boolean is an int
 DATED = frozenset({"address", "identifier", "name", "telecom"})  # what a person or house keeps under that name when it changed
 
 # The selectors that are not tables of ours: the system they stand for.
@@ -48,14 +48,15 @@ def telling(view: View, facts: Facts) -> str:
     return view.telling.get(facts.lang) or view.telling["fr"]
 
 
-def selected(value: dict[str, Any], selector: str, systems: Systems) -> bool:
-    """Whether an entry (a Coding's owner, an Identifier, a ContactPoint) is one that `[selector]` means."""
+def selected(value: dict[str, Any], selector: str, systems: Systems) -> dict[str, Any] | None:
+    """What of an entry (a Coding's owner, an Identifier, a ContactPoint) `[selector]` means; None where it means another."""
     if selector in ("nir", "local"):
-        return _is_nir(value) == (selector == "nir") and isinstance(value.get("system"), str)
+        return value if _is_nir(value) == (selector == "nir") and isinstance(value.get("system"), str) else None
     wanted = _SYSTEMS.get(selector) or systems.code(selector)
     if "coding" in value:
-        return any(isinstance(one, dict) and one.get("system") == wanted for one in listed(value["coding"]))
-    return bool(value.get("system") == wanted)
+        codings = [one for one in listed(value["coding"]) if isinstance(one, dict) and one.get("system") == wanted]
+        return {**value, "coding": codings} if codings else None
+    return value if value.get("system") == wanted else None
 
 
 class Glass:
@@ -76,7 +77,7 @@ class Glass:
     def pick(self, value: dict[str, Any], children: dict[str, list[Branch]]) -> dict[str, Any] | None:
         """The listed parts of one object; None when nothing is left."""
         told = self.view.ids == "local" and "reference" in children and canonical(value) in self.facts.telling
-        if told and any(map(self.holds, children["reference"])):
+        if told and self.holds(children["reference"][0]):
             return {"display": self.instead(value["reference"], telling(self.view, self.facts))}
         if value.get("system") == self.need_system and "code" in children:
             return self._need(value, children)
@@ -139,13 +140,7 @@ class Glass:
         """The value as far as the branch's selector goes; None when it does not fit."""
         if not branch.selector or branch.selector == "usual":
             return value
-        if branch.selector in ("nir", "local"):
-            return value if _is_nir(value) == (branch.selector == "nir") and isinstance(value.get("system"), str) else None
-        wanted = _SYSTEMS.get(branch.selector) or self.facts.systems.code(branch.selector)
-        if "coding" in value:
-            codings = [one for one in listed(value["coding"]) if isinstance(one, dict) and one.get("system") == wanted]
-            return {**value, "coding": codings} if codings else None
-        return value if value.get("system") == wanted else None
+        return selected(value, branch.selector, self.facts.systems)
 
     def _need(self, value: dict[str, Any], children: dict[str, list[Branch]]) -> dict[str, Any] | None:
         """A need under its neutral code, when the permit names it and the view may show it."""

@@ -205,7 +205,7 @@ class _Loader:
         value = self.document.get(key)
         if value is None:
             value = Mapped()
-            value.line, value.lines = 1, {}
+            value.lines = {}
         if not isinstance(value, Mapped):
             raise fault(self.name, self._line(key), f"expected {key} as a mapping")
         return value

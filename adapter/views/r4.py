@@ -6,7 +6,7 @@ url) and, at the top, meta, text, contained, language, implicitRules, which no v
 
 from __future__ import annotations
 
-TABLE = {
+RESOURCES = {
     "Appointment": (
         "identifier:Identifier status:code cancelationReason:CodeableConcept serviceCategory:CodeableConcept "
         "serviceType:CodeableConcept specialty:CodeableConcept appointmentType:CodeableConcept reasonCode:CodeableConcept "
@@ -126,6 +126,8 @@ TABLE = {
         "restriction.recipient:Reference input:BackboneElement input.type:CodeableConcept input.value[x]:* output:BackboneElement "
         "output.type:CodeableConcept output.value[x]:*"
     ),
+}
+DATATYPES = {
     "Address": (
         "use:code type:code text:string line:string city:string district:string state:string postalCode:string country:string "
         "period:Period"
@@ -154,3 +156,4 @@ TABLE = {
         "repeat.timeOfDay:time repeat.when:code repeat.offset:unsignedInt code:CodeableConcept"
     ),
 }
+TABLE = RESOURCES | DATATYPES

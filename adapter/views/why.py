@@ -89,7 +89,7 @@ def _fits(resource: Resource, place: Place, number: int, selector: str, facts: F
     for position, step in enumerate(place):
         value = value[step]
         if sum(isinstance(each, str) for each in place[: position + 1]) == number + 1 and isinstance(value, dict):
-            return selected(value, selector, facts.systems)
+            return selected(value, selector, facts.systems) is not None
     return False
 
 
