@@ -19,6 +19,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _REQUEST_ID = re.compile(REQUEST_ID.encode())
 _HEADERS = [
     (b"cache-control", b"no-store"),
+    (b"vary", b"authorization, accept, accept-language"),  # what keeps one all the same has no key in common for two callers
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
