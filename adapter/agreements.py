@@ -12,6 +12,7 @@ from adapter.audit import events
 from adapter.clock import instant
 from adapter.consent.times import bounds
 from adapter.dossier import Dossier, content
+from adapter.lists import Lists
 from adapter.network import Network
 from adapter.ports import Change, Principal, Resource, Uow, Version
 from adapter.referral import verbs
@@ -89,7 +90,7 @@ class Agreements:
 
     def acknowledge(self, uow: Uow, who: Principal, view: str, spoken: str, *, request_id: str = "") -> bool:
         """The caller's unit read a closing notice, named by its spoken reference. False: it has none of that reference."""
-        notice = next((each for each in self.window.closing(uow, who, view) if each["payload"][0]["contentString"] == spoken), None)
+        notice = next((each for each in Lists(self.window).closing(uow, who, view) if each["payload"][0]["contentString"] == spoken), None)
         referral = dossier.of_request(uow, dossier.split(notice["basedOn"][0]["reference"])[1]) if notice else None
         if notice is None:
             return False

@@ -21,6 +21,7 @@ from adapter.audit.queries import cleaned
 from adapter.dossier import Dossier, content, split
 from adapter.errors import Conflict, Forbidden, Invalid, NeedsMatch, NotFound, Stale
 from adapter.intake import Intake
+from adapter.lists import Lists
 from adapter.mapping.context import Remark
 from adapter.network import PRESCRIBER, Network
 from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Uow, Version
@@ -48,6 +49,10 @@ class Flows:
     intake: Intake
     window: Window
     ownership: Ownership
+
+    @property
+    def lists(self) -> Lists:
+        return Lists(self.window)
 
     @property
     def subset(self) -> Subset:
@@ -212,12 +217,12 @@ class Flows:
 
     def worklist(self, uow: Uow, who: Principal, view: str, *, lang: str = "fr", request_id: str = "") -> list[Revealed] | None:
         """Every referral of the caller's unit (or of the prescriber) that may be shown now, newest first."""
-        return self.window.all(uow, who, view, lang=lang, request_id=request_id)
+        return self.lists.worklist(uow, who, view, lang=lang, request_id=request_id)
 
     def notices(self, uow: Uow, who: Principal, view: str, *, lang: str = "fr", request_id: str = "") -> list[dict[str, Any]] | None:
         """Closing notices of the caller's unit: a reference and what to do, nothing of the person (a declared exception). Of a
         practice: what could not be sent for its patients."""
-        found = self.window.notices(uow, who, view, lang=lang, request_id=request_id)
+        found = self.lists.notices(uow, who, view, lang=lang, request_id=request_id)
         return found if found is None or view != PRESCRIBER else [*found, *refusal.not_sent(uow, who.organisation)]
 
     def outgoing(self, uow: Uow, letter: Letter) -> Resource | None:

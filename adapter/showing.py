@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from adapter import hearsay, lifecycle
+from adapter import hearsay
 from adapter.audit import events
-from adapter.clock import instant
 from adapter.consent import anchored, decide, fresh, members, team, urgencies
 from adapter.consent.life import FRESH_FOR
 from adapter.dossier import Dossier, content, follow, load, split
@@ -18,12 +17,11 @@ from adapter.mapping import Terms
 from adapter.names import ACT_REASON
 from adapter.network import PRESCRIBER, Network
 from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query, Resource, Uow, Version
-from adapter.referral import codes, states
+from adapter.referral import states
 from adapter.referral.scene import SOCIAL_ASSESSMENT
-from adapter.referral.spoken import of_task
 from adapter.sight import Sight, unsafe_contact
 from adapter.sync.pull import Cursor, cursor_name
-from adapter.views import Facts, View, card, classes, etag, pairwise, project
+from adapter.views import Facts, View, card, classes, etag, project
 from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, KEEPER, Writer, patient_of, withdrawn
 
 EHR_VIEW = "dossier-clinique"
@@ -119,21 +117,11 @@ class Window:
         dossier = load(uow, tasks[0].id if tasks else "")  # nothing takes the statements of something (U-05)
         if dossier is None:
             reason = "absent" if not hidden else "draft" if content(hidden[0])["status"] == "draft" else "withdrawn"
-            self._refused(uow, who, view, reason, request_id=request_id)
+            self.refused(uow, who, view, reason, request_id=request_id)
             return None, None
         return dossier, self.show(uow, who, view, dossier, lang=lang, request_id=request_id)
 
-    def all(self, uow: Uow, who: Principal, view: str, *, lang: str, request_id: str) -> list[Revealed] | None:
-        if not self._holder(who, view):
-            self._refused(uow, who, view, "view-not-assigned", request_id=request_id)
-            return None
-        shown = (self.show(uow, who, view, each, lang=lang, request_id=request_id) for each in self.dossiers(uow, who, view))
-        found = [each for each in shown if each]
-        if not found:  # that there is nothing is an answer too, and leaves its event
-            uow.audit(events.act(who, "worklist", at=uow.at, request_id=request_id, details=[("view", view), ("count", "0")]))
-        return found
-
-    def _refused(self, uow: Uow, who: Principal, view: str, reason: str, *, request_id: str) -> None:
+    def refused(self, uow: Uow, who: Principal, view: str, reason: str, *, request_id: str) -> None:
         """Why it is a 404. The view is named where it is one of ours: else it is the caller's own text."""
         uow.audit(events.denied(who, "Task", reason=reason, view=view if view in self.views else "", at=uow.at, request_id=request_id))
 
@@ -146,8 +134,8 @@ class Window:
 
     def _known_as(self, uow: Uow, who: Principal, view: str, index: str, value: str, *more: Clause) -> list[Version]:
         """The Tasks that the caller knows under one of its own ids. Always one statement, whatever there is."""
-        holders = [who.organisation] if view == PRESCRIBER else self._units(who)
-        if not self._holder(who, view):
+        holders = [who.organisation] if view == PRESCRIBER else self.units(who)
+        if not self.holder(who, view):
             return []
         clause = Clause(index, "token", tuple(f"{holder}{value}" for holder in holders))
         return uow.search(Query("Task", (clause, *more), count=MOST))
@@ -178,7 +166,7 @@ class Window:
         holder = who.organisation if view == PRESCRIBER else dossier.owner
         if view != PRESCRIBER and (said := hearsay.limit(dossier, self.network, systems=self.writer.systems)):
             dossier = replace(dossier, patient=said)
-        stage, unsafe = self._stage(view, dossier), self._unsafe(uow, who, view, dossier)
+        stage, unsafe = self.stage(view, dossier), self._unsafe(uow, who, view, dossier)
         facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=stage, lang=lang, unsafe=unsafe)
         projected = [part for each in self.parts(uow, dossier, decision) if (part := project(each, self.views[view], facts=facts))]
         return Look(view, dossier, decision, facts, tuple(projected))
@@ -231,7 +219,7 @@ class Window:
         stored = uow.current(letter.type, letter.id)
         if not decision.permit or stored is None:
             return who, Look(EHR_VIEW, dossier, decision)
-        facts = self.sight.facts(uow, who, dossier, decision, holder="", stage=self._stage(EHR_VIEW, dossier), lang="fr")
+        facts = self.sight.facts(uow, who, dossier, decision, holder="", stage=self.stage(EHR_VIEW, dossier), lang="fr")
         found = project(content(stored), self.views[EHR_VIEW], facts=facts)
         return who, Look(EHR_VIEW, dossier, decision, facts, (found,) if found else ())
 
@@ -244,41 +232,6 @@ class Window:
         named = unit is not None and unit.stage == "named"
         return dossier.task["status"] != "draft" and (named or dossier.task["status"] != "requested")
 
-    def notices(self, uow: Uow, who: Principal, view: str, *, lang: str = "fr", request_id: str = "") -> list[dict[str, Any]] | None:
-        if not self._holder(who, view):
-            return None
-        notices = self.closing(uow, who, view)
-        uow.audit(events.act(who, "closing-notices", at=uow.at, request_id=request_id, details=[("count", str(len(notices)))]))
-        said = self.views[view].closed.get(lang) or self.views[view].closed["fr"]
-        return [
-            {"reference": each["payload"][0]["contentString"], "sent": each.get("sent", ""), "read": each.get("received", ""), "text": said}
-            for each in notices
-        ]
-
-    def owed(self, uow: Uow, who: Principal, view: str, *, request_id: str) -> list[dict[str, Any]] | None:
-        """The referrals the caller may see, and a pool has accepted, whose written information is unpaid after 8 days, longest
-        first: id, reference and since when (workflow.md 4). None: the view is not the caller's."""
-        if not self._holder(who, view):
-            return None
-        found = []
-        for dossier in self.dossiers(uow, who, view):
-            since = lifecycle.owed_since(uow, dossier, self.writer.systems)
-            if since and self._stage(view, dossier) == "open" and self.decision(uow, who, view, dossier).permit:
-                holder = who.organisation if view == PRESCRIBER else dossier.owner
-                own = pairwise(self.writer.key, holder, "Task", dossier.task["id"])
-                found.append({"id": own, "reference": of_task(dossier.task), "what": "information", "since": instant(since)})
-        uow.audit(events.act(who, "information-owed", at=uow.at, request_id=request_id, details=[("count", str(len(found)))]))
-        return sorted(found, key=lambda each: each["since"])
-
-    def closing(self, uow: Uow, who: Principal, view: str) -> list[Resource]:
-        """The closing notices of the caller's units, as they are stored; none where the view is not the caller's."""
-        if not self._holder(who, view):
-            return []
-        units = tuple(f"HealthcareService/{unit}" for unit in self._units(who))
-        kind = (f"{self.writer.systems.code('communication')}|{codes.CLOSING}",)
-        found = uow.search(Query("Communication", (Clause("recipient", "reference", units), Clause("category", "token", kind))))
-        return [content(version) for version in found]
-
     def limited(self, who: Principal, query: Query) -> Query | None:
         """The query as a clinic's own software may ask it on /fhir; None: it may see nothing of that type."""
         if who.role != "clinic" or not (who.may(query.type, "r") or who.may(query.type, "s")):
@@ -290,13 +243,13 @@ class Window:
         return replace(query, clauses=(*query.clauses, Clause(AUTHOR, "token", (who.organisation,))))
 
     # ── scope, decision, parts ───────────────────────────────────────────────────────────────────
-    def _holder(self, who: Principal, view: str) -> str:
+    def holder(self, who: Principal, view: str) -> str:
         """Under whose key the caller knows referrals in this view; "" when the view is not assigned to it."""
         if view not in self.views or self.network.view_of(who.organisation) != view:
             return ""
-        return who.organisation if view == PRESCRIBER else next(iter(self._units(who)), "")
+        return who.organisation if view == PRESCRIBER else next(iter(self.units(who)), "")
 
-    def _units(self, who: Principal) -> list[str]:
+    def units(self, who: Principal) -> list[str]:
         organisation = self.network.organisation(who.organisation)
         every = [unit.key for unit in organisation.units if unit.active] if organisation else []
         return [who.unit] if who.unit in every else [] if who.unit else every
@@ -319,9 +272,9 @@ class Window:
         draft = dossier.task["status"] == "draft"
         author = self.writer.author(uow, dossier.request, who) == who.organisation
         ours = view in (PRESCRIBER, EHR_VIEW)
-        if not ours and (draft or dossier.owner not in self._units(who)):
+        if not ours and (draft or dossier.owner not in self.units(who)):
             return None
-        actors = {f"Organization/{who.organisation}", *(f"HealthcareService/{unit}" for unit in self._units(who))}
+        actors = {f"Organization/{who.organisation}", *(f"HealthcareService/{unit}" for unit in self.units(who))}
         if who.person:
             actors |= {f"PractitionerRole/{who.person}", f"Practitioner/{who.person}"}
         ask = Ask(
@@ -353,7 +306,7 @@ class Window:
         elif view not in (PRESCRIBER, EHR_VIEW) and ended and not withdrawn(dossier.told) and uow.at - _at(dossier, "lastModified") <= self.bounds.reference:
             yield dossier.task_version.cited  # its own answer: reference, dates, outcome
 
-    def _stage(self, view: str, dossier: Dossier) -> Any:
+    def stage(self, view: str, dossier: Dossier) -> Any:
         if view in (PRESCRIBER, EHR_VIEW):
             return "open"
         if dossier.task["status"] in states.TERMINAL:
@@ -390,7 +343,7 @@ class Window:
                 who, [dossier.task_version.cited, dossier.request_version.cited], patient=patient_of(dossier.request),
                 recipient=recipient, view=view.name, view_version=str(view.version), consents=decision.versions, rule=decision.rule,
                 classes=TRAITS if seeking else classes(look.resources, view, look.facts) if look.facts else (),
-                stage="search" if seeking else self._stage(look.view, dossier),
+                stage="search" if seeking else self.stage(look.view, dossier),
                 custodian=dossier.clinic, at=uow.at, request_id=request_id,
             )
         )  # fmt: skip

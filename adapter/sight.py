@@ -49,6 +49,7 @@ class Sight:
             labels=self._labels,
             telling=self.telling,
             unsafe=unsafe or unsafe_contact(dossier.request),
+            accepted=dossier.task["status"] not in ("draft", "requested"),
             on=today.isoformat(),
             reference=of_task(dossier.task),
             area=self._area(dossier.patient or {}, today, lang),

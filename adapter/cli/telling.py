@@ -26,7 +26,7 @@ MONTHS = Words("janvier février mars avril mai juin juillet août septembre oct
                "January February March April May June July August September October November December")  # fmt: skip
 KEYS = {
     "reference": "référence", "status": "état", "state": "état", "progress": "avancement", "reason": "motif", "service": "service demandé",
-    "needs": "besoins", "urgency": "urgence", "due": "échéance", "asked": "demandée le", "area": "secteur", "age_class": "âge",
+    "needs": "besoins", "urgency": "urgence", "due": "échéance", "asked": "demandée le", "area": "secteur", "age_class": "âge", "initials": "initiales",
     "person": "personne", "family_name": "nom", "given_name": "prénom", "phone": "téléphone", "address": "adresse", "birth_date": "naissance",
     "sex": "sexe", "social_security_number": "n° de sécurité sociale", "contact": "contact", "constraints": "à savoir",
     "situation": "situation", "already_followed": "déjà suivie", "people": "entourage", "prescriber": "demandeur", "name": "nom",

@@ -9,10 +9,11 @@ from adapter.views.glass import of_now
 from adapter.views.load import around_of, default_folder, load_declared, load_file, load_folder, load_labels, load_view, load_views
 from adapter.views.matrix import load_matrix
 from adapter.views.project import project
-from adapter.views.shown import classes
+from adapter.views.shown import brief, classes
 from adapter.views.view import View
 
 __all__ = [
-    "Declared", "Facts", "Need", "View", "around_of", "card", "classes", "default_folder", "etag", "load_declared", "load_file", "load_folder", "load_labels",
+    "Declared", "Facts", "Need", "View", "around_of", "brief", "card", "classes",
+    "default_folder", "etag", "load_declared", "load_file", "load_folder", "load_labels",
     "load_matrix", "load_view", "load_views", "of_now", "pairwise", "project",
 ]  # fmt: skip

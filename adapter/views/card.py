@@ -5,7 +5,7 @@ Made from resources already projected and the facts of the look, from nothing el
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,14 +17,15 @@ from adapter.views.glass import selected
 from adapter.views.view import View
 
 
-def card(view: View, resources: Sequence[Resource], *, facts: Facts, lang: str) -> dict[str, Any]:
+def card(view: View, resources: Sequence[Resource], *, facts: Facts, lang: str, fields: Mapping[str, Entry] | None = None) -> dict[str, Any]:
     """The card of one referral. `resources`: what `project` gave for it, by the same view and facts. `lang`: fr or en.
+    `fields`: other entries than the view's card, such as its line of a list.
 
     Keys without a value are absent. `view` and `version` name the file it follows. An area and an age class appear in a
     pool offer only, whatever the facts hold.
     """
     desk = _Desk(view, resources, replace(facts, lang=lang))
-    return {"view": view.name, "version": view.version, **desk.object(tuple(view.card.items()))}
+    return {"view": view.name, "version": view.version, **desk.object(tuple((view.card if fields is None else fields).items()))}
 
 
 class _Desk:
@@ -82,6 +83,8 @@ class _Desk:
             return next((coding.get("code") for coding in _codings(value)), None)
         if "name" in source.pipes:
             return _name(value)
+        if "initials" in source.pipes:
+            return _initials(value) if self.facts.accepted else None
         if "address" in source.pipes:
             return _address(value)
         if isinstance(value, dict):  # a Reference to one whose name is not shown
@@ -123,6 +126,12 @@ def _name(value: Any) -> str | None:
     given, prefix = value.get("given") or [], value.get("prefix") or []
     words = [*prefix, *given, value.get("family")]
     return " ".join(str(word) for word in words if word) or value.get("text")
+
+
+def _initials(value: Any) -> str | None:
+    """Of a HumanName: "J. D."."""
+    parts = [*(value.get("given") or [])[:1], value.get("family")] if isinstance(value, dict) else []
+    return " ".join(f"{part[0].upper()}." for part in parts if isinstance(part, str) and part) or None
 
 
 def _address(value: Any) -> str | None:

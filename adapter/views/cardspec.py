@@ -2,7 +2,8 @@
 
 `Task.status | label task-status` · `ServiceRequest.requester > PractitionerRole.practitioner > Practitioner.name | name`
 (follows references) · a list of such texts: the first that gives something · `fact.reference` · a mapping: an object ·
-`{each: Communication, …}`: one object for each. Pipes: label [table], name, address, code, list.
+`{each: Communication, …}`: one object for each. Pipes: label [table], name, initials (of an accepted file
+only), address, code, list.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from adapter.views.document import Mapped
 from adapter.views.elements import Step, steps_of
 
-PIPES = ("label", "name", "address", "code", "list")
+PIPES = ("label", "name", "initials", "address", "code", "list")
 FACTS = ("reference", "area", "age_class")
 
 

@@ -35,7 +35,7 @@ class Facts:
     pairwise: (type, id) -> the id this recipient knows it by. parties: references of the caller, for addressed messages.
     telling: reference -> relay phone ("" for none): their names and the names of their people are replaced; give the
     organisation, its units and its people. demanded: data classes asked for on demand. unsafe: the person must not be
-    contacted. on: the day of the look, YYYY-MM-DD: names and addresses that ended before it are left out ("": none is).
+    contacted. accepted: the unit took the file. on: the day of the look, YYYY-MM-DD: names and addresses that ended before it are left out ("": none is).
     tick: the prescriber let a sensitive request into the EHR. reference: spoken reference. area, age_class: texts for a
     pool offer.
     """
@@ -51,6 +51,7 @@ class Facts:
     telling: Mapping[str, str] = field(default_factory=dict)
     demanded: frozenset[str] = frozenset()
     unsafe: bool = False
+    accepted: bool = False
     on: str = ""
     tick: bool = False
     reference: str = ""

@@ -31,7 +31,7 @@ SEARCHED = {
 }  # fmt: skip
 SORTED = {"due": "Task.restriction.period.end", "authored": "Task.authoredOn", "status": "Task.status", "priority": "Task.priority"}
 _KEYS = ("view", "version", "recipient", "title", "profile", "subsetted", "ids", "sensitivity", "needs_for", "resources", "labels",
-         "card", "writes", "search", "sort")  # fmt: skip
+         "card", "list", "writes", "search", "sort")  # fmt: skip
 _TREES = dict[str, list[Branch]]
 
 
@@ -171,7 +171,8 @@ class _Loader:
             profile=self._choice("profile", ("keep", "drop")) == "keep", subsetted=document.get("subsetted") is True,
             ids="local" if self._choice("ids", ("pairwise", "local")) == "local" else "pairwise", sensitivity=self._number("sensitivity"),
             needs_for={cls: frozenset(map(str, needs)) for cls, needs in self._section("needs_for").items()},
-            unsafe_contact=self.matrix.unsafe_contact, trees=self.trees, rules=tuple(self.rules), labels=labels, card=self._card(),
+            unsafe_contact=self.matrix.unsafe_contact, trees=self.trees, rules=tuple(self.rules), labels=labels,
+            card=self._arranged("card"), line=self._arranged("list"),
             writes=self._known("writes", document.get("writes"), VERBS),
             search={kind: self._searched(kind, names) for kind, names in self._section("search").items()},
             sort=self._sorted(),
@@ -290,19 +291,19 @@ class _Loader:
         if not self.shows(kind, steps):
             raise Unlisted(f"{kind}.{'.'.join(step.name for step in steps)} is not listed in resources")
 
-    def _card(self) -> dict[str, Entry]:
-        """The view's own card, every path of it listed; or a shared one, as far as this view lists its paths."""
-        said = self.document.get("card")
+    def _arranged(self, kind: str) -> dict[str, Entry]:
+        """The view's own card or line of a list, every path of it listed; or a shared one, as far as this view lists its paths."""
+        said = self.document.get(kind)
         shared = self.cards.get(said) if isinstance(said, str) else None
         if isinstance(said, str) and not isinstance(shared, Mapped):
-            raise fault(self.name, self._line("card"), f"expected a card of {CARDS} ({', '.join(self.cards)}), but found {said}")
-        section, name = (self._section("card"), self.name) if shared is None else (shared, CARDS)
+            raise fault(self.name, self._line(kind), f"expected a card of {CARDS} ({', '.join(self.cards)}), but found {said}")
+        section, name = (self._section(kind), self.name) if shared is None else (shared, CARDS)
         entries = {}
         for key, value in section.items():
             try:
                 entry = compile_entry(value, self._check) if shared is None else compile_shared(value, self._check)
             except ValueError as error:
-                raise fault(name, section.lines[key], f"card {key}: {error}") from error
+                raise fault(name, section.lines[key], f"{kind} {key}: {error}") from error
             if entry is not None:
                 entries[key] = entry
         return entries

@@ -6,11 +6,30 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from adapter.ports import Resource
+from adapter.views.cardspec import Entry
 from adapter.views.facts import Facts
 from adapter.views.glass import Glass
 from adapter.views.view import Branch, View
 
+WHOLE = ("resourceType", "id", "meta")
 STRUCTURE = "structure"  # says nothing of a person
+
+
+def brief(resources: Iterable[Resource], view: View) -> tuple[Resource, ...]:
+    """Of these projected resources what the line of a list is made from, and nothing else."""
+    used: dict[str, set[str]] = {}
+    for entry in _entries(view.line.values()):
+        for source in entry.sources:
+            for hop in source.hops:
+                used.setdefault(hop.type, set(WHOLE)).add(hop.steps[0].name)
+    listed = ((one, used.get(str(one.get("resourceType")))) for one in resources)
+    return tuple({name: value for name, value in one.items() if name in names} for one, names in listed if names)
+
+
+def _entries(entries: Iterable[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        yield entry
+        yield from _entries(inner for _, inner in entry.fields)
 
 
 def classes(resources: Iterable[Resource], view: View, facts: Facts) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ class View:
     rules: tuple[tuple[str, Rule], ...]  # (type, rule) in file order
     labels: Mapping[str, Mapping[str, Mapping[str, str]]]
     card: Mapping[str, Entry]
+    line: Mapping[str, Entry]  # of a worklist; empty: its cards
     writes: tuple[str, ...]
     search: Mapping[str, tuple[str, ...]]
     sort: tuple[str, ...]

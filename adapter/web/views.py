@@ -87,7 +87,7 @@ async def owed(view: str, request: Request) -> Response:
 
     def listed(story: Flows, uow: Uow) -> list[dict[str, Any]] | None:
         who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
-        found = story.window.owed(uow, who, view, request_id=request_id)
+        found = story.lists.owed(uow, who, view, request_id=request_id)
         if found is None:
             unseen(uow, who, "owed", reason="view-not-assigned", view=view if view in app.views else "", request_id=request_id)
         return found

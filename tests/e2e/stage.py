@@ -72,7 +72,9 @@ class Stage:
         self.agree("patient", record=changed.get("id", "appel-1"))
 
     def cards(self, who: Principal, view: str) -> list[Revealed]:
-        return self.app.write_now(lambda story, uow: story.worklist(uow, who, view)) or []
+        """Every referral of the list, opened."""
+        listed = self.app.write_now(lambda story, uow: story.worklist(uow, who, view)) or []
+        return [found for line in listed if (found := self.see(who, view, line.id))]
 
     def act(self, who: Principal, view: str, shown: Revealed, verb: str, **arguments: Any) -> Revealed | None:
         return self.app.write_now(lambda story, uow: story.advance(uow, who, view, shown.id, verb, arguments, if_match=shown.etag))

@@ -26,7 +26,7 @@ def stage() -> Iterator[Stage]:
 
 # ── information ──────────────────────────────────────────────────────────────────────────────────
 def owed(stage: Stage, who: Principal, view: str) -> Any:
-    return stage.app.write_now(lambda story, uow: story.window.owed(uow, who, view, request_id=""))
+    return stage.app.write_now(lambda story, uow: story.lists.owed(uow, who, view, request_id=""))
 
 
 def test_information_sheet_is_on_the_list_after_eight_days_and_off_it_once_given(stage: Stage) -> None:

@@ -61,8 +61,9 @@ def known(door: Door) -> None:
 
 
 def cards(door: Door, client: str = "coursiers", path: str = VIEW) -> list[Any]:
-    found: list[Any] = door("GET", path, headers=door.token(client)).json()["referrals"]
-    return found
+    """Every referral of the list, opened."""
+    who = door.token(client)
+    return [door("GET", f"{path}/{line['id']}", headers=who).json() | {"etag": line["etag"]} for line in door("GET", path, headers=who).json()["referrals"]]
 
 
 def everything(door: Door, client: str = "coursiers", path: str = VIEW) -> str:

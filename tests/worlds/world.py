@@ -78,7 +78,9 @@ class World:
         return self.app.write_now(lambda story, uow: story.refer(uow, COURSIER, "appel-coursier", record))
 
     def cards(self, who: Principal, view: str) -> list[Revealed]:
-        return self.app.write_now(lambda story, uow: story.worklist(uow, who, view)) or []
+        listed = self.app.write_now(lambda story, uow: story.worklist(uow, who, view)) or []
+        opened = (self.app.write_now(lambda story, uow, line=line: story.reveal(uow, who, view, line.id)) for line in listed)
+        return [each for each in opened if each]
 
     def do(self, who: Principal, view: str, shown: Revealed, verb: str, **arguments: Any) -> Revealed | None:
         return self.app.write_now(lambda story, uow: story.advance(uow, who, view, shown.id, verb, arguments, if_match=shown.etag))

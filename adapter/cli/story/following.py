@@ -109,7 +109,8 @@ def further(stage: Stage) -> None:
     answer = act(stage, case.client, case.view, stage.card, "refer", asked)
     told.came("demandé", "asked", answer, 200)
     offers = stage.doors.get(f"/views/{SAAD_VIEW}/referrals", by=SAAD_CLIENT).body["referrals"]
-    stage.offer = next((each for each in offers if each["reference"] != stage.referral["reference"] and each["state"] == "requested"), {})
+    offered = next((each for each in offers if each["reference"] != stage.referral["reference"] and each["state"] == "requested"), {})
+    stage.offer = listed(stage, SAAD_CLIENT, SAAD_VIEW, offered.get("reference", ""))
     said = json.dumps(stage.offer, ensure_ascii=False)
     told.check("proposé à l'aide à domicile", "offered to the home help service", stage.offer)
     hidden = [word for word in _who(stage) if word in said]
@@ -179,7 +180,7 @@ def answered(stage: Stage) -> None:
         cards = {line["reference"]: listed(stage, PRACTICE, GP_VIEW, line["reference"]) for line in stage.lines}
         bearing = [each for each in cards.values() if each.get("words")]
         told.check("il retrouve ses propres mots", "he finds his own words", [each["words"] for each in bearing] == [own])
-        theirs = stage.doors.get(f"/views/{stage.case.view}/referrals", by=stage.case.client).body
+        theirs = [listed(stage, stage.case.client, stage.case.view, line["reference"]) for line in stage.lines]
         told.check("lui seul", "he alone", own not in json.dumps(theirs, ensure_ascii=False))
         for other in bearing:
             if other["reference"] != card.get("reference"):
@@ -188,9 +189,10 @@ def answered(stage: Stage) -> None:
 
 # ── what several steps do ────────────────────────────────────────────────────────────────────────
 def listed(stage: Stage, client: str, view: str, reference: str) -> dict[str, Any]:
-    """The card of that spoken reference in a worklist; {} when it is not there."""
-    cards = stage.doors.get(f"/views/{view}/referrals", by=client).body["referrals"]
-    return next((dict(each) for each in cards if each.get("reference") == reference), {})
+    """The card of that spoken reference, found in a worklist and opened; {} when it is not there."""
+    lines = stage.doors.get(f"/views/{view}/referrals", by=client).body["referrals"]
+    line = next((line for line in lines if line.get("reference") == reference), None)
+    return {**stage.doors.get(f"/views/{view}/referrals/{line['id']}", by=client).body, "etag": line["etag"]} if line else {}
 
 
 def act(stage: Stage, client: str, view: str, card: dict[str, Any], verb: str, arguments: dict[str, Any] | None = None) -> Answer:
