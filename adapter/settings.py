@@ -11,7 +11,6 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -45,15 +44,14 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    database_url: str = "sqlite:///liaison.db"
+    database_url: str = Field("sqlite:///liaison.db", description="SQLite file, or postgresql://… with the extra `postgres`")
     readers: int = Field(4, ge=1, le=64, description="database connections for reading, per process")
-    network_file: Path = Path("network.yaml")
+    network_file: Path = Field(Path("network.yaml"), description="who takes part; what `liaison network apply` reads")
     mappings_dir: Path | None = Field(None, description="a folder in place of the mappings that come with the package")
-    host: str = "127.0.0.1"
-    port: int = Field(8600, ge=0, le=65535, description="0: any free one")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8600, ge=0, le=65535, description="port to listen on; 0: any free one")
     public_url: str = Field("", description="how others reach this server; by default http://host:port")
     system_base: str = Field("https://liaison.example", description="base of our own identifier and code systems")
-    zone: str = "Europe/Paris"
     secret_key: SecretStr | None = Field(None, description="at least 32 characters: pairwise ids, search digests, paging cursors")
     secret_key_file: Path = Field(Path("liaison.key"), description="the same, in a file; `liaison init` makes it")
     checkpoint_file: Path = Field(Path("liaison.checkpoints"), description="signed checkpoints of the audit chain, outside the database")
@@ -69,31 +67,21 @@ class Settings(BaseSettings):
     reference_kept: Duration = Field(
         timedelta(days=30), le=timedelta(days=180), description="how long a recipient keeps reference, dates and outcome of a closed file"
     )
-    max_body: ByteSize = Field(ByteSize(5 * 1024 * 1024), gt=0, description="largest request body")
-    web_processes: int = Field(1, ge=1, le=64)
+    max_body: ByteSize = Field(ByteSize(5 * 1024 * 1024), gt=0, description="largest request body, as 5MiB or in bytes")
+    web_processes: int = Field(1, ge=1, le=64, description="web processes of `liaison serve`; from two on one worker runs beside them")
     jobs: bool = Field(True, description="run the jobs beside the server")
     push_every: Duration = Field(timedelta(seconds=1), description="between looks at the outbox when no commit wakes the job")
     push_lease: Duration = Field(timedelta(seconds=60), description="how long a letter is its taker's; after a crash it is taken again then")
     pull_interval: Duration = Field(timedelta(minutes=15), description="how often each EHR is asked for Consents, and the clinic looked for there")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    metrics_token_file: Path | None = Field(None, description="token that opens /metrics to others than this machine")
-    token_seconds: int = Field(300, ge=30, le=3600, description="life of an access token")
-    demo: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least of debug, info, warning, error that is logged")
+    metrics_token_file: Path | None = Field(None, description="file with the token that opens /metrics to others than this machine")
+    token_seconds: int = Field(300, ge=30, le=3600, description="life of an access token, in seconds")
 
     @classmethod
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
-
-    @field_validator("zone")
-    @classmethod
-    def _zone_exists(cls, written: str) -> str:
-        try:
-            ZoneInfo(written)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("expected a time zone such as Europe/Paris") from None
-        return written
 
     @field_validator("system_base", "public_url")
     @classmethod

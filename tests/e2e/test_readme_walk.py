@@ -1,0 +1,59 @@
+"""README's commands, as they stand there: a new house, a first call, the record of mappings/README.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.serving import PATIENCE, Folder
+
+ROOT = Path(__file__).parents[2]
+README, MAPPINGS = (ROOT / "README.md").read_text("utf-8"), (ROOT / "mappings" / "README.md").read_text("utf-8")
+
+
+def block(text: str, heading: str) -> str:
+    """The first code block under a heading."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n.*?^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def typed(folder: Path, script: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of lines of README, `liaison` being the one under test."""
+    shim = f'liaison() {{ {sys.executable} -m adapter.cli "$@"; }}\n'
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("LIAISON_")} | more
+    command = ["bash", "-euo", "pipefail", "-c", shim + script]
+    return subprocess.run(command, check=False, cwd=folder, env=kept, capture_output=True, text=True, timeout=PATIENCE * 2)
+
+
+@pytest.mark.skipif(not shutil.which("curl") or not shutil.which("bash"), reason="needs curl and bash")
+def test_new_house_is_set_up_and_gets_its_first_call_by_the_commands_of_readme(tmp_path: Path) -> None:
+    lines = block(README, "Running it").splitlines()
+    serve = next(at for at, line in enumerate(lines) if line.startswith("liaison serve"))
+    before, after = "\n".join(lines[:serve]), "\n".join(lines[serve + 1 :])
+    made = typed(tmp_path, before)
+    assert made.returncode == 0, made.stderr
+    with Folder(tmp_path).serving() as running:
+        call = block(README, "First call")
+        assert "http://127.0.0.1:8600/" in call
+        done = typed(tmp_path, call.replace("http://127.0.0.1:8600", running.url))
+        assert done.returncode == 0, done.stderr
+        receipt, listed = (json.loads(part) for part in re.findall(r"\{.*?\}(?=\{|$)", done.stdout.strip()))
+        assert receipt["status"] == "requested"
+        (card,) = listed["referrals"]
+        assert card["person"]["family_name"] == "Fictive" and card["reference"] == receipt["referrals"][0]["reference"]
+        assert typed(tmp_path, after).returncode == 0
+
+
+def test_record_of_mappings_readme_is_taken_by_its_mapping(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text(block(MAPPINGS, "A first record"), "utf-8")
+    done = typed(tmp_path, "liaison map try appel-coursier record.json")
+    assert done.returncode == 0, done.stdout
+    assert "refused" not in done.stdout and "warning" not in done.stdout and '"ServiceRequest"' in done.stdout
