@@ -80,7 +80,7 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/intake/{mapping}/{record}/agreements"): Door(
         (200, JSON, "Receipt"), (JSON, "Agreement"), WRITES, examples={who: {"who": who, "agreed": True, **SAID} for who in ("doctor", "patient")},
     ),
-    ("GET", "/views/{view}/referrals"): Door((200, JSON, "Cards"), refuses=VIEWED, headers=("Accept-Language",)),
+    ("GET", "/views/{view}/referrals"): Door((200, JSON, "Lines"), refuses=VIEWED, headers=("Accept-Language",)),
     ("GET", "/views/{view}/notices"): Door((200, JSON, "Notices"), refuses=VIEWED, headers=("Accept-Language",)),
     ("POST", "/views/{view}/notices/{reference}/acknowledge"): Door((204, "", ""), refuses=VIEWED),
     ("GET", "/views/{view}/owed"): Door((200, JSON, "Owed"), refuses=VIEWED),

@@ -89,10 +89,14 @@ SCHEMAS: dict[str, Schema] = {
     }, ("who", "agreed")),
     "Arguments": _object("What the act takes; see the examples, one an act.", ARGUMENTS),
     "Card": _object("What this view shows of one referral now; keys without a value are absent.", {
-        "id": text("the caller's own id of it"), "etag": text("in a list: for If-Match"), "view": text(), "version": {"type": "integer"},
+        "id": text("the caller's own id of it"), "view": text(), "version": {"type": "integer"},
         "reference": text("spoken reference"), "state": text("FHIR Task.status"), "status": text("the same in words"),
     }, ("id",)),
-    "Cards": _object("", {"referrals": _list(ref("Card"))}, ("referrals",)),
+    "Line": _object("One referral in a list: enough to choose what to open; initials only once it was accepted.", {
+        "id": text("the caller's own id of it: the card is read by it"), "etag": text(), "view": text(), "version": {"type": "integer"},
+        "reference": text("spoken reference"), "state": text("FHIR Task.status"), "status": text("the same in words"), "initials": text(),
+    }, ("id",)),
+    "Lines": _object("", {"referrals": _list(ref("Line"))}, ("referrals",)),
     "Notices": _object("", {"notices": _list(_object("", NOTICE))}, ("notices",)),
     "Owed": _object("", {"owed": _list(_object("", {name: text() for name in ("id", "reference", "what", "since")}))}, ("owed",)),
     "Token": _object("", {"access_token": text(), "token_type": text(), "expires_in": {"type": "integer"}, "scope": text()}, ("access_token",)),

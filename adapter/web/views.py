@@ -31,7 +31,7 @@ def _card(found: Revealed | None) -> Response:
     return answer({"id": found.id, **found.card}, headers={"ETag": f'W/"{found.etag}"'})
 
 
-@router.get("/{view}/referrals", summary="The referrals of the caller's unit, as cards")
+@router.get("/{view}/referrals", summary="The referrals of the caller's unit, a line each, newest first")
 async def worklist(view: str, request: Request) -> Response:
     app: App = request.app.state.liaison
     token, lang, request_id = bearer(request), _lang(request), request.state.request_id

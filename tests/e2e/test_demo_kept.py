@@ -20,12 +20,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
-from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -33,8 +31,6 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 STAFF = "demo-ehr-staff"  # the X-Request-Id of what the practice's own people do in their EHR
-NOW = datetime.now(UTC).replace(microsecond=0)
-TODAY = NOW.astimezone(ZoneInfo("Europe/Paris")).date().isoformat()
 Resource = dict[str, Any]
 
 # ── the records ──────────────────────────────────────────────────────────────────────────────────
@@ -45,7 +41,7 @@ WORDS = {  # what each personal field says: a word found nowhere else
     "diagnosis": "Fluctuose", "private": "Bredouillard",
 }  # fmt: skip
 CALL: Resource = {
-    "id": "appel-garde-1", "appel": NOW.isoformat(),
+    "id": "appel-garde-1", "appel": "2026-03-06T18:50:00+01:00",
     "appelant": {
         "nom": WORDS["caller"], "prenom": WORDS["caller-given"], "telephone": WORDS["caller-phone"], "commune": WORDS["caller-town"],
         "rpps": WORDS["rpps"],
@@ -61,7 +57,7 @@ CALL: Resource = {
     "mots_du_medecin": WORDS["words"], "diagnostic": WORDS["diagnosis"], "notes_privees": WORDS["private"], "numero_secu": WORDS["nir"],
 }  # fmt: skip
 FORM: Resource = {
-    "id": "fiche-garde-1", "date": TODAY,
+    "id": "fiche-garde-1", "date": "2026-03-02",
     "demandeur": {"nom": WORDS["caller"], "prenom": WORDS["caller-given"], "qualification": "Médecin généraliste"},
     "personne": {
         "nom_usage": WORDS["usual"], "nom_naissance": WORDS["birth-name"], "prenom": WORDS["given"], "naissance": WORDS["born"],

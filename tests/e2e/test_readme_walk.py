@@ -45,9 +45,8 @@ def test_new_house_is_set_up_and_gets_its_first_call_by_the_commands_of_readme(t
         assert "http://127.0.0.1:8600/" in call
         done = typed(tmp_path, call.replace("http://127.0.0.1:8600", running.url))
         assert done.returncode == 0, done.stderr
-        receipt, listed = (json.loads(part) for part in re.findall(r"\{.*?\}(?=\{|$)", done.stdout.strip()))
+        receipt, card = (json.loads(part) for part in re.findall(r"\{.*?\}(?=\{\"|$)", done.stdout.strip()))
         assert receipt["status"] == "requested"
-        (card,) = listed["referrals"]
         assert card["person"]["family_name"] == "Fictive" and card["reference"] == receipt["referrals"][0]["reference"]
         assert typed(tmp_path, after).returncode == 0
 

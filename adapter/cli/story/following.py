@@ -109,7 +109,7 @@ def further(stage: Stage) -> None:
     answer = act(stage, case.client, case.view, stage.card, "refer", asked)
     told.came("demandé", "asked", answer, 200)
     offers = stage.doors.get(f"/views/{SAAD_VIEW}/referrals", by=SAAD_CLIENT).body["referrals"]
-    offered = next((each for each in offers if each["reference"] != stage.referral["reference"] and each["state"] == "requested"), {})
+    offered: dict[str, Any] = next((each for each in offers if each["reference"] != stage.referral["reference"] and each["state"] == "requested"), {})
     stage.offer = listed(stage, SAAD_CLIENT, SAAD_VIEW, offered.get("reference", ""))
     said = json.dumps(stage.offer, ensure_ascii=False)
     told.check("proposé à l'aide à domicile", "offered to the home help service", stage.offer)

@@ -46,8 +46,8 @@ def account(**given: Any) -> Account:
 
 
 def test_every_key_of_every_card_has_french_words() -> None:
-    found = {key for view in load_views().values() for key in keys(view.card)}
-    assert {"family_name", "social_security_number", "already_followed"} <= found
+    found = {key for view in load_views().values() for card in (view.card, view.line) for key in keys(card)}
+    assert {"family_name", "social_security_number", "already_followed", "initials"} <= found
     assert found - HIDDEN <= KEYS.keys()
     assert {"reference", "sent", "read", "text"} <= KEYS.keys(), "those of a closing notice"
     assert not [word for word in KEYS.values() if "_" in word]
