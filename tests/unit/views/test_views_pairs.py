@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -41,4 +42,9 @@ def test_pair_comes_out_as_written_M_22(pair: dict[str, Any]) -> None:
 
 
 def test_pairs_are_twelve_M_22() -> None:
-    assert len(PAIRS) == 12
+    """Of everything that views.md 2.5 names there is one at least, going in; and each shows something, or withholds the whole."""
+    assert len(PAIRS) == 12 == len({pair["name"] for pair in PAIRS})
+    given = [json.dumps(pair["in"]) for pair in PAIRS]
+    for part in ('"extension"', '"_', '"contained"', '"modifierExtension"', '"div"', '"display"', '"note"'):
+        assert any(part in each for each in given), part
+    assert {pair["out"] is None for pair in PAIRS} == {True, False}
