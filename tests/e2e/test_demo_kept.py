@@ -20,10 +20,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -31,6 +33,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 STAFF = "demo-ehr-staff"  # the X-Request-Id of what the practice's own people do in their EHR
+LATELY = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)  # so that a deadline counted anew would be another
 Resource = dict[str, Any]
 
 # ── the records ──────────────────────────────────────────────────────────────────────────────────
@@ -41,7 +44,7 @@ WORDS = {  # what each personal field says: a word found nowhere else
     "diagnosis": "Fluctuose", "private": "Bredouillard",
 }  # fmt: skip
 CALL: Resource = {
-    "id": "appel-garde-1", "appel": "2026-03-06T18:50:00+01:00",
+    "id": "appel-garde-1", "appel": LATELY.isoformat(),
     "appelant": {
         "nom": WORDS["caller"], "prenom": WORDS["caller-given"], "telephone": WORDS["caller-phone"], "commune": WORDS["caller-town"],
         "rpps": WORDS["rpps"],
@@ -52,12 +55,12 @@ CALL: Resource = {
         "telephone": WORDS["phone"], "canal_sur": "oui",
         "adresse": {"ligne": WORDS["line"], "code_postal": WORDS["postcode"], "commune": WORDS["town"], "code_insee": "76540"},
     },
-    "besoins": ["denutrition", "isolement"], "urgence": "48h", "contraintes": ["marche-aide"], "situation": ["vit-seul"],
+    "besoins": ["denutrition", "isolement"], "urgence": "normale", "contraintes": ["marche-aide"], "situation": ["vit-seul"],
     "entourage": [{"role": "enfant", "age": "30-59"}], "destinataire": "coursier-rouen", "deja_suivi": "nsp",
     "mots_du_medecin": WORDS["words"], "diagnostic": WORDS["diagnosis"], "notes_privees": WORDS["private"], "numero_secu": WORDS["nir"],
 }  # fmt: skip
 FORM: Resource = {
-    "id": "fiche-garde-1", "date": "2026-03-02",
+    "id": "fiche-garde-1", "date": LATELY.astimezone(ZoneInfo("Europe/Paris")).date().isoformat(),
     "demandeur": {"nom": WORDS["caller"], "prenom": WORDS["caller-given"], "qualification": "Médecin généraliste"},
     "personne": {
         "nom_usage": WORDS["usual"], "nom_naissance": WORDS["birth-name"], "prenom": WORDS["given"], "naissance": WORDS["born"],
@@ -272,6 +275,13 @@ def test_what_only_the_ehr_knows_is_intact_after_our_later_writes(kept: Kept) ->
     assert later and all("if-match" in each["headers"] for each in later)
     (done,) = kept.ehr["Procedure"]
     assert [each["valueReference"]["reference"] for each in task["output"]] == [f"Procedure/{done['id']}"]
+
+
+def test_deadline_that_was_sent_is_the_one_that_was_said_at_the_call(kept: Kept) -> None:
+    (announced, *_) = [json.loads(each["body"]) for each in kept.lines("answers.ndjson") if each["path"] == f"/intake/{kept.play.mapping or 'appel-coursier'}"]
+    said = {each["due"] for each in announced["referrals"]}
+    (completed,) = [each for each in kept.ehr["Task"] if each["status"] == "completed"]
+    assert completed["restriction"]["period"]["end"] in said and len(said) == 1
 
 
 # ── every byte that left ─────────────────────────────────────────────────────────────────────────

@@ -89,9 +89,7 @@ def person_agrees(stage: Stage) -> None:
     consent = there.read(next((each.get("reference", "") for each in asked.get("supportingInfo", ())), ""))
     told.check("son Consent y est, actif", "its Consent is there, active", consent is not None and consent.resource.get("status") == "active")
     end = work.get("restriction", {}).get("period", {}).get("end")
-    kept = _instant(end) == _instant(stage.announced) == _instant(line["due"])
-    tail = "" if kept else f" ({stage.announced or '-'} ≠ {end or '-'})"
-    told.check("avec l'échéance annoncée" + tail, "with the deadline that was said" + tail, kept)
+    _deadline(stage, end, line["due"])
     about = {asked.get("subject", {}).get("reference"), work.get("for", {}).get("reference")}
     told.check("elle concerne la personne que le dossier connaissait", "it is about the patient the EHR knew", about == {f"Patient/{there.patient}"})
     left = json.dumps([each.resource for each in stage.noting.sent], ensure_ascii=False)
@@ -99,6 +97,21 @@ def person_agrees(stage: Stage) -> None:
         "ni nom, ni adresse, ni mots du médecin dans ce qui est parti", "no name, address or doctor's own words in what left",
         not any(word in left for word in private(stage.case)),
     )  # fmt: skip
+
+
+def _deadline(stage: Stage, sent: str | None, now_said: str | None) -> None:
+    """What was announced at the call is what was sent; where it had passed before both agreed, a new one that is said."""
+    told, announced, end = stage.account, _instant(stage.announced), _instant(sent)
+    if announced and announced <= stage.clock.now():
+        told.said(
+            "L'échéance annoncée était passée quand le second accord est venu : elle court depuis cet accord.",
+            "The deadline that was said had passed when the second agreement came: it runs from that agreement.",
+        )
+        told.check("avec une nouvelle échéance, annoncée", "with a new deadline, said", end and end > stage.clock.now() and end == _instant(now_said))
+        return
+    kept = end == announced == _instant(now_said)
+    tail = "" if kept else f" ({stage.announced or '-'} ≠ {sent or '-'})"
+    told.check("avec l'échéance annoncée" + tail, "with the deadline that was said" + tail, kept)
 
 
 def private(case: Case) -> list[str]:
