@@ -19,12 +19,14 @@ from adapter.intake import Intake
 from adapter.logs import declare, log
 from adapter.names import Systems
 from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json
-from adapter.ports import Change, EhrClient, Principal, Store, Uow, Version
+from adapter.ports import Change, EhrClient, Letter, Principal, Store, Uow, Version
 from adapter.settings import Settings, mappings_folder
 from adapter.showing import Bounds, Window
 from adapter.store import open_store
 from adapter.sync import ownership
+from adapter.sync.acts import What
 from adapter.sync.jobs import Jobs
+from adapter.sync.pull import Report
 from adapter.wiring import Wiring, link_directory, wire
 from adapter.writing import Writer
 
@@ -112,7 +114,9 @@ class App:
             uow.audit(events.act(who, "network-apply", at=uow.at, what="network"))
             return [each for each in saved if (old := before[each.type, each.id]) is None or old.number != each.number]
 
-        return self.write_now(apply)
+        changed = self.write_now(apply)
+        log("network-applied", count=len(changed))
+        return changed
 
     # ── the other side ───────────────────────────────────────────────────────────────────────────
     @cached_property
@@ -125,12 +129,12 @@ class App:
         """The synchronisation engine of this process: `push`, `pulls`, `jobs`."""
         return wire(
             self.settings, self.store, self.clock, holder=self.holder, story=self.story, network=lambda: self.network,
-            clients=self.clients, rules=self.ownership, failed=failed,
+            clients=self.clients, rules=self.ownership, failed=failed, settled=settled,
         )  # fmt: skip
 
     @cached_property
     def jobs(self) -> Jobs:
-        return self.wiring.jobs(link=self.link_directory, failed=failed)
+        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled)
 
     def link_directory(self, ehr: str) -> list[str]:
         """Links the clinic's Organization to the one its EHR has under the same identifiers; returns what was linked.
@@ -191,6 +195,27 @@ def read_secret(secret: Secret) -> str:
 def failed(code: str, error: Exception) -> None:
     """A job went wrong: logged by class, never by its text."""
     log("ehr-away" if isinstance(error, EhrUnavailable) else "job-failed", job=code, error=type(error).__name__)
+
+
+_LETTERS: dict[str, str] = {
+    "created": "push-sent", "updated": "push-sent", "adopted": "push-sent", "withheld": "push-dropped", "parked": "push-parked",
+    "conflict": "push-conflict", "retry": "push-retry", "unknown": "push-retry",
+}  # fmt: skip
+
+
+def settled(what: What, letter: Letter) -> None:
+    """What became of a letter, in the log."""
+    if what in _LETTERS:
+        log(_LETTERS[what], ehr=letter.ehr, attempts=letter.attempts, request_id=letter.request_id)
+
+
+def pulled(report: Report) -> None:
+    """What a pull found: changes taken in, and those that wait for a person."""
+    total = report.total
+    if changed := total["applied"]:
+        log("pull-done", ehr=report.ehr, count=changed)
+    if held := total["conflict"]:
+        log("pull-refused", ehr=report.ehr, count=held)
 
 
 def build(

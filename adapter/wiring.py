@@ -23,7 +23,7 @@ from adapter.referral.codes import CLOSED, OTHER
 from adapter.referral.states import NEEDS_REASON
 from adapter.retaining import Retention
 from adapter.settings import Settings
-from adapter.sync.acts import Act, cited
+from adapter.sync.acts import Act, What, cited
 from adapter.sync.canonical import moment
 from adapter.sync.delivery import Delivery
 from adapter.sync.inbound import Inbound, Pulled
@@ -33,7 +33,7 @@ from adapter.sync.ownership import Ownership
 from adapter.sync.patients import Patients
 from adapter.sync.presence import Presence
 from adapter.sync.proof import Proofs, Sources
-from adapter.sync.pull import Pull, own_searches
+from adapter.sync.pull import Pull, Report, own_searches
 from adapter.sync.push import Push
 from adapter.sync.schedule import Schedule
 from adapter.views import pairwise
@@ -55,13 +55,15 @@ class Wiring:
     retention: Retention
     settings: Settings
 
-    def jobs(self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None]) -> Jobs:
+    def jobs(
+        self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None], pulled: Callable[[Report], None]
+    ) -> Jobs:
         """The jobs of this process, not yet started. `link` links the directory of one EHR."""
         every = self.settings.pull_interval
         chores: dict[str, tuple[Callable[[], object], timedelta]] = {f"directory-{ehr}": (partial(link, ehr), every) for ehr in self.pulls}
         chores |= {f"consents-{ehr}": (presence.look, every) for ehr, presence in self.presences.items()}
         chores["retention"] = (self.retention.run, RETENTION)
-        return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), chores=chores, failed=failed, beat=self.settings.push_every)
+        return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), chores=chores, failed=failed, pulled=pulled, beat=self.settings.push_every)
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,7 @@ def _reasoned(story: Flows, resource: Resource) -> Resource:
 def wire(
     settings: Settings, store: Store, clock: Clock, *, holder: str, story: Story, network: Callable[[], Network],
     clients: Mapping[str, EhrClient], rules: Ownership, failed: Callable[[str, Exception], None],
+    settled: Callable[[What, Letter], None] = lambda what, letter: None,
 ) -> Wiring:  # fmt: skip
     """Everything the engine needs, from the parts of this process."""
     bridge, systems = Bridge(story, network), Systems(settings.system_base)
@@ -249,7 +252,7 @@ def wire(
         store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, patients=patients, inbound=inbound,
         ownership=rules, systems=systems, proofs=proofs,
     )  # fmt: skip
-    push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed)
+    push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed, settled=settled)
     searches = own_searches(systems, consents=settings.pull_interval)
     pulls = {name: Pull(store, client, inbound, clock, searches=searches, holder=holder) for name, client in clients.items()}
     presences = {name: Presence(store, client, inbound) for name, client in clients.items()}

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from adapter.errors import EhrError, Unavailable
 from adapter.ports import Store
-from adapter.sync.pull import Pull
+from adapter.sync.pull import Pull, Report
 from adapter.sync.push import Push
 from adapter.sync.schedule import Schedule
 
@@ -24,7 +24,7 @@ LOOK = timedelta(minutes=1)  # between looks at which pull is due
 
 
 class Jobs:
-    """`failed(code, error)` hears of what went wrong, by catalogued code and error; never of content. `chores` are
+    """`failed(code, error)` hears of what went wrong, by catalogued code and error; never of content; `pulled` of each run. `chores` are
     further callables of the composition root, each with how often the timer calls it; each is done once before the first
     letter, too. `beat`: between looks at the outbox when nobody wakes us."""
 
@@ -37,9 +37,10 @@ class Jobs:
         schedule: Schedule | None = None,
         chores: Mapping[str, tuple[Callable[[], object], timedelta]] | None = None,
         failed: Callable[[str, Exception], None] = lambda code, error: None,
+        pulled: Callable[[Report], None] = lambda report: None,
         beat: timedelta = BEAT,
     ) -> None:
-        self._push, self._pulls, self._failed = push, pulls, failed
+        self._push, self._pulls, self._failed, self._pulled = push, pulls, failed, pulled
         self._schedule, self._chores, self._beat = schedule, dict(chores or {}), beat.total_seconds()
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -81,7 +82,9 @@ class Jobs:
     def pull(self, ehr: str, *, now: bool = False) -> None:
         """Runs the pull of one EHR as far as it is due. Never raises."""
         if not self._ending.is_set():
-            self._guarded(f"pull-{ehr}", lambda: self._pulls[ehr].run(now=now))
+            report = self._guarded(f"pull-{ehr}", lambda: self._pulls[ehr].run(now=now))
+            if report is not None and report.outcomes:
+                self._pulled(report)
 
     def _run(self) -> None:
         for name, (chore, _) in self._chores.items():

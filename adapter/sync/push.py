@@ -28,7 +28,8 @@ _STATES: dict[type[retry.Decision], tuple[LetterState, What]] = {
 
 
 class Push:
-    """For one thread. `holder` names this process in leases. `failed(code, error)` hears of faults of our own (never of content)."""
+    """For one thread. `holder` names this process in leases. `failed(code, error)` hears of faults of our own (never of content),
+    `settled(what, letter)` of what became of each letter, once that is stored."""
 
     def __init__(
         self,
@@ -41,7 +42,9 @@ class Push:
         audited: Audited,
         lease: timedelta = timedelta(seconds=60),
         failed: Callable[[str, Exception], None] = lambda code, error: None,
+        settled: Callable[[What, Letter], None] = lambda what, letter: None,
     ) -> None:
+        self._settled = settled
         self._store, self._clients, self._delivery, self._clock = store, clients, delivery, clock
         self._holder, self._audited, self._lease, self._failed = holder, audited, lease, failed
         self._turns = list(clients)  # whose turn it is: the one served last comes last
@@ -70,6 +73,7 @@ class Push:
         self._turns = [name for name in self._turns if name != ehr] + [ehr]
         outcome = self._outcome(letter, until)
         self._store.write_now(lambda uow: self._settle(uow, letter, outcome))
+        self._settled(outcome.what, letter)
         return True
 
     def _outcome(self, letter: Letter, until: datetime) -> Outcome:

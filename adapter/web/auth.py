@@ -18,6 +18,7 @@ from adapter.app import App
 from adapter.audit import events
 from adapter.errors import Forbidden, Refused, Unauthorized
 from adapter.flows import Flows
+from adapter.logs import log
 from adapter.network import ClientEntry
 from adapter.ports import Principal, Uow
 
@@ -131,5 +132,6 @@ async def token(request: Request) -> Response:
     client = await app.write(grant)
     if client is None:
         return _error(401, "invalid_client", "unknown client or wrong secret")
+    log("token-issued", client=client.id)
     answer = {"access_token": issued, "token_type": "Bearer", "expires_in": seconds, "scope": " ".join(client.scopes)}
     return Response(orjson.dumps(answer), media_type="application/json", headers={"Pragma": "no-cache"})

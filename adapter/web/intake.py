@@ -13,6 +13,7 @@ from adapter import fhir
 from adapter.app import App
 from adapter.errors import WrongType
 from adapter.flows import Flows
+from adapter.logs import log
 from adapter.ports import Uow
 from adapter.web.auth import bearer, principal, refusing
 
@@ -51,6 +52,7 @@ async def intake(mapping: str, request: Request) -> Response:
             return story.refer(uow, who, mapping, record, body=body, key=key, request_id=request_id)
 
     receipt = await app.write(refer)
+    log("intake-received", count=len(receipt.referrals), request_id=request_id)
     return answer(receipt.shown(), 201, {"Idempotency-Replayed": "true"} if receipt.replayed else None)
 
 

@@ -182,3 +182,18 @@ def test_allowed_lets_no_key_pass_that_is_not_listed_and_no_text_with_spaces(key
         assert key in logs._NUMBERS or key in logs._TEXTS
         assert isinstance(value, int | float) or " " not in value
         assert not (isinstance(value, float) and math.isnan(value))
+
+
+def test_every_code_of_the_catalogue_is_said_somewhere() -> None:
+    """A code that nothing says promises an operator a line that never comes."""
+    said = {
+        node.value for path in ADAPTER.rglob("*.py") for node in ast.walk(_without_catalogue(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }  # fmt: skip
+    assert sorted(set(logs.CODES) - said) == []
+
+
+def _without_catalogue(path: Path) -> ast.Module:
+    tree = ast.parse(path.read_text("utf-8"))
+    tree.body = [each for each in tree.body if not (isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.target.id == "CODES")]
+    return tree
