@@ -12,10 +12,10 @@ from adapter.views.matrix import Matrix
 Way = Literal["paper", "counts", "unit"]
 _HEAD = ("view", "version", "recipient", "title")
 # What a declaration says, what it may list by data class, and the one cell of the matrix which that needs.
-WAYS: Mapping[str, tuple[Way, object, str, str]] = {
+WAYS: Mapping[str, tuple[Way, object, str | None, str | None]] = {
     "electronic": ("paper", "none", "letter", "P"),
     "aggregate": ("counts", True, "counts", "agg"),
-    "as_unit": ("unit", True, "", ""),
+    "as_unit": ("unit", True, None, None),
 }
 
 
@@ -41,10 +41,10 @@ def declared(document: Mapped, name: str, matrix: Matrix) -> Declared:
     """Raises SettingsError(variable="name.yaml:LINE"): a key too many, elements listed, a class the matrix does not give."""
     key = declares(document)
     way, expected, listing, cell = WAYS[key]
-    head = tuple(each for each in _HEAD if each != "recipient" or way != "unit")
+    known = [each for each in (*_HEAD, key, listing) if each and (each != "recipient" or way != "unit")]
     for each in document:
-        if each not in (*head, key, listing):
-            raise fault(name, document.lines[each], f"{key} shows nothing by itself: expected {', '.join((*head, key, listing)).strip(', ')}, but found {each}")
+        if each not in known:
+            raise fault(name, document.lines[each], f"{key} shows nothing by itself: expected {', '.join(known)}, but found {each}")
     if document[key] != expected or isinstance(document[key], bool) != isinstance(expected, bool):
         raise fault(name, document.lines[key], f"expected {key}: {str(expected).lower()}")
     recipient = document.get("recipient", "")
@@ -53,7 +53,7 @@ def declared(document: Mapped, name: str, matrix: Matrix) -> Declared:
     classes = document.get(listing, []) if listing else []
     for each in classes if isinstance(classes, list) else [classes]:
         if matrix.rows[recipient].get(str(each)) != cell or classes.count(each) > 1:
-            raise fault(name, document.lines[listing], f"{listing}: expected each once of the classes that the matrix gives as {cell}, but found {each}")
+            raise fault(name, document.lines[str(listing)], f"{listing}: expected each once of the classes that the matrix gives as {cell}, but found {each}")
     if not isinstance(document.get("view"), str) or not isinstance(document.get("version"), int):
         raise fault(name, 1, "expected view and version")
     title = titled(document.get("title"), name, document.lines.get("title", 1))

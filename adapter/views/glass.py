@@ -145,7 +145,7 @@ class Glass:
     def _need(self, value: dict[str, Any], children: dict[str, list[Branch]]) -> dict[str, Any] | None:
         """A need under its neutral code, when the permit names it and the view may show it."""
         code: Any = value.get("code")
-        if self.need_kept(code) or not any(self.holds(one) for one in children["code"]):
+        if self.need_kept(code) or not self.holds(children["code"][0]):
             return None
         return {"system": value["system"], "code": self.instead(code, self.facts.terms[code].neutral)}
 

@@ -29,7 +29,7 @@ SEARCHED = {
              "patient": "for"},
     "ServiceRequest": {"_id": "id", "status": "status", "priority": "priority", "authored": "authoredOn"},
 }  # fmt: skip
-SORTED = {"due": "Task.restriction.period.end", "authored": "Task.authoredOn", "status": "Task.status", "priority": "Task.priority"}
+SORTED = {"due": "restriction.period.end", "authored": "authoredOn", "status": "status", "priority": "priority"}  # of the Task
 _KEYS = ("view", "version", "recipient", "title", "profile", "subsetted", "ids", "sensitivity", "needs_for", "resources", "labels",
          "card", "list", "writes", "search", "sort")  # fmt: skip
 _TREES = dict[str, list[Branch]]
@@ -313,5 +313,5 @@ class _Loader:
         return self._known("search", names, known)
 
     def _sorted(self) -> tuple[str, ...]:
-        known = [key for key, path in SORTED.items() if self.shows("Task", tuple(map(Step, path.split(".")[1:])))]
+        known = [key for key, path in SORTED.items() if self.shows("Task", tuple(map(Step, path.split("."))))]
         return self._known("sort", self.document.get("sort"), known)

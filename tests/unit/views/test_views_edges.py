@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 
 from adapter.errors import SettingsError
 from adapter.names import SDOHCC_CODES, SNOMED
-from adapter.views import Facts, View, card, etag, load_view, pairwise, project
+from adapter.views import Declared, Facts, View, around_of, card, etag, load_file, load_view, pairwise, project
 from adapter.views.card import _address
 from adapter.views.declared import titled
 from adapter.views.document import fault, read
@@ -150,6 +151,22 @@ def test_number_with_a_type_that_cannot_be_read_is_local(kind: Any) -> None:
 def test_usual_name_is_chosen_for_all_that_is_listed_of_names() -> None:
     names = [{"use": "official", "family": "Dupont", "text": "Dupont"}, {"use": "usual", "family": "Durand", "text": "Durand"}]
     assert seen({"Patient": ["name[usual]", "name.text"]}, {"resourceType": "Patient", "name": names})["name"] == [{"use": "usual", "family": "Durand", "text": "Durand"}]
+
+
+def test_official_name_is_shown_where_there_is_no_other() -> None:
+    names = [{"use": "maiden", "family": "Martin"}, {"use": "official", "family": "Dupont"}, {"use": "official", "family": "Durand"}]
+    assert seen({"Patient": ["name[usual]"]}, {"resourceType": "Patient", "name": names})["name"] == [{"use": "official", "family": "Dupont"}]
+
+
+def test_name_of_another_use_is_none_that_a_person_goes_by() -> None:
+    assert seen({"Patient": ["name[usual]", "id"]}, {"resourceType": "Patient", "id": "p", "name": [{"use": "maiden", "family": "Martin"}]}, ids="local") == {"id": "p"}
+
+
+def test_entry_that_two_selectors_mean_is_one_entry() -> None:
+    both = {"coding": [*coded("relation", "voisin")["coding"], *coded("age-class", "60-74")["coding"]]}
+    listed = [f"orderDetail[{table}]{more}" for table in ("relation", "age-class") for more in ("", ".text label")]
+    shown = seen({"ServiceRequest": listed}, {"resourceType": "ServiceRequest", "orderDetail": [both]})["orderDetail"]
+    assert [each["coding"] for each in shown] == [both["coding"]] and isinstance(shown[0]["text"], str)
 
 
 @pytest.mark.parametrize("value", [7, 2.5, True, "x"])
@@ -341,3 +358,36 @@ def test_title_is_what_was_said_in_both_languages() -> None:
         with pytest.raises(SettingsError, match="expected a title in fr and in en"):
             titled(wrong, "x", 1)
 
+
+# ── declarations ─────────────────────────────────────────────────────────────────────────────────
+PAPER = "view: bailleur\nversion: 1\nrecipient: bailleur\ntitle: {fr: Bailleur, en: Landlord}\nelectronic: none\nletter: [D1]\n"
+UNIT = "view: stagiaire\nversion: 1\ntitle: {fr: Stagiaire, en: Trainee}\nas_unit: true\n"
+
+
+def declaration(text: str) -> Any:
+    return load_file(text, name="x.yaml", around=around_of())
+
+
+@pytest.mark.parametrize(("text", "line", "said"), [
+    (PAPER.replace("version: 1\n", ""), 1, "expected view and version"), (PAPER.replace("view: bailleur\n", ""), 1, "expected view and version"),
+    (PAPER.replace("Landlord", "''"), 4, "expected a title"), (PAPER.replace("title: {fr: Bailleur, en: Landlord}\n", ""), 1, "expected a title"),
+    (UNIT + "'': 1\n", 5, "expected view, version, title, as_unit, but found "), (UNIT + "recipient: saad\n", 5, "but found recipient"), (UNIT + "letter: []\n", 5, "but found letter"),
+    (PAPER + "counts: []\n", 7, "expected view, version, recipient, title, electronic, letter, but found counts"),
+])  # fmt: skip
+def test_declaration_that_is_not_whole_is_refused_by_its_line(text: str, line: int, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        declaration(text)
+    assert caught.value.variable == f"x.yaml:{line}"
+
+
+def test_declaration_says_who_gets_nothing_and_by_which_way() -> None:
+    assert declaration(PAPER) == Declared("bailleur", 1, "bailleur", {"fr": "Bailleur", "en": "Landlord"}, "paper", ("D1",))
+    assert declaration(UNIT) == Declared("stagiaire", 1, "", {"fr": "Stagiaire", "en": "Trainee"}, "unit", ())
+
+
+@pytest.mark.parametrize(("table", "code"), [("telling", "care-service"), ("notice", "closed")])
+def test_folder_without_a_label_that_every_view_speaks_is_refused(tmp_path: Path, table: str, code: str) -> None:
+    for name in ("matrix.yaml", "labels.yaml"):
+        (tmp_path / name).write_text((FOLDER / name).read_text("utf-8").replace(f"\n{table}:", f"\nno-{table}:"), "utf-8")
+    with pytest.raises(SettingsError, match=f"expected the label {code} of {table}"):
+        around_of(tmp_path)

@@ -13,23 +13,15 @@ from adapter.errors import SettingsError
 from adapter.views import View, load_view
 from adapter.views.load import load_labels
 from adapter.views.matrix import load_matrix
+from tests.unit.views.full import FULL
 from tests.unit.views.looks import (
-    CONSENT,
-    DIRECTORY,
-    MESSAGE,
-    PATIENT,
-    PROCEDURE,
     REFERRAL,
-    REQUEST,
     ROOT,
-    TASK,
     VIEWS,
     all_facts,
     author,
-    coded,
     facts,
     needs,
-    other,
     see,
 )  # fmt: skip
 
@@ -37,26 +29,6 @@ FOLDER = ROOT / "mappings" / "views"
 MATRIX = load_matrix((FOLDER / "matrix.yaml").read_text("utf-8"))
 LABELS = load_labels((FOLDER / "labels.yaml").read_text("utf-8"))
 
-# The referral with every element that any view lists.
-FULL = [
-    {**REQUEST, "basedOn": [{"reference": "ServiceRequest/sr0"}], "replaces": [{"reference": "ServiceRequest/sr9"}], "doNotPerform": False,
-     "occurrenceDateTime": "2026-03-09", "occurrencePeriod": {"start": "2026-03-09", "end": "2026-03-10"},
-     "orderDetail": [*REQUEST["orderDetail"], other("http://hl7.org/fhir/us/sdoh-clinicalcare/CodeSystem/SDOHCC-CodeSystemTemporaryCodes",
-                                                     "contacting-subject-prohibited")]},
-    {**TASK, "basedOn": [{"reference": "ServiceRequest/sr0"}], "partOf": [{"reference": "Task/t0"}], "restriction": {"period": {"start": "2026", "end": "2027"}},
-     "executionPeriod": {"start": "2026", "end": "2027"},
-     "statusReason": {**coded("status-reason", "hors-territoire"), "text": "x"},
-     "input": [{"type": coded("input", "deja-suivi"), "valueCodeableConcept": coded("already-followed", "oui")}],
-     "output": [{"type": coded("input", "x"), "valueReference": {"reference": "Procedure/pr1"}}]},
-    {**CONSENT, "policy": [{"uri": "urn:p", "authority": "urn:a"}], "verification": [{"verified": True, "verificationDate": "2026-03-09"}],
-     "provision": {**CONSENT["provision"], "period": {"start": "2026", "end": "2027"}}},
-    {**PATIENT, "communication": [{"language": other("urn:ietf:bcp:47", "ar")}]},
-    *({**party, "identifier": [{"system": "urn:s", "value": "1"}], "telecom": [{"system": "phone", "value": "1"}], "active": True,
-       "healthcareService": [{"reference": "HealthcareService/u1"}], "category": [coded("x", "y")], "type": [coded("service", "y")]} for party in DIRECTORY),
-    {**PROCEDURE, "identifier": [{"system": "urn:s", "value": "1"}], "performedPeriod": {"start": "2026"}},
-    {"resourceType": "Appointment", "id": "a1", "status": "booked", "basedOn": [{"reference": "ServiceRequest/sr1"}], "start": "2026", "end": "2027"},
-    {**MESSAGE, "topic": coded("question", "q"), "inResponseTo": [{"reference": "Communication/m0"}]},
-]  # fmt: skip
 WIDE = needs("acces-droits", "aidant", "perte-autonomie", "denutrition", "isolement")
 LOOKS = [
     *all_facts(), author(), author(tick=True), author("violences", tick=True),
