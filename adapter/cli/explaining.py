@@ -44,8 +44,8 @@ def explained(story: Flows, uow: Uow, *, who: str, what: str, at: str) -> dict[s
     """The decision, what it was made of and what each Consent said. Writes one audit event, nothing else. Raises
     SettingsError (a key or a time that is none), NotFound (no such referral at that time)."""
     principal = _principal(story, who)
-    moment = _moment(at, story.network.zone) if at else uow.at
-    past = cast(Uow, AsOf(uow, moment))
+    then = moment(at, story.network.zone) if at else uow.at
+    past = cast(Uow, AsOf(uow, then))
     kind, id = dossier.split(what)
     if kind not in ("Task", "ServiceRequest"):
         raise SettingsError("expected Task/ID or ServiceRequest/ID", variable="--what", fix="give the house's own id of the referral")
@@ -59,14 +59,14 @@ def explained(story: Flows, uow: Uow, *, who: str, what: str, at: str) -> dict[s
     asked = story.window.asked(past, principal, view, found)
     zone, decision = story.network.zone, Decision(False, "not sent yet, or not to a unit of theirs", "scope")
     if asked is not None:
-        decision = decide(asked.consents, asked.bases, asked.ask, moment, resource=found.request, zone=zone, complete=asked.complete)
+        decision = decide(asked.consents, asked.bases, asked.ask, then, resource=found.request, zone=zone, complete=asked.complete)
     return {
         "permit": decision.permit, "reason": decision.reason, "rule": decision.rule, "why": in_words(decision),
         "versions": decision.versions, "codes": sorted(decision.codes),
-        "who": who, "what": what, "view": view, "at": instant(moment),
+        "who": who, "what": what, "view": view, "at": instant(then),
         "actors": sorted(asked.ask.actors) if asked else [],
         "bases": [asdict(basis) for basis in asked.bases] if asked else [],
-        "consents": _weighed(asked, found, moment, zone) if asked else [],
+        "consents": _weighed(asked, found, then, zone) if asked else [],
     }  # fmt: skip
 
 
@@ -86,7 +86,8 @@ def _principal(story: Flows, who: str) -> Principal:
     return Principal("consent-explain", organisation.key, key if unit else None, role=organisation.kind)
 
 
-def _moment(text: str, zone: str) -> datetime:
+def moment(text: str, zone: str) -> datetime:
+    """The instant that --at says, in this zone when it names none. Raises SettingsError."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

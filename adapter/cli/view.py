@@ -23,7 +23,7 @@ Lang = Annotated[str, typer.Option(help="fr or en.")]
 
 
 @app.command("list")
-def list_(lang: Lang = "fr", json: Json = False) -> None:
+def list_(lang: Lang = "en", json: Json = False) -> None:
     """Each view: its version and recipient, which units of the network file have it and at which stage, how many elements of
     which data classes it shows, what may be written through it."""
     from adapter.cli import viewed
@@ -48,7 +48,7 @@ def check(
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="The view.")], lang: Lang = "fr", json: Json = False) -> None:
+def show(name: Annotated[str, typer.Argument(help="The view.")], lang: Lang = "en", json: Json = False) -> None:
     """One view in words: the row of the matrix, then every element with its data class and when it is shown."""
     from adapter.cli import viewed
 
@@ -88,7 +88,8 @@ def _change(before: str, after: str) -> str:
 def try_(
     id: Annotated[str, typer.Argument(metavar="ID", help="The referral: RC-P4N, Task/ID or ServiceRequest/ID.")],
     as_: Annotated[str, typer.Option("--as", metavar="ORG|UNIT|PERSON", help="Who would look: a key of the network file.")],
-    lang: Lang = "fr",
+    at: Annotated[str, typer.Option(metavar="TIME", help="As it was at that time: 2026-03-06T18:50:00+01:00. Default: now.")] = "",
+    lang: Lang = "en",
     json: Json = False,
 ) -> None:
     """Say what somebody would see of a stored referral now: the card, the decision, and for each thing left out why. The
@@ -100,7 +101,7 @@ def try_(
     settings = house.settings()
     around = _around()
     with house.opened(settings) as opened:
-        trial = opened.write_now(lambda story, uow: tried(story, uow, who=as_, what=id, matrix=around.matrix, lang=lang))
+        trial = opened.write_now(lambda story, uow: tried(story, uow, who=as_, what=id, matrix=around.matrix, lang=lang, at=at))
         told = trial.told(around.matrix, opened.views[trial.view].recipient, lang=lang)
     _say(json, told, viewed.try_lines(told))
 

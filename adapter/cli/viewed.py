@@ -180,10 +180,15 @@ def try_lines(told: Row) -> Iterator[str]:
         yield "card"
         yield from _card(told["card"], "  ")
     yield f"left out: {len(told['left_out'])} of {len(told['shown']) + len(told['left_out'])} elements"
-    for resource, left in groupby(told["left_out"], key=lambda each: each["resource"]):
+    shown = {each["resource"] for each in told["shown"]}
+    for resource, group in groupby(told["left_out"], key=lambda each: each["resource"]):
+        left = list(group)
+        if resource not in shown and len({each["text"] for each in left}) == 1:
+            yield f"  {resource}  all of it ({len(left)}): {left[0]['text']}"
+            continue
         yield f"  {resource}"
         for each in left:
-            yield f"    {each['path']:<44}{each['class']:<5}{each['text']}"
+            yield f"    {each['path']:<43} {each['class']:<4} {each['text']}"
 
 
 def _card(value: Any, indent: str) -> Iterator[str]:

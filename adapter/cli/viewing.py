@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from adapter import dossier
 from adapter.audit import events
 from adapter.cli import naming
+from adapter.cli.explaining import AsOf, moment
 from adapter.consent import in_words
 from adapter.dossier import Dossier
 from adapter.errors import LiaisonError, NotFound, SettingsError
@@ -59,20 +60,21 @@ class Trial:
         }  # fmt: skip
 
 
-def tried(story: Flows, uow: Uow, *, who: str, what: str, matrix: Matrix, lang: str) -> Trial:
+def tried(story: Flows, uow: Uow, *, who: str, what: str, matrix: Matrix, lang: str, at: str = "") -> Trial:
     """The trial of one referral (`what`: Task/ID, ServiceRequest/ID, an id or a spoken reference) by one organisation, unit or
-    person (`who`: a key of the network file). Writes what the officer saw into the audit, nothing else. Raises SettingsError
-    (a key that is none), NotFound (no such referral)."""
+    person (`who`: a key of the network file), now or as it was `at` a time. Writes what the officer saw into the audit, nothing
+    else. Raises SettingsError (a key or a time that is none), NotFound (no such referral)."""
     principal = looks_as(story.network, who)
+    then = cast(Uow, AsOf(uow, moment(at, story.network.zone))) if at else uow
     window, view = story.window, story.network.view_of(principal.organisation) or ""
-    found = _referral(story, uow, principal, view, what)
+    found = _referral(story, then, principal, view, what)
     if view not in window.views:
         raise SettingsError(f"it has no view ({view or 'no category'}): no door shows it anything", variable="--as", fix="name a service or a clinic")
-    look, revealed = _look(story, uow, principal, view, found, lang)
-    trial = _trial(story, uow, principal, found, look, revealed, matrix)
+    look, revealed = _look(story, then, principal, view, found, lang)
+    trial = _trial(story, then, principal, found, look, revealed, matrix)
     shape, facts = window.views[look.view], look.facts
     seen = classes(look.resources, shape, facts) if facts else ()
-    about = [("as", who), ("view", f"{shape.name}|{shape.version}"), ("rule", look.decision.rule), ("classes", ",".join(seen))]
+    about = [("as", who), ("view", f"{shape.name}|{shape.version}"), ("rule", look.decision.rule), ("classes", ",".join(seen)), ("at", at)]
     officer, what, patient = naming.officer(), found.task_version.cited, str(found.request["subject"]["reference"])
     uow.audit(events.access(officer, what, patient=patient, rule="officer:view-try", at=uow.at))
     uow.audit(events.act(officer, "view-tried", what=what, patient=patient, at=uow.at, details=about))
@@ -113,7 +115,10 @@ def _referral(story: Flows, uow: Uow, who: Principal, view: str, what: str) -> D
 
 
 def _held(story: Flows, uow: Uow, who: Principal, view: str, found: Dossier) -> bool:
-    """Whether the door finds it for them, under the id they know it by."""
+    """Whether the door finds it for them, under the id they know it by. (Of a time that is past the index knows nothing: there the
+    decision alone says it.)"""
+    if isinstance(uow, AsOf):
+        return story.window.decision(uow, who, view, found).permit
     holder = who.organisation if view == PRESCRIBER else found.owner
     own = pairwise(story.writer.key, holder, "Task", found.task["id"])
     return any(each.task["id"] == found.task["id"] for each in story.window.dossiers(uow, who, view, own))

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_check_never_falls_over_a_file(tmp_path: Path, content: bytes) -> None:
 
 # ── show, diff ───────────────────────────────────────────────────────────────────────────────────
 def test_show_has_each_element_with_class_cell_and_condition_in_words() -> None:
-    found = json.loads(run("show", "coursier-dac-asso", "--json").stdout)
+    found = json.loads(run("show", "coursier-dac-asso", "--lang", "fr", "--json").stdout)
     birth = next(each for each in found["elements"] if (each["type"], each["path"]) == ("Patient", "birthDate"))
     assert (birth["class"], birth["cell"], birth["rule"]) == ("D2", "c", "D2 open need (consent)")
     assert "perte-autonomie" in birth["when"] and "accord enregistré" in birth["when"]
@@ -249,7 +250,7 @@ def test_shown_and_left_out_are_all_that_is_stored_and_shown_is_what_the_door_gi
 
 def test_what_a_pool_is_not_offered_is_there_once_it_accepts(desk: Desk) -> None:
     what = planted(desk.stage, destinataire="saad-portage", besoins=["denutrition"])
-    before = trial(desk, "saad-portage", what)
+    before = trial(desk, "saad-portage", what, "--lang", "fr")
     assert before["stage"] == "offer" and "person" not in before["card"]
     family = next(each for each in before["left_out"] if each["path"] == "name[0].family")
     assert (family["class"], family["why"]) == ("D1", "stage") and "une fois acceptée" in family["text"]
@@ -310,6 +311,17 @@ def test_trial_is_an_access_by_the_officer_and_nothing_else(desk: Desk) -> None:
     assert json.loads(verified.stdout)["ok"]
 
 
+def test_trial_of_a_time_that_is_past_shows_what_was_seen_then(desk: Desk) -> None:
+    what = planted(desk.stage)
+    before, then = trial(desk, "coursier-rouen", what), desk.stage.clock.now().isoformat()
+    desk.stage.clock.tick(timedelta(days=1))
+    desk.stage.act(COURSIER, "coursier-dac-asso", desk.stage.cards(COURSIER, "coursier-dac-asso")[0], "withdraw", heard_by="coursier-lea")
+    assert trial(desk, "coursier-rouen", what)["card"] is None
+    assert trial(desk, "coursier-rouen", what, "--at", then)["card"] == before["card"]
+    assert "expected a time" in mended(desk.run("view", "try", what, "--as", "coursier-rouen", "--at", "soon"))
+    assert "no such referral" in mended(desk.run("view", "try", what, "--as", "coursier-rouen", "--at", "2020-01-01"))
+
+
 def test_referral_is_named_by_reference_request_task_or_bare_id(desk: Desk) -> None:
     what = planted(desk.stage)
     request = f"ServiceRequest/{stored(desk.stage, 'ServiceRequest')[0]['id']}"
@@ -325,6 +337,7 @@ def test_text_has_card_and_reasons_and_no_hidden_value(desk: Desk) -> None:
     assert result.stdout.startswith("permit  a Consent in force permits it [S1], Consent/") and "family_name: Zyxdurand" in result.stdout
     line = next(line for line in result.stdout.splitlines() if line.strip().startswith("birthDate"))
     assert "D2" in line and "only for the needs" in line and "stage open, ground consent" in result.stdout
+    assert "  Consent/agreed-with-another  all of it (" in result.stdout and len(result.stdout.splitlines()) < 200
 
 
 @pytest.mark.parametrize(("words", "said_"), [
