@@ -51,7 +51,7 @@ class Lists:
         uow.audit(events.act(who, "closing-notices", at=uow.at, request_id=request_id, details=[("count", str(len(notices)))]))
         said = self.window.views[view].closed.get(lang) or self.window.views[view].closed["fr"]
         return [
-            {"reference": each["payload"][0]["contentString"], "sent": each.get("sent", ""), "read": each.get("received", ""), "text": said}
+            {"reference": each["payload"][0]["contentString"], "sent": each["sent"], "read": each.get("received", ""), "text": said}
             for each in notices
         ]
 

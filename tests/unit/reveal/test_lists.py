@@ -92,6 +92,8 @@ def test_closing_notices_are_those_of_the_callers_units_and_say_no_name(scene: S
     assert found[0]["text"].startswith("clos à la demande de la personne")
     at = scene.made.app.clock.now()
     assert [plain(each) for each in left] == [plain(events.act(COURSIER, "closing-notices", at=at, request_id="r-5", details=[("count", str(len(found)))]))]
+    _, unnamed = told(scene, lambda window, uow: Lists(window).notices(uow, COURSIER, COURIER))
+    assert plain(unnamed[0]) == plain(events.act(COURSIER, "closing-notices", at=at, details=[("count", str(len(found)))]))
     english = scene.on(lambda window, uow: Lists(window).notices(uow, COURSIER, COURIER, lang="en"))
     assert english[0]["text"] != found[0]["text"]
     assert scene.on(lambda window, uow: Lists(window).notices(uow, COURSIER, COURIER, lang="de"))[0]["text"] == found[0]["text"]

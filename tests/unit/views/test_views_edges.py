@@ -11,7 +11,8 @@ import yaml
 
 from adapter.errors import SettingsError
 from adapter.names import SDOHCC_CODES, SNOMED
-from adapter.views import Declared, Facts, View, around_of, card, etag, load_file, load_view, pairwise, project
+from adapter.views import Declared, Facts, View, around_of, card, default_folder, etag, load_file, load_view, pairwise, project
+from adapter.views import load as loading
 from adapter.views.card import _address
 from adapter.views.declared import titled
 from adapter.views.document import fault, read
@@ -391,3 +392,23 @@ def test_folder_without_a_label_that_every_view_speaks_is_refused(tmp_path: Path
         (tmp_path / name).write_text((FOLDER / name).read_text("utf-8").replace(f"\n{table}:", f"\nno-{table}:"), "utf-8")
     with pytest.raises(SettingsError, match=f"expected the label {code} of {table}"):
         around_of(tmp_path)
+
+
+# ── folders and all faults at once ───────────────────────────────────────────────────────────────
+def test_folder_is_that_of_the_package_where_it_was_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "files", lambda package: tmp_path / package)
+    assert default_folder() == tmp_path / "mappings" / "views"
+    (tmp_path / "adapter" / "_mappings" / "views").mkdir(parents=True)
+    assert default_folder() == tmp_path / "adapter" / "_mappings" / "views"
+
+
+SAAD = "view: saad\nversion: 1\nrecipient: saad\ntitle: {fr: a, en: b}\nprofile: drop\nsubsetted: true\nids: pairwise\nresources:\n  Patient:\n    id: structure\n"
+
+
+@pytest.mark.parametrize(("text", "lines"), [
+    (SAAD, []), (SAAD + "    nmae: D1\n    name: D2\n    telecom: D1\n", [11, 12]), (SAAD.replace("pairwise", "raw"), [7]), (SAAD + "card: [\n", [12]),
+    (PAPER, []), (PAPER + "counts: []\n", [7]),
+])  # fmt: skip
+def test_faults_of_a_file_are_told_all_at_once_by_line(text: str, lines: list[int]) -> None:
+    found = loading.faults(text, name="x.yaml", around=around_of())
+    assert [each.variable for each in found] == [f"x.yaml:{line}" for line in lines]
