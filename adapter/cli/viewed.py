@@ -140,7 +140,8 @@ def described(view: View | Declared, around: Around, lang: str) -> Row:
     own = {table: {code: texts.get(lang, "") for code, texts in codes.items()} for table, codes in changed.items()}
     return found | {
         "elements": elements, "needs_for": {cls: sorted(needs) for cls, needs in view.needs_for.items()}, "labels": own, "sensitivity": view.sensitivity,
-        "telling": view.telling.get(lang, ""), "card": list(view.card), "search": dict(view.search), "sort": list(view.sort),
+        "telling": view.telling.get(lang, ""), "card": list(view.card), "list": list(view.line or view.card),
+        "search": dict(view.search), "sort": list(view.sort),
     }  # fmt: skip
 
 
@@ -163,6 +164,7 @@ def show_lines(row: Row, lang: str) -> Iterator[str]:
     if row["sensitivity"] is not None:
         yield f"needs   up to sensitivity {row['sensitivity']}"
     yield f"card    {', '.join(row['card'])}"
+    yield f"list    {', '.join(row['list'])}"
     yield f"writes  {', '.join(row['writes']) or '-'}"
     yield f"search  {'; '.join(f'{kind}: ' + ', '.join(names) for kind, names in row['search'].items()) or '-'}"
     yield f"sort    {', '.join(row['sort']) or '-'}"

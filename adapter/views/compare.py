@@ -74,7 +74,7 @@ def _facts(view: View | Declared) -> dict[str, str]:
         "way": "view", "recipient": view.recipient, "ids": view.ids, "profile": "keep" if view.profile else "drop", "subsetted": str(view.subsetted).lower(),
         "sensitivity": "" if view.sensitivity is None else str(view.sensitivity),
     }  # fmt: skip
-    lists = {"writes": view.writes, "sort": view.sort, "card": view.card} | {f"search {kind}": names for kind, names in view.search.items()}
+    lists = {"writes": view.writes, "sort": view.sort, "card": view.card, "list": view.line} | {f"search {kind}": names for kind, names in view.search.items()}
     lists |= {f"needs_for {cls}": sorted(needs) for cls, needs in view.needs_for.items()}
     found |= {f"{key} {each}": YES for key, names in lists.items() for each in names}
     for table, codes in view.labels.items():

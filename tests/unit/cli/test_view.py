@@ -119,6 +119,7 @@ def test_show_has_each_element_with_class_cell_and_condition_in_words() -> None:
     assert [each["class"] for each in found["matrix"]] == [f"D{number}" for number in range(1, 14)]
     text = run("show", "saad", "--lang", "en").stdout
     assert "  D2  n    Birth date and sex: never" in text and "label   need aide-alimentaire: Meals brought home" in text and "writes  accept" in text
+    assert "list    reference, state" in text and "- list initials" in run("diff", "saad", "prescripteur").stdout
     assert "nothing through any door" in run("show", "bailleur", "--lang", "en").stdout
     assert "needs   up to sensitivity 2" in run("show", "secretariat").stdout
 
