@@ -1,8 +1,9 @@
-"""The mutants of a YAML document: each entry dropped, each value flipped. Comments and layout are lost, the content is not."""
+"""The mutants of a YAML document: each entry dropped, each value flipped. Comments and layout are lost, the content is not:
+what is read is JSON, which is YAML too and made a hundred times as fast."""
 
 from __future__ import annotations
 
-import copy
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,36 @@ from tests.mutation.mutants import Mutant, numbered
 
 
 def of_yaml(path: Path, name: str) -> Iterator[Mutant]:
-    document = yaml.safe_load(path.read_text("utf-8"))
-    return numbered(_mutants(document, document, (), name))
+    document = yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return numbered(_mutants(document, document, "document", name))
 
 
-def _mutants(document: Any, node: Any, where: tuple[Any, ...], name: str) -> Iterator[Mutant]:
-    place = ".".join(map(str, where)) or "document"
+def _mutants(document: Any, node: Any, place: str, name: str) -> Iterator[Mutant]:
+    """Each is made in the document itself, written down, and undone."""
     for key, child in list(node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()):
-        here = (*where, key)
-        label = f"{place}[{key}]" if isinstance(node, list) else f"{place}.{key}"
-        yield Mutant(name, label, _said(child), "(dropped)", _without(document, here), "table")
+        label = f"{place}[{key}]" if isinstance(node, list) else f"{place}.{key}".removeprefix("document.")
+        yield Mutant(name, label, _said(child), "(dropped)", _dropped(document, node, key), "table")
         if (flipped := _flipped(child)) is not None:
-            yield Mutant(name, label, _said(child), _said(flipped), _with(document, here, flipped), "table")
-        yield from _mutants(document, child, here, name)
+            node[key] = flipped
+            text = _written(document)
+            node[key] = child
+            yield Mutant(name, label, _said(child), _said(flipped), text, "table")
+        yield from _mutants(document, child, label, name)
+
+
+def _dropped(document: Any, node: Any, key: Any) -> str:
+    if isinstance(node, list):
+        kept = list(node)
+        del node[key]
+        text = _written(document)
+        node[:] = kept
+        return text
+    entries = dict(node)
+    del node[key]
+    text = _written(document)
+    node.clear()
+    node.update(entries)
+    return text
 
 
 def _flipped(value: Any) -> Any:
@@ -39,26 +57,10 @@ def _flipped(value: Any) -> Any:
     return None
 
 
-def _with(document: Any, where: tuple[Any, ...], value: Any) -> str:
-    changed, parent = _copied(document, where)
-    parent[where[-1]] = value
-    return yaml.safe_dump(changed, allow_unicode=True, sort_keys=False)
-
-
-def _without(document: Any, where: tuple[Any, ...]) -> str:
-    changed, parent = _copied(document, where)
-    del parent[where[-1]]
-    return yaml.safe_dump(changed, allow_unicode=True, sort_keys=False)
-
-
-def _copied(document: Any, where: tuple[Any, ...]) -> tuple[Any, Any]:
-    changed = copy.deepcopy(document)
-    parent = changed
-    for key in where[:-1]:
-        parent = parent[key]
-    return changed, parent
+def _written(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False)
 
 
 def _said(value: Any) -> str:
-    text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True).replace("\n...", "").strip()
+    text = value if isinstance(value, str) else _written(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -23,6 +23,8 @@ class Target:
 
 
 UNIT = "tests/unit/consent"
+VIEWS, E2E = "tests/unit/views", "tests/e2e"
+DECIDING = ("card", "cardspec", "declared", "document", "elements", "facts", "glass", "load", "matrix", "project", "r4", "shown", "view")
 TARGETS = {
     "consent": Target(
         files=("adapter/consent/*.py",),
@@ -38,6 +40,33 @@ TARGETS = {
         files=("adapter/web/auth.py",),
         stages=(("tests/unit/web/test_tokens.py",), ("tests/unit/web/test_doors.py",)),
         leave=("router",),
+        seconds=60,
+    ),
+    "reveal": Target(
+        files=("adapter/showing.py", "adapter/lists.py", "adapter/subset.py", "adapter/sight.py", "adapter/followed.py"),
+        stages=(
+            ("tests/unit/reveal",),
+            (f"{E2E}/test_subset.py", f"{E2E}/test_team.py"),
+            (f"{E2E}/test_consent_life.py", f"{E2E}/test_france.py"),
+            (f"{E2E}/test_enforcement.py",),
+        ),
+        seconds=120,
+    ),
+    # What decides and shows; `why`, `compare` and `words` only tell of it, to people.
+    "views": Target(
+        files=tuple(f"adapter/views/{part}.py" for part in DECIDING),
+        stages=(
+            (f"{VIEWS}/test_views_table.py", f"{VIEWS}/test_views_edges.py"),
+            tuple(f"{VIEWS}/test_views_{part}.py" for part in ("pairs", "card", "project", "project_more")),
+            (f"{VIEWS}/test_load.py", f"{VIEWS}/test_views_shown.py"),
+            (f"{VIEWS}/test_why.py",),
+        ),
+        leave=("Stage", "Ground", "Way", "_TREES", "Check"),
+        seconds=60,
+    ),
+    "view-files": Target(
+        files=("mappings/views/*.yaml",),
+        stages=((f"{VIEWS}/test_views_table.py",), (f"{VIEWS}/test_load.py",)),
         seconds=60,
     ),
 }
