@@ -56,7 +56,7 @@ TARGETS = {
     "views": Target(
         files=tuple(f"adapter/views/{part}.py" for part in DECIDING),
         stages=(
-            (f"{VIEWS}/test_views_table.py", f"{VIEWS}/test_views_edges.py"),
+            (f"{VIEWS}/test_views_table.py", f"{VIEWS}/test_views_edges.py", f"{VIEWS}/test_views_files.py"),
             tuple(f"{VIEWS}/test_views_{part}.py" for part in ("pairs", "card", "project", "project_more")),
             (f"{VIEWS}/test_load.py", f"{VIEWS}/test_views_shown.py"),
             (f"{VIEWS}/test_why.py",),
