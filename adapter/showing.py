@@ -61,7 +61,7 @@ class Asked:
     consents: tuple[Resource, ...]
     bases: tuple[Basis, ...]
     ask: Ask
-    complete: bool = True
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,13 @@ def test_letter_carries_what_the_view_of_the_record_shows_and_the_disclosure_is_
     assert [plain(each) for each in left] == [plain(wanted)]
 
 
+def test_search_for_the_patient_at_the_ehr_is_told_as_a_disclosure_of_traits(scene: Scene) -> None:
+    dossier, sent = scene.dossier("open"), letter(scene)
+    may, left = told(scene, lambda window, uow: window.leaving(uow, sent, dossier, seeking=True))
+    details = {detail["type"]: detail["valueString"] for entity in left[0]["entity"] for detail in entity.get("detail", ())}
+    assert may and (details["classes"], details["stage"]) == ("D1,D2", "search")
+
+
 def test_letter_about_nothing_or_without_agreement_does_not_leave(scene: Scene) -> None:
     assert leaves(scene, letter(scene, "Consent"))[:2] == (None, True)
     assert leaves(scene, letter(scene, name="draft"), name="draft") == (None, False, [])

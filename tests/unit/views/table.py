@@ -103,7 +103,7 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(inner, f"{key}.{name}" if key else name)
     elif isinstance(value, list):
         for inner in value:
-            yield from _flat(inner, key)
+            yield from _flat(inner, f"{key}[]")
     else:
         yield key, value
 

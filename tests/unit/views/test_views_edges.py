@@ -294,6 +294,16 @@ def test_card_takes_what_a_selector_means() -> None:
     assert carded(listed, "Practitioner.telecom[phone].value", [doctor]) == "1"
 
 
+@pytest.mark.parametrize(("name", "said"), [
+    ({"given": ["Jeanne", "Marie"], "family": "Durand"}, "J. D."), ({"family": "durand"}, "D."), ({"given": ["", "Marie"], "family": "Durand"}, "D."),
+    ({"given": [3], "family": ""}, None), ({"text": "Jeanne Durand"}, None), ("Jeanne", None),
+])  # fmt: skip
+def test_initials_are_of_the_first_given_name_and_the_family_name_of_an_accepted_file(name: Any, said: str | None) -> None:
+    patient = {"resourceType": "Patient", "name": [name]}
+    assert carded({"Patient": ["name"]}, "Patient.name | initials", [patient], accepted=True) == said
+    assert carded({"Patient": ["name"]}, "Patient.name | initials", [patient]) is None
+
+
 def test_address_on_one_line_has_no_empty_part() -> None:
     assert _address({"line": ["", "12 rue de l'Exemple"], "postalCode": "", "city": "Rouen"}) == "12 rue de l'Exemple, Rouen"
 
