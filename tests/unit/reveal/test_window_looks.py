@@ -73,6 +73,13 @@ def test_look_of_a_social_worker_outside_the_team_is_that_of_a_house_outside(sce
     assert scene.on(lambda window, uow: of_the_team(window, uow, COURIER)).view == COURIER
 
 
+def test_look_of_a_recipient_has_of_the_person_what_the_call_taker_was_told_and_the_practice_what_it_keeps(scene: Scene) -> None:
+    kept = scene.dossier("open").patient or {}
+    moved = kept | {"telecom": [{"system": "phone", "value": "+33261919999"}]}
+    phones = {who: next(each for each in look(scene, "open", who, patient=moved).resources if each["resourceType"] == "Patient")["telecom"][0]["value"] for who in (COURSIER, GP)}
+    assert phones == {COURSIER: "+33639980001", GP: "+33261919999"}
+
+
 def test_look_shows_no_consent_but_those_that_decided(scene: Scene) -> None:
     dossier = scene.dossier("open")
     named = [each["id"] for each in dossier.named]
@@ -152,6 +159,12 @@ def _current(scene: Scene, task: str) -> Any:
 
 
 # ── one tag, whatever the language ───────────────────────────────────────────────────────────────
+def test_tag_of_an_offer_from_a_small_place_is_the_same_in_both_languages(scene: Scene) -> None:
+    offer = scene.dossier("pool", patient=(scene.dossier("pool").patient or {}) | {"address": [{"postalCode": "76190"}]}, told=())
+    french, english = (scene.on(lambda window, uow, lang=lang: window.show(uow, SAAD, "saad", offer, lang=lang, request_id="")) for lang in ("fr", "en"))
+    assert (french.card["area"], english.card["area"]) == ("département 76", "department 76") and french.etag == english.etag
+
+
 def test_tag_is_the_same_in_both_languages_and_the_card_is_not(scene: Scene) -> None:
     french, english = (scene.on(lambda window, uow, lang=lang: window.show(uow, COURSIER, COURIER, _loaded(scene, uow), lang=lang, request_id="")) for lang in ("fr", "en"))
     assert french.etag == english.etag and french.card != english.card and french.id == english.id
@@ -232,6 +245,15 @@ def test_search_for_the_patient_at_the_ehr_is_told_as_a_disclosure_of_traits(sce
     may, left = told(scene, lambda window, uow: window.leaving(uow, sent, dossier, seeking=True))
     details = {detail["type"]: detail["valueString"] for entity in left[0]["entity"] for detail in entity.get("detail", ())}
     assert may and (details["classes"], details["stage"]) == ("D1,D2", "search")
+
+
+def test_end_of_a_referral_is_told_to_the_ehr_that_has_it_whatever_became_of_the_agreement(scene: Scene) -> None:
+    theirs = {"requester": {"reference": "Organization/asso-coursiers"}}
+    over: list[dict[str, Any]] = [{"task": {"status": "cancelled"}, "consents": ()}, {"task": {"status": "completed"} | theirs, "request": theirs, "consents": ()}]
+    for ended in over:  # given up without agreement; asked by a recipient, not by the practice
+        carried, may, _ = leaves(scene, letter(scene), links=frozenset({f"{EHR}/Task"}), **ended)
+        assert carried is not None and may
+        assert leaves(scene, letter(scene), **ended) == (None, False, [])
 
 
 def test_letter_about_nothing_or_without_agreement_does_not_leave(scene: Scene) -> None:
