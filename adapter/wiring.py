@@ -56,7 +56,8 @@ class Wiring:
     settings: Settings
 
     def jobs(
-        self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None], pulled: Callable[[Report], None]
+        self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None],
+        pulled: Callable[[Report], None] = lambda report: None,
     ) -> Jobs:
         """The jobs of this process, not yet started. `link` links the directory of one EHR."""
         every = self.settings.pull_interval

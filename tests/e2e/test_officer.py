@@ -122,7 +122,8 @@ def test_search_finds_by_who_what_and_refusal(desk: Desk) -> None:
     card = desk.stage.cards(COURSIER, VIEW)[0]
     desk.stage.see(CARSAT, VIEW, card.id)
     shown = desk.run("audit", "search", "--what", "disclose", "--by", "asso-coursiers", "--json").stdout.splitlines()
-    assert len(shown) == 1 and json.loads(shown[0])["rule"] == "S1" and json.loads(shown[0])["consents"].startswith("Consent/")
+    assert len(shown) == 2, "the line of the list, then the card"
+    assert all(json.loads(each)["rule"] == "S1" and json.loads(each)["consents"].startswith("Consent/") for each in shown)
     refused = desk.run("audit", "search", "--refused", "--json").stdout.splitlines()
     assert refused and all(json.loads(each)["outcome"].startswith("refused") for each in refused)
     assert desk.run("audit", "search", "--by", "nobody").exit_code == 1

@@ -124,4 +124,4 @@ def test_words_in_a_task_reach_nobody_and_the_house_is_told_of_them_M_23(tmp_pat
         told = Desk(stage, tmp_path).run("view", "try", f"Task/{task['id']}", "--as", "coursier-rouen")
         left = {line.split()[0]: line.split(maxsplit=1)[1] for line in told.output.splitlines() if line.startswith("    ") and " " in line.strip()}
         assert told.exit_code == 0 and "séropositif" not in told.output
-        assert "pas de ligne" in left["description"] and "pas de ligne" in left["note[0].text"]
+        assert "no line" in left["description"] and "no line" in left["note[0].text"]
