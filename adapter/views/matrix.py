@@ -45,10 +45,10 @@ def load_matrix(text: str, *, name: str = "matrix.yaml") -> Matrix:
             raise fault(name, document.lines[key], f"expected version, classes, rows, elements or unsafe_contact, but found {key}")
     given = _section(document, "rows", name)
     rows = {recipient: _row(cells, name, given.lines[recipient]) for recipient, cells in given.items()}
+    kinds = _section(document, "elements", name)
     elements = {
-        kind: {path: _class(kind, path, value, name, paths.lines[path]) for path, value in paths.items()}
-        for kind, paths in _section(document, "elements", name).items()
-        if isinstance(paths, Mapped)
+        kind: {path: _class(kind, path, value, name, kinds[kind].lines[path]) for path, value in _section(kinds, kind, name).items()}
+        for kind in kinds
     }
     unsafe = document.get("unsafe_contact") or []
     words = {cls: dict(texts) for cls, texts in _section(document, "classes", name).items() if isinstance(texts, Mapped)}

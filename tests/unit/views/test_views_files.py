@@ -140,3 +140,11 @@ SAAD = "view: saad\nversion: 1\nrecipient: saad\ntitle: {fr: a, en: b}\nprofile:
 def test_faults_of_a_file_are_told_all_at_once_by_line(text: str, lines: list[int]) -> None:
     found = loading.faults(text, name="x.yaml", around=around_of())
     assert [each.variable for each in found] == [f"x.yaml:{line}" for line in lines]
+
+
+def test_matrix_whose_elements_are_no_mapping_is_refused_by_its_line() -> None:
+    text = (FOLDER / "matrix.yaml").read_text("utf-8").replace("\nelements:\n", "\nelements:\n  Slot: D1\n", 1)
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if each == "  Slot: D1")
+    with pytest.raises(SettingsError) as refusal:
+        load_matrix(text)
+    assert refusal.value.variable == f"matrix.yaml:{line}"

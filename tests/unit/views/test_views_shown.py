@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapter.views import classes
+from adapter.views import brief, classes
 from tests.e2e.stage import COURSIER, SAAD, Stage, staged
 
 FURTHER = {
@@ -57,3 +57,14 @@ def test_class_follows_from_the_line_that_let_the_element_through(element: dict[
         stage.sent()
         look = looked(stage, COURSIER, "coursier-dac-asso")
         assert classes([{"resourceType": "Patient", **element}], stage.app.views["saad"], look.facts) == found
+
+
+def test_line_of_a_list_is_made_of_these_elements_and_no_others() -> None:
+    with staged() as stage:
+        stage.sent()
+        look = looked(stage, COURSIER, "coursier-dac-asso")
+        kept = {each["resourceType"]: each.keys() - {"resourceType", "id", "meta"} for each in brief(look.resources, stage.app.views[look.view])}
+        assert kept == {
+            "Task": {"status", "businessStatus", "priority", "restriction"}, "ServiceRequest": {"code", "reasonCode", "authoredOn"}, "Patient": {"name"},
+        }  # fmt: skip
+        assert all(each["id"] and each["meta"]["tag"] for each in brief(look.resources, stage.app.views[look.view]))
