@@ -167,7 +167,7 @@ class _Loader:
             raise self.faults[0]
         labels = {**self.shared, **_labels(self._section("labels"), self.name)}
         return View(
-            name=self._text("view"), version=self._number("version") or 1, recipient=recipient, title=self._title(),
+            name=self._text("view"), version=self._version(), recipient=recipient, title=self._title(),
             profile=self._choice("profile", ("keep", "drop")) == "keep", subsetted=document.get("subsetted") is True,
             ids="local" if self._choice("ids", ("pairwise", "local")) == "local" else "pairwise", sensitivity=self._number("sensitivity"),
             needs_for={cls: frozenset(map(str, needs)) for cls, needs in self._section("needs_for").items()},
@@ -190,6 +190,11 @@ class _Loader:
 
     def _title(self) -> dict[str, str]:
         return titled(self._section("title"), self.name, self._line("title"))
+
+    def _version(self) -> int:
+        if (found := self._number("version")) is None:
+            raise fault(self.name, 1, "expected version")
+        return found
 
     def _number(self, key: str) -> int | None:
         value = self.document.get(key)

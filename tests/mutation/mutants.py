@@ -100,10 +100,10 @@ def _left_alone(node: ast.AST) -> bool:
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
-    """The parts that may be changed: no annotation, no decorator."""
-    unwanted = [getattr(node, name, None) for name in ("annotation", "returns", "bases", "type_params")]
-    unwanted += [*getattr(node, "decorator_list", ())]
-    skipped = {id(one) for one in unwanted if isinstance(one, ast.AST)}
+    """The parts that may be changed: no annotation, no decorator, no base of a class."""
+    unwanted = [getattr(node, name, None) for name in ("annotation", "returns")]
+    unwanted += [one for name in ("bases", "decorator_list", "type_params") for one in getattr(node, name, ())]
+    skipped = {id(one) for one in unwanted}
     for child in ast.iter_child_nodes(node):
         if id(child) not in skipped:
             yield child

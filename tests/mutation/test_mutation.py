@@ -77,6 +77,10 @@ def test_of_python_has_this_fault(tmp_path: Path, source: str, before: str, afte
         compile(one.text, "m.py", "exec")
 
 
+def test_of_python_leaves_the_bases_and_decorators_of_a_class_alone(tmp_path: Path) -> None:
+    assert {one.before for one in made(tmp_path, "@d(3)\nclass A(dict[str, int]):\n    a: int = 1\n")} == {"1"}
+
+
 def test_of_python_numbers_twins(tmp_path: Path) -> None:
     keys = [one.key for one in made(tmp_path, "def f(a):\n    return (a == 1, a == 1)\n")]
     assert "m.py f: a == 1 => a != 1" in keys
