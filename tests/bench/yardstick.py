@@ -3,7 +3,8 @@
 A typed FastAPI application on the R4B classes of fhir.resources: the body is parsed into the class and so validated, id and
 meta are set, the model is written back. One SQLite file with the same durability as ours (WAL, synchronous=FULL): one
 transaction, one commit, one flush to disk a request, as an ordinary careful handler does. The bearer's digest is looked up,
-and the audit row is written in the same transaction. uvicorn runs as it does for ours.
+and the audit row is written in the same transaction: a BALP event of the same entries as ours, typed like every other resource, and
+sealed by SHA-256 over the one before it, whose digest a head row keeps. uvicorn runs as it does for ours.
 
 Two handlers, for there are two ways to write one: `yardstick` is `def` with the class as its parameter, which FastAPI runs in
 its threads, a connection each (a lock keeps them out of SQLite's busy loop, where p99 is a second); `yardstick-inline` is
@@ -11,7 +12,7 @@ its threads, a connection each (a lock keeps them out of SQLite's busy loop, whe
 everything else meanwhile.
 
 It is spared what ours does besides: search rows, the rules that the classes miss, invariants between resources, the network
-file, the outbox, the audit chain. Its audit event is a plain dict, and a read gives the stored text without making a model.
+file, the outbox, the canonical form and the salts of the chain. A read gives the stored text without making a model.
 
 `python -m tests.bench.yardstick FOLDER` serves on a free port and says where.
 """
@@ -19,7 +20,6 @@ file, the outbox, the audit chain. Its audit event is a plain dict, and a read g
 from __future__ import annotations
 
 import hashlib
-import json
 import socket
 import sqlite3
 import sys
@@ -28,11 +28,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fhir.resources.R4B.auditevent import AuditEvent
 from fhir.resources.R4B.fhirresourcemodel import FHIRResourceModel
 from fhir.resources.R4B.meta import Meta
 from fhir.resources.R4B.servicerequest import ServiceRequest
@@ -45,7 +46,9 @@ JSON = "application/fhir+json"
 _TABLES = """
 CREATE TABLE token (digest TEXT PRIMARY KEY, client TEXT NOT NULL, expires TEXT NOT NULL);
 CREATE TABLE resource (type TEXT, id TEXT, version INTEGER, updated TEXT, content TEXT NOT NULL, PRIMARY KEY (type, id, version));
-CREATE TABLE audit (key INTEGER PRIMARY KEY, at TEXT NOT NULL, event TEXT NOT NULL);
+CREATE TABLE audit (key INTEGER PRIMARY KEY, at TEXT NOT NULL, event TEXT NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE head (digest TEXT NOT NULL);
+INSERT INTO head VALUES ('');
 """
 
 
@@ -91,13 +94,26 @@ def client(connection: sqlite3.Connection, token: str) -> str:
     return str(found[0])
 
 
-def audited(connection: sqlite3.Connection, who: str, action: str, reference: str, at: str) -> None:
-    event: dict[str, Any] = {
+def audited(connection: sqlite3.Connection, who: str, interaction: str, action: str, reference: str, at: str) -> None:
+    """One more link of the chain: its event as FHIR, its digest over the one before."""
+    role = {"coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "110153"}]}
+    event = AuditEvent.model_validate({
         "resourceType": "AuditEvent", "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
-        "action": action, "recorded": at, "outcome": "0", "agent": [{"who": {"identifier": {"value": who}}, "requestor": True}],
-        "source": {"observer": {"display": "yardstick"}}, "entity": [{"what": {"reference": reference}}],
-    }  # fmt: skip
-    connection.execute("INSERT INTO audit (at, event) VALUES (?, ?)", (at, json.dumps(event)))
+        "subtype": [{"system": "http://hl7.org/fhir/restful-interaction", "code": interaction}], "action": action, "recorded": at, "outcome": "0",
+        "agent": [
+            {"type": role, "who": {"identifier": {"value": who}}, "requestor": False, "network": {"address": "127.0.0.1", "type": "2"}},
+            {"type": role, "who": {"display": "yardstick"}, "requestor": False, "network": {"address": "127.0.0.1", "type": "2"}},
+        ],
+        "source": {"observer": {"display": "yardstick"}},
+        "entity": [
+            {"type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "2"}, "what": {"reference": reference}},
+            {"type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "4"}, "what": {"identifier": {"value": str(uuid4())}}},
+        ],
+    }).model_dump_json()  # fmt: skip
+    (before,) = connection.execute("SELECT digest FROM head").fetchone()
+    sealed = digest(before + event)
+    connection.execute("INSERT INTO audit (at, event, digest) VALUES (?, ?, ?)", (at, event, sealed))
+    connection.execute("UPDATE head SET digest = ?", (sealed,))
 
 
 async def bearer(authorization: Annotated[str, Header()] = "") -> str:
@@ -122,7 +138,7 @@ def application(database: Database) -> FastAPI:
         with database.transaction() as connection:
             who = client(connection, token)
             connection.execute("INSERT INTO resource VALUES (?, ?, 1, ?, ?)", (type, id, at, text))
-            audited(connection, who, "C", f"{type}/{id}/_history/1", at)
+            audited(connection, who, "create", "C", f"{type}/{id}/_history/1", at)
         return Response(text, 201, {"Location": f"/fhir/{type}/{id}/_history/1", "ETag": 'W/"1"'}, JSON)
 
     def given(type: str, id: str, token: str) -> Response:
@@ -132,7 +148,7 @@ def application(database: Database) -> FastAPI:
             found = connection.execute(query, (type, id)).fetchone()
             if found is None:
                 raise HTTPException(404, "not found")
-            audited(connection, who, "R", f"{type}/{id}/_history/{found[0]}", now())
+            audited(connection, who, "read", "R", f"{type}/{id}/_history/{found[0]}", now())
         return Response(found[1], 200, {"ETag": f'W/"{found[0]}"'}, JSON)
 
     @app.post("/fhir/ServiceRequest", status_code=201)
