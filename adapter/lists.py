@@ -38,7 +38,7 @@ class Lists:
         look, revealed = self.window.seen(uow, who, view, dossier, lang=lang)
         seen, facts = self.window.views[look.view], look.facts
         if revealed and facts and seen.line:
-            look = replace(look, resources=brief(look.resources, seen))
+            look = replace(look, resources=brief(look.resources, seen, facts))
             line = card(seen, look.resources, facts=facts, lang=lang, fields=seen.line)
             revealed = replace(revealed, card=line, resources=look.resources)
         self.window.told(uow, who, look, request_id=request_id)

@@ -15,11 +15,11 @@ WHOLE = ("resourceType", "id", "meta")
 STRUCTURE = "structure"  # says nothing of a person
 
 
-def brief(resources: Iterable[Resource], view: View) -> tuple[Resource, ...]:
+def brief(resources: Iterable[Resource], view: View, facts: Facts) -> tuple[Resource, ...]:
     """Of these projected resources what the line of a list is made from, and nothing else."""
     used: dict[str, set[str]] = {}
     for entry in _entries(view.line.values()):
-        for source in entry.sources:
+        for source in entry.sources if facts.accepted else (one for one in entry.sources if "initials" not in one.pipes):
             for hop in source.hops:
                 used.setdefault(hop.type, set(WHOLE)).add(hop.steps[0].name)
     listed = ((one, used.get(str(one.get("resourceType")))) for one in resources)

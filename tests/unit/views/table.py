@@ -92,7 +92,8 @@ def _cards(view: View) -> Iterator[str]:
         yield f"card, {name}, {lang}:"
         yield from (f"  {key} = {said}" for key, said in _flat(card(view, shown, facts=look, lang=lang)))
         if view.line and lang == "fr":
-            line = card(view, brief(shown, view), facts=replace(look, accepted=True), lang=lang, fields=view.line)
+            accepted = replace(look, accepted=True)
+            line = card(view, brief(shown, view, accepted), facts=accepted, lang=lang, fields=view.line)
             yield f"line, {name}, {lang}:"
             yield from (f"  {key} = {said}" for key, said in _flat(line))
 
