@@ -58,7 +58,7 @@ def principal(story: Flows, uow: Uow, token: str, *, scope: str = "", request_id
 
 
 @contextmanager
-def refusing(who: Principal, what: str, *, verb: str, view: str = "", request_id: str = "") -> Iterator[None]:
+def refusing(who: Principal, what: str, *, verb: str, view: str = "", request_id: str) -> Iterator[None]:
     """What is refused inside leaves an event: who asked for what, and the kind of refusal. `what`, `verb` and `view` are names of
     ours, never the caller's text."""
     try:

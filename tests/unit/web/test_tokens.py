@@ -142,6 +142,16 @@ def test_token_is_refused_to_a_client_that_the_network_file_no_longer_has(house:
         house.back()
 
 
+@pytest.mark.parametrize(("name", "told"), [("coursiers", True), ("carsat", True), ("nobody", False)])
+def test_token_refused_to_a_client_we_have_leaves_an_event_and_to_a_name_nobody_has_none(house: House, name: str, told: bool) -> None:
+    before = events_of(house)
+    house.ask(data=ASKED | {"client_id": name, "client_secret": "no"}, headers={"X-Request-Id": "request-1"})
+    organisation = {"coursiers": "asso-coursiers", "carsat": "carsat-normandie"}.get(name, "")
+    at = house.stage.clock.now()
+    wanted = events.denied(Principal(name, organisation), "token", reason="invalid-client", verb="token", at=at, request_id="request-1")
+    assert [{**each, "id": ""} for each in events_of(house)[len(before) :]] == [{**json.loads(json.dumps(wanted)), "id": ""}] * told
+
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 SPARE = "".join(f"&x{number}=1" for number in range(17))
 UNREADABLE = {"not ascii": "grant_type=client_credentials&client_id=é".encode(), "more than 20 fields": f"grant_type=client_credentials{SPARE}&a=1&b=1&c=1".encode()}
@@ -237,9 +247,13 @@ def test_refusal_for_want_of_a_scope_is_in_the_audit(house: House) -> None:
     assert len(refusals(house)) == before + 1
 
 
-def refusals(house: House) -> list[Any]:
+def events_of(house: House) -> list[Any]:
     rows = house.stage.app.read_now(lambda _, uow: uow.audit_rows(limit=10_000))
-    return [event for row in rows if (event := json.loads(row.event)).get("subtype") == [{"code": "scope"}] and event["outcomeDesc"] == "forbidden"]
+    return [json.loads(row.event) for row in rows]
+
+
+def refusals(house: House) -> list[Any]:
+    return [event for event in events_of(house) if event.get("subtype") == [{"code": "scope"}] and event["outcomeDesc"] == "forbidden"]
 
 
 class Story:
