@@ -79,6 +79,14 @@ def test_token_answer_says_kind_life_and_scopes_and_is_kept_in_no_cache(house: H
     assert said == {"token_type": "Bearer", "expires_in": 300, "scope": "system/*.rs intake views"}
 
 
+def test_token_that_is_given_leaves_a_line_in_the_log_and_one_that_is_refused_none(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr("adapter.web.auth.log", lambda code, **keys: lines.append((code, keys)))
+    token(house)
+    house.ask(data=ASKED | {"client_id": "coursiers", "client_secret": "no"})
+    assert lines == [("token-issued", {"client": "coursiers"})]
+
+
 @pytest.mark.parametrize("name", ["Basic", "basic", "BASIC "])
 def test_token_is_given_for_a_secret_full_of_marks_in_a_basic_header(house: House, name: str) -> None:
     header = basic("coursiers", MARKS)["Authorization"].replace("Basic", name)
