@@ -11,7 +11,7 @@ UCUM = "http://unitsofmeasure.org"
 def _value_or_nested(extension: Object) -> bool:
     nested = "extension" in extension
     for key in extension:
-        if key[0] == "v" or key[:2] == "_v":
+        if key[:1] == "v" or key[:2] == "_v":
             return not nested
     return nested
 

@@ -63,9 +63,14 @@ def bootstrap() -> None:
     rootfs = WORK / "rootfs"
     cleared(rootfs)
     packages = "--include=python3,python3-venv,ca-certificates"
-    made = subprocess.run(["debootstrap", "--variant=minbase", packages, "bookworm", str(rootfs)], capture_output=True, text=True, check=False, timeout=900)
-    log = rootfs / "debootstrap" / "debootstrap.log"
-    assert made.returncode == 0, log.read_text("utf-8", "replace")[-2000:] if log.is_file() else made.stdout[-2000:]
+    for _ in range(5):  # a mirror may fail in the middle of it
+        made = subprocess.run(["debootstrap", "--variant=minbase", packages, "bookworm", str(rootfs)], capture_output=True, text=True, check=False, timeout=900)
+        if made.returncode == 0:
+            break
+        failed = rootfs / "debootstrap" / "debootstrap.log"
+        log = failed.read_text("utf-8", "replace")[-2000:] if failed.is_file() else made.stdout[-2000:]
+        cleared(rootfs)
+    assert made.returncode == 0, log
     if (Path("/") / CERTIFICATES).is_file():  # whom this machine trusts, its image builds trust
         shutil.copy(Path("/") / CERTIFICATES, rootfs / CERTIFICATES)
     container = done("from", "scratch")

@@ -93,3 +93,9 @@ def test_check_refuses_fields_that_only_r4b_has():
     "failed", "completed"])
 def test_check_takes_the_codes_of_the_value_set_not_those_scraped_from_a_short_text(code):
     assert codes(with_("Task", status=code)) == set()
+
+
+def test_member_without_a_name_is_refused_wherever_it_stands() -> None:
+    """In an extension too, whose rule looks at how its members begin."""
+    for resource in ({"resourceType": "Patient", "": {}}, {"resourceType": "Patient", "extension": [{"url": "urn:x", "": {}}]}):
+        assert any(issue.severity in ("error", "fatal") for issue in fhir.check(resource))
