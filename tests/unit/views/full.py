@@ -17,7 +17,7 @@ FULL = [
     {**CONSENT, "policy": [{"uri": "urn:p", "authority": "urn:a"}], "verification": [{"verified": True, "verificationDate": "2026-03-09"}],
      "provision": {**CONSENT["provision"], "period": {"start": "2026", "end": "2027"}}},
     {**PATIENT, "communication": [{"language": other("urn:ietf:bcp:47", "ar")}]},
-    *({**party, "identifier": [{"system": "urn:s", "value": "1"}], "telecom": [{"system": "phone", "value": "1"}], "active": True,
+    *({**party, "identifier": [{"system": "urn:s", "value": "1"}], "telecom": [{"system": "phone", "value": f"phone of {party['resourceType']}/{party['id']}"}], "active": True,
        "healthcareService": [{"reference": "HealthcareService/u1"}], "category": [coded("x", "y")], "type": [coded("service", "y")]} for party in DIRECTORY),
     {**PROCEDURE, "identifier": [{"system": "urn:s", "value": "1"}], "performedPeriod": {"start": "2026"}},
     {"resourceType": "Appointment", "id": "a1", "status": "booked", "basedOn": [{"reference": "ServiceRequest/sr1"}], "start": "2026", "end": "2027"},

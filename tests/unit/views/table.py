@@ -33,13 +33,13 @@ LOOKS: dict[str, Facts] = {
     "ticked": author("violences", tick=True),
     "sensitive": author("violences"),
 }
-MADE = (("offer", "fr"), ("needs", "fr"), ("needs", "en"), ("author", "fr"))  # the looks of which the card is written down
+MADE = (("offer", "fr"), ("needs", "fr"), ("needs", "en"), ("author", "fr"), ("self", "fr"))  # the looks of which the card is written down
 
 
 def table(name: str) -> list[str]:
     """The lines about one view."""
     view = VIEWS[name]
-    return [*_head(view), "", *_shown(view), "", *_cards(view)]
+    return [*_head(view), "", *_shown(view), "", *_cards(view), *_askers(view)]
 
 
 def _head(view: View) -> Iterator[str]:
@@ -96,6 +96,23 @@ def _cards(view: View) -> Iterator[str]:
             line = card(view, brief(shown, view, accepted), facts=accepted, lang=lang, fields=view.line)
             yield f"line, {name}, {lang}:"
             yield from (f"  {key} = {said}" for key, said in _flat(line))
+
+
+ASKED_BY = {  # the requester, and which of the parties have a phone
+    "PractitionerRole/dr": ("PractitionerRole", "Practitioner", "Organization"), "PractitionerRole/dr ": ("Practitioner", "Organization"),
+    "Practitioner/dr": ("Practitioner", "Organization"), "Organization/clinic": ("Organization",),
+}  # fmt: skip
+
+
+def _askers(view: View) -> Iterator[str]:
+    """Who is named as the prescriber, and by which phone, whoever asked."""
+    for asker, phones in ASKED_BY.items():
+        for name in ("needs", "author"):
+            look, request = LOOKS[name], {**FULL[0], "requester": {"reference": asker.strip()}}
+            parties = ({key: value for key, value in each.items() if key != "telecom" or each["resourceType"] in phones} for each in FULL[1:])
+            shown = [part for resource in (request, *parties) if (part := project(resource, view, facts=look))]
+            if told := card(view, shown, facts=look, lang="fr").get("prescriber"):
+                yield f"prescriber, {name}, asked by {asker.strip()}, phones of {' '.join(phones)}: {told.get('name')}, {told.get('phone')}"
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
