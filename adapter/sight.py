@@ -61,8 +61,9 @@ class Sight:
     def _parties(self, uow: Uow, who: Principal, dossier: Dossier, holder: str) -> frozenset[str]:
         """Under which references messages reach the caller: a practice reads what is addressed to its own requester."""
         own = {f"Organization/{who.organisation}", f"PractitionerRole/{who.person}", f"HealthcareService/{holder}"}
-        if self.writer.author(uow, dossier.request, who) == who.organisation:
-            own.add(str(dossier.request.get("requester", {}).get("reference", "")))
+        asker = dossier.request.get("requester", {}).get("reference")
+        if asker and self.writer.author(uow, dossier.request, who) == who.organisation:
+            own.add(str(asker))
         return frozenset(own)
 
     def asked(self, dossier: Dossier) -> list[str]:

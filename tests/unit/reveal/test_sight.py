@@ -28,9 +28,9 @@ def scene() -> Iterator[Scene]:
 
 def facts(scene: Scene, name: str = "open", decision: Decision = PERMIT, who: Any = COURSIER, lang: str = "fr", **more: Any) -> Facts:
     """What `who` is told of the referral; `more`: elements of it, and `unsafe`, `stage`."""
-    unsafe, stage = more.pop("unsafe", False), more.pop("stage", "open")
+    given = {"stage": more.pop("stage", "open"), "lang": lang} | ({"unsafe": more.pop("unsafe")} if "unsafe" in more else {})
     dossier = scene.dossier(name, **more)
-    return scene.on(lambda window, uow: window.sight.facts(uow, who, dossier, decision, holder="coursier-rouen", stage=stage, lang=lang, unsafe=unsafe))
+    return scene.on(lambda window, uow: window.sight.facts(uow, who, dossier, decision, holder="coursier-rouen", **given))
 
 
 def needs(*codes: str) -> frozenset[str]:
@@ -87,6 +87,12 @@ def test_messages_to_its_requester_reach_the_practice_and_nobody_else(scene: Sce
     secretary = replace(GP, person="secretaire-saint-eloi")
     assert requester in facts(scene, who=secretary).parties
     assert requester not in facts(scene).parties
+
+
+def test_messages_from_nobody_reach_nobody(scene: Scene) -> None:
+    """A message without sender, or with one that is none of ours, has the empty reference."""
+    assert "" not in facts(scene, who=GP, request={"requester": {}}).parties
+    assert "" not in facts(scene, who=GP, request={"requester": {"display": "Dr Exemple"}}).parties
 
 
 # ── may the person be contacted ──────────────────────────────────────────────────────────────────
@@ -210,6 +216,14 @@ def test_telling_is_a_unit_alone_where_its_house_does_not_tell(scene: Scene) -> 
     silent = tuple(replace(each, telling=False) for each in scene.network.organisations)
     found = tellers(scene, replace(scene.network, organisations=silent))
     assert set(found) == {"HealthcareService/cmp-rouen", "Practitioner/as-cmp", "PractitionerRole/as-cmp"}
+
+
+def test_telling_house_without_a_relay_has_no_phone(scene: Scene) -> None:
+    def house(each: Any) -> Any:
+        return replace(each, units=tuple(replace(unit, relay_phone="") for unit in each.units))
+
+    found = tellers(scene, replace(scene.network, organisations=tuple(map(house, scene.network.organisations))))
+    assert found["Organization/centre-hospitalier-exemple"] == found["HealthcareService/cmp-rouen"] == ""
 
 
 def test_telling_is_every_unit_of_a_house_that_tells_by_the_phone_of_the_first_that_has_one(scene: Scene) -> None:
