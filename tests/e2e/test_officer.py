@@ -206,7 +206,8 @@ def test_why_tells_who_saw_what_when_on_which_consent_and_rule_in_both_languages
     desk.stage.cards(COURSIER, VIEW)
     desk.stage.push()
     french = desk.run("person", "why", reference).stdout
-    line = next(each for each in french.splitlines() if "Coursiers sanitaires et sociaux de Rouen" in each)
+    listed, line = [each for each in french.splitlines() if "Coursiers sanitaires et sociaux de Rouen" in each]
+    assert "vos nom" not in listed and "le besoin, sous un libellé neutre" in listed
     for words in ("Le 06/03/2026 à 18:50", "Léa Fictive", "vos nom et coordonnées", "le besoin, sous un libellé neutre", "2 fois ce jour", "votre accompagnement", "accord du 2026-03-06", "version 2", "[S1, coursier-dac-asso|"):
         assert words in line, words
     assert "date de naissance" not in line and "CNIL" in french

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,8 +64,12 @@ def bootstrap() -> None:
     rootfs = WORK / "rootfs"
     cleared(rootfs)
     packages = "--include=python3,python3-venv,ca-certificates"
-    for _ in range(5):  # a mirror may fail in the middle of it
-        made = subprocess.run(["debootstrap", "--variant=minbase", packages, "bookworm", str(rootfs)], capture_output=True, text=True, check=False, timeout=900)
+    asked = ("apt-get", "indextargets", "--format", "$(REPO_URI)", "Codename: bookworm", "Component: main", "Created-By: Packages")
+    own = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+    for attempt, mirror in enumerate([[], *[own[:1], [each.replace("http:", "https:") for each in own[:1]]] * 3]):
+        threading.Event().wait(20 * attempt)  # a mirror may fail in the middle of it, or show an index half changed
+        arguments = ("--variant=minbase", packages, "bookworm", str(rootfs), *mirror)
+        made = subprocess.run(["debootstrap", *arguments], capture_output=True, text=True, check=False, timeout=900)
         if made.returncode == 0:
             break
         failed = rootfs / "debootstrap" / "debootstrap.log"
