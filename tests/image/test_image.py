@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,18 +62,10 @@ def cleared(rootfs: Path) -> None:
 def bootstrap() -> None:
     rootfs = WORK / "rootfs"
     cleared(rootfs)
-    packages = "--include=python3,python3-venv,ca-certificates"
-    asked = ("apt-get", "indextargets", "--format", "$(REPO_URI)", "Codename: bookworm", "Component: main", "Created-By: Packages")
-    own = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
-    for attempt, mirror in enumerate([[], *[own[:1], [each.replace("http:", "https:") for each in own[:1]]] * 3]):
-        threading.Event().wait(20 * attempt)  # a mirror may fail in the middle of it, or show an index half changed
-        arguments = ("--variant=minbase", packages, "bookworm", str(rootfs), *mirror)
-        made = subprocess.run(["debootstrap", *arguments], capture_output=True, text=True, check=False, timeout=900)
-        if made.returncode == 0:
-            break
-        failed = rootfs / "debootstrap" / "debootstrap.log"
-        log = failed.read_text("utf-8", "replace")[-2000:] if failed.is_file() else made.stdout[-2000:]
-        cleared(rootfs)
+    arguments = ("--variant=minbase", "--include=python3,python3-venv,ca-certificates", "bookworm", str(rootfs))
+    made = subprocess.run(["debootstrap", *arguments], capture_output=True, text=True, check=False, timeout=900)
+    failed = rootfs / "debootstrap" / "debootstrap.log"
+    log = failed.read_text("utf-8", "replace")[-2000:] if failed.is_file() else made.stdout[-2000:]
     assert made.returncode == 0, log
     if (Path("/") / CERTIFICATES).is_file():  # whom this machine trusts, its image builds trust
         shutil.copy(Path("/") / CERTIFICATES, rootfs / CERTIFICATES)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).resolve().parents[1]
 CASES = (
     *(f"M_{number:02}" for number in range(1, 26)),  # views.md 2.5
@@ -45,3 +47,9 @@ def test_case_is_missed_when_its_tests_are_gone() -> None:
         left = [name for name in found if not bears(name, case)]
         assert case in without_test(left), case
     assert without_test(["test_x_S1", "test_x_F12_y"]) == [case for case in CASES if case not in ("S1", "F12")]
+
+
+def test_file_is_kept_whole_in_one_process_when_several_run_side_by_side(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist marks a test of a group by its name; without the mark two processes build one image into one folder."""
+    if hasattr(request.config, "workerinput"):
+        assert request.node.nodeid.endswith("@test_names")
