@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 Resource = dict[str, Any]
 T = TypeVar("T")
@@ -76,8 +76,7 @@ class Version:
         return f"{self.type}/{self.id}/_history/{self.number}"
 
 
-@dataclass(frozen=True, slots=True)
-class IndexRow:
+class IndexRow(NamedTuple):
     """One search value. token: system|value (text = None); reference: value = "Type/id"; date: low/high are
     instants as text (UTC, inclusive range of the precision); string: value normalised (NFKD, lower, no marks).
     `identifying`: stored and looked up as keyed HMAC only."""

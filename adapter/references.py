@@ -35,13 +35,13 @@ def _values(resource: Resource) -> set[str]:
     """Every literal reference, contained resources' too."""
     found: set[str] = set()
     open: list[Any] = [resource]
-    while open:
-        node: Any = open.pop()
-        for name, each in node.items() if isinstance(node, dict) else ((None, each) for each in node):
-            if isinstance(each, dict | list):
-                open.append(each)
-            elif name == "reference" and isinstance(each, str):
-                found.add(each)
+    for node in open:  # which grows meanwhile
+        if type(node) is dict:
+            if type(reference := node.get("reference")) is str:
+                found.add(reference)
+            open += [each for each in node.values() if type(each) is not str]
+        elif type(node) is list:
+            open += node
     return found
 
 

@@ -62,6 +62,7 @@ def _alone(settings: Settings, listener: socket.socket) -> None:
         app.close()
         raise
     application = create(app, jobs=settings.jobs)  # its lifespan closes the App
+    house.settled()
     _announcing(_config(application), settings).run(sockets=[listener])
 
 
@@ -87,7 +88,9 @@ def application() -> ASGIApp:
 
     settings = house.settings()
     logs.configure(settings.log_level, clock=SystemClock())
-    return create(build(settings))
+    made = create(build(settings))
+    house.settled()
+    return made
 
 
 @contextmanager

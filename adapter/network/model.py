@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 from adapter.network.hours import Opening
@@ -199,7 +200,7 @@ class ClientEntry:
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Network:
     """Look-ups answer None for a key nobody has; they find inactive entries too, but `client`, `ehr_of` and
     `units_for` answer with active ones only."""
@@ -211,33 +212,50 @@ class Network:
     people: tuple[Person, ...] = ()
     clients: tuple[ClientEntry, ...] = ()
 
+    # By key, the first in the order of the file: each request looks several times.
+    @cached_property
+    def _organisations(self) -> dict[str, Organisation]:
+        return {found.key: found for found in reversed(self.organisations)}
+
+    @cached_property
+    def _units(self) -> dict[str, tuple[Organisation, Unit]]:
+        return {unit.key: (organisation, unit) for organisation, unit in reversed(list(self.units()))}
+
+    @cached_property
+    def _people(self) -> dict[str, Person]:
+        return {found.key: found for found in reversed(self.people)}
+
+    @cached_property
+    def _clients(self) -> dict[str, ClientEntry]:
+        return {found.id: found for found in reversed(self.clients) if found.active}
+
     def organisation(self, key: str) -> Organisation | None:
-        return next((found for found in self.organisations if found.key == key), None)
+        return self._organisations.get(key)
 
     def units(self) -> Iterator[tuple[Organisation, Unit]]:
         """Every unit with its organisation, in the order of the file."""
         return ((organisation, unit) for organisation in self.organisations for unit in organisation.units)
 
     def unit(self, key: str) -> Unit | None:
-        return next((unit for _, unit in self.units() if unit.key == key), None)
+        return self._units[key][1] if key in self._units else None
 
     def unit_organisation(self, key: str) -> Organisation | None:
         """The organisation that a unit belongs to."""
-        return next((organisation for organisation, unit in self.units() if unit.key == key), None)
+        return self._units[key][0] if key in self._units else None
 
     def organisation_of_unit(self, key: str) -> str | None:
         found = self.unit_organisation(key)
         return found.key if found else None
 
     def person(self, key: str) -> Person | None:
-        return next((found for found in self.people if found.key == key), None)
+        return self._people.get(key)
 
     def organisation_of_person(self, key: str) -> str | None:
         found = self.person(key)
         return None if found is None else found.organisation or self.organisation_of_unit(found.unit)
 
     def client(self, id: str) -> ClientEntry | None:
-        return next((found for found in self.clients if found.id == id and found.active), None)
+        return self._clients.get(id)
 
     def view_of(self, organisation: str) -> str | None:
         """The name of the view an organisation gets: its category; `prescripteur` for a clinic."""

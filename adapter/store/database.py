@@ -145,7 +145,8 @@ def _check_path(path: Path) -> None:
 
 def _prepare_sqlite(readonly: bool) -> Any:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -32000", f"query_only = {int(readonly)}"):
+        # temp_store: the pages that a savepoint may have to put back go to memory; else each batch writes a file of them
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -32000", "temp_store = MEMORY", f"query_only = {int(readonly)}"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
 

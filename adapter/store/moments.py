@@ -12,6 +12,7 @@ _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 _DATETIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
+@lru_cache(maxsize=256)  # one unit writes its own time again and again
 def text(at: datetime) -> str:
     """`at` (aware) as stored, e.g. 2026-03-02T17:50:00.000000Z."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from adapter.ports import Version
 from adapter.store.codec import Codec
 from adapter.store.moments import text
 from adapter.store.session import Session
@@ -30,6 +31,7 @@ class Unit:
     blind: Blind
     codec: Codec
     events: list[Happened] = field(default_factory=list)
+    known: dict[tuple[str, str], Version | None] = field(default_factory=dict)  # what `current` gave, until it is written
 
     @property
     def now(self) -> str:

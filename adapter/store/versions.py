@@ -55,8 +55,11 @@ class Versions:
     _unit: Unit
 
     def current(self, type: str, id: str) -> Version | None:
-        row = self._unit.session.row(_CURRENT, type=type, id=id)
-        return read(self._unit, row) if row else None
+        known = self._unit.known
+        if (type, id) not in known:
+            row = self._unit.session.row(_CURRENT, type=type, id=id)
+            known[type, id] = read(self._unit, row) if row else None
+        return known[type, id]
 
     def version(self, type: str, id: str, number: int) -> Version | None:
         row = self._unit.session.row(_NUMBERED, type=type, id=id, number=number)
@@ -83,6 +86,7 @@ class Versions:
         else:
             session.run(_CREATE, **row)
         self._index(saved, gone=before - after, new=after - before)
+        self._unit.known.pop((saved.type, saved.id), None)
         return saved
 
     def _row(self, saved: Version, indexed: set[Term]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from adapter.errors import MappingError, Refused
 from adapter.web import untold
@@ -27,23 +28,30 @@ def routes(routers: Iterable[APIRouter]) -> Iterator[Route]:
 
 
 def _plain(route: APIRoute) -> Route:
-    endpoint, path = route.endpoint, set(route.param_convertors)
-    parameters = inspect.signature(endpoint).parameters
-    if not inspect.iscoroutinefunction(endpoint) or set(parameters) - path - {"request"}:
-        raise TypeError(f"expected async, with text of the path and the request only: {endpoint.__name__}")
-    asks = "request" in parameters
-
-    async def serve(request: Request) -> Response:
-        request.scope["route"] = route  # under this name the metrics count it
-        try:
-            answer: Response = await (endpoint(request=request, **request.path_params) if asks else endpoint(**request.path_params))
-        except (Refused, MappingError) as refusal:
-            await untold.tell(request, route.name, refusal)
-            raise
-        if answer.status_code in (406, 415):  # answered without a word to the story
-            await untold.tell(request, route.name, answer.status_code)
-        return answer
-
-    made = Route(route.path, serve, methods=sorted(route.methods or ()), name=route.name)
+    made = Route(route.path, Door(route), methods=sorted(route.methods or ()), name=route.name)
     made.methods = set(route.methods or ())  # no HEAD of its own accord
     return made
+
+
+class Door:
+    """One route as an ASGI application: what it raises is answered once, around all routes."""
+
+    def __init__(self, route: APIRoute) -> None:
+        self._route, self._endpoint = route, route.endpoint
+        parameters = inspect.signature(self._endpoint).parameters
+        if not inspect.iscoroutinefunction(self._endpoint) or set(parameters) - set(route.param_convertors) - {"request"}:
+            raise TypeError(f"expected async, with text of the path and the request only: {self._endpoint.__name__}")
+        self._asks = "request" in parameters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        scope["route"] = self._route  # under this name the metrics count it
+        asked = {"request": request} if self._asks else {}
+        try:
+            answer: Response = await self._endpoint(**asked, **request.path_params)
+        except (Refused, MappingError) as refusal:
+            await untold.tell(request, self._route.name, refusal)
+            raise
+        if answer.status_code in (406, 415):  # answered without a word to the story
+            await untold.tell(request, self._route.name, answer.status_code)
+        await answer(scope, receive, send)

@@ -91,7 +91,7 @@ def test_search_rows_follow_the_newest_version_when_updated(store: SqlStore) -> 
     owner = IndexRow("owner", "reference", "HealthcareService/as")
     day = IndexRow("modified", "date", low="2026-03-06", high="2026-03-06")
     store.write_now(lambda uow: put(uow, task(), STATUS, owner, day))
-    store.write_now(lambda uow: put(uow, task(), replace(STATUS, value="accepted"), owner, replace(day, high="2026-03-07")))
+    store.write_now(lambda uow: put(uow, task(), STATUS._replace(value="accepted"), owner, day._replace(high="2026-03-07")))
     found = store.read_now(lambda uow: [ids(uow.search(by_status(code))) for code in ("requested", "accepted")])
     assert found == [[], ["t1"]]
 
