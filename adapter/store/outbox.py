@@ -84,6 +84,7 @@ class Outbox:
     _unit: Unit
 
     def post(self, letter: Letter) -> Letter:
+        self._unit.session.letters = True
         row = self._unit.session.row(
             _POST, ehr=letter.ehr, lane=letter.lane, type=letter.type, id=letter.id, number=letter.number, state=letter.state,
             open=int(letter.state in _OPEN_STATES), due=text(letter.due), attempts=letter.attempts, reason=letter.reason,
@@ -105,7 +106,7 @@ class Outbox:
         row = session.row(_SEEN, key=letter.key)
         if row is None or row[0] != letter.fence:
             return False
-        number = row[1]
+        number, session.letters = row[1], True
         if state == "queued":  # back in the queue: what was queued meanwhile for the same resource goes with it
             same = {"ehr": letter.ehr, "lane": letter.lane, "type": letter.type, "id": letter.id, "not_key": letter.key}
             number = max([number, *(absorbed for (absorbed,) in session.rows(_ABSORB, same))])

@@ -94,8 +94,8 @@ class SqlStore:
 
         return guarded
 
-    def on_commit(self, wake: Callable[[], None]) -> None:
-        self._writer.wakes.append(wake)
+    def on_commit(self, wake: Callable[[], None], *, letters: bool = False) -> None:
+        (self._writer.letters if letters else self._writer.wakes).append(wake)
 
     def close(self) -> None:
         """Answers the units that wait, then ends. Closing twice is once."""

@@ -4,6 +4,9 @@ A unit that raises is rolled back alone. Nearly all of those had written nothing
 same units run again, each in a savepoint: to give every unit one takes a twentieth of the time of them all. An error of the
 driver spoils the transaction too: then they run again one by one, each in a transaction of its own. So `fn` may be run more
 than once.
+
+Where many wait for the disk together, they soon come back together: a commit waits a moment for as many as came lately, since
+one for sixteen costs each of them a third less than two for eight. Who comes alone waits for nobody.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from adapter.store.unit import Happened
 from adapter.store.uow import Making
 
 MOST = 64  # units in one commit; PostgreSQL keeps 64 savepoints of a transaction at hand
+MOMENT = 0.001  # seconds to wait for one more of those who are likely to come
 ATTEMPTS = 4  # of one unit alone, when two writers meet
 
 
@@ -32,12 +36,14 @@ class Undone(Exception):
 
 
 class Writer:
-    """The thread (or several, on PostgreSQL) that writes. `wakes` are called after each commit that wrote."""
+    """The thread (or several, on PostgreSQL) that writes. `wakes` are called after each commit that wrote, those of `letters`
+    after each that changed what is in the outbox."""
 
     def __init__(self, database: Database, making: Making, *, threads: int = 1) -> None:
         self._database, self._making = database, making
         self._waiting: SimpleQueue[Ticket | None] = SimpleQueue()
         self.wakes: list[Callable[[], None]] = []
+        self.letters: list[Callable[[], None]] = []
         self._threads = [threading.Thread(target=self._work, name=f"store-writer-{i}", daemon=True) for i in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -53,20 +59,23 @@ class Writer:
             thread.join()
 
     def _work(self) -> None:
-        while (batch := self._batch()) is not None:
+        lately = (0, 0)  # how many came the last two times
+        while (batch := self._batch(max(lately))) is not None:
+            lately = (lately[1], len(batch))
             if batch:
                 self._commit(batch)
                 Ticket.answer(batch)
 
-    def _batch(self) -> list[Ticket] | None:
-        """The units that wait now, at least one unless its caller has gone; None at the end."""
+    def _batch(self, likely: int) -> list[Ticket] | None:
+        """The units that wait now, and those that still come where `likely` as many do; at least one unless its caller has gone;
+        None at the end."""
         first = self._waiting.get()
         if first is None:
             return None
         batch = [first]
         with contextlib.suppress(Empty):
             while len(batch) < MOST:
-                ticket = self._waiting.get_nowait()
+                ticket = self._waiting.get(timeout=MOMENT) if len(batch) < likely else self._waiting.get_nowait()
                 if ticket is None:
                     self._waiting.put(None)
                     break
@@ -74,45 +83,39 @@ class Writer:
         return [ticket for ticket in batch if not ticket.future.cancelled()]
 
     def _commit(self, batch: list[Ticket]) -> None:
-        wrote = False
         waiting = list(batch)
         try:
             try:
-                wrote = self._commonly(batch)
+                self._commonly(batch)
             except self._database.errors:
                 while waiting:
-                    wrote = self._alone(waiting[0]) or wrote
+                    self._alone(waiting[0])
                     waiting.pop(0)
         except BaseException as problem:  # no connection, or the seal failed
             for ticket in waiting:
                 ticket.fail(problem)
-        if wrote:
-            for wake in self.wakes:
-                with contextlib.suppress(Exception):  # the commit stands whatever becomes of the call
-                    wake()
 
-    def _commonly(self, batch: list[Ticket]) -> bool:
+    def _commonly(self, batch: list[Ticket]) -> None:
         """All of them in one transaction, in savepoints where one asks for it."""
         try:
-            return self._together(batch, apart=False)
+            self._together(batch, apart=False)
         except Undone:
-            return self._together(batch, apart=True)
+            self._together(batch, apart=True)
 
-    def _alone(self, ticket: Ticket) -> bool:
+    def _alone(self, ticket: Ticket) -> None:
         """Runs one unit in a transaction of its own; the driver's errors become its answer."""
         for left in reversed(range(ATTEMPTS)):
             try:
-                return self._together([ticket], apart=True)
+                self._together([ticket], apart=True)
+                break
             except self._database.errors as problem:
                 if not left or not (again(problem) or lost(problem)):
                     ticket.fail(self._database.explain(problem))
                     break
-        return False
 
-    def _together(self, batch: list[Ticket], *, apart: bool) -> bool:
-        """Runs the units in one transaction, `apart`: each in a savepoint. True when it wrote. Raises Undone and the driver's
-        errors, with nothing kept, and Unavailable when there is no connection or it was lost while committing (then nobody
-        knows)."""
+    def _together(self, batch: list[Ticket], *, apart: bool) -> None:
+        """Runs the units in one transaction, `apart`: each in a savepoint. Raises Undone and the driver's errors, with nothing
+        kept, and Unavailable when there is no connection or it was lost while committing (then nobody knows)."""
         with self._database.session(writing=True) as (connection, session):
             committing = False
             try:
@@ -129,7 +132,9 @@ class Writer:
                 raise
             if committing and getattr(ended, "statusmessage", "COMMIT") != "COMMIT":
                 raise Unavailable("The database did not commit")
-            return committing
+        for wake in [*(self.wakes if committing else ()), *(self.letters if committing and session.letters else ())]:
+            with contextlib.suppress(Exception):  # the commit stands whatever becomes of the call
+                wake()
 
     def _unit(self, ticket: Ticket, connection: Connection, session: Session, *, apart: bool) -> list[Happened]:
         """One unit; what it raised undoes it alone. Returns its audit events. Raises Undone where only a savepoint could."""

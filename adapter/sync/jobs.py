@@ -44,7 +44,7 @@ class Jobs:
         self._schedule, self._chores, self._beat = schedule, dict(chores or {}), beat.total_seconds()
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        store.on_commit(self._wake.set)
+        store.on_commit(self._wake.set, letters=True)
 
     def start(self) -> None:
         """Starts the loop's thread and the timer. Once."""

@@ -179,6 +179,53 @@ def test_nothing_is_kept_when_the_audit_cannot_be_sealed_U_08(opening: Opening) 
     assert store.read_now(lambda uow: verify(uow.audit_rows()).count) == 2
 
 
+def test_units_of_a_group_run_again_apart_only_when_one_raised_after_it_had_written(store: SqlStore) -> None:
+    ran: list[str] = []
+
+    def unit(name: str, then: Fn) -> Fn:
+        return lambda uow: (ran.append(name), then(uow))[1]
+
+    def refuses(_uow: Uow) -> None:
+        raise ValueError("nothing was written")
+
+    together(store, unit("a", lambda uow: refer(uow, "a")), unit("refuses", refuses), unit("b", lambda uow: refer(uow, "b")))
+    assert ran == ["a", "refuses", "b"]
+    ran.clear()
+    together(store, unit("c", lambda uow: refer(uow, "c")), unit("fails", fails), unit("d", lambda uow: refer(uow, "d")))
+    assert ran == ["c", "fails", "c", "fails", "d"]
+    assert store.read_now(lambda uow: [each.id for each in uow.letters()]) == ["a", "b", "c", "d"]
+
+
+def test_commit_waits_a_moment_for_as_many_as_came_lately_and_for_nobody_when_one_came_alone(store: SqlStore) -> None:
+    wakes: list[int] = []
+    together(store, lambda uow: refer(uow, "a"), lambda uow: refer(uow, "b"))
+    with mock.patch("adapter.store.writer.MOMENT", 20), ThreadPoolExecutor(1) as pool:
+        store.on_commit(lambda: wakes.append(1))
+        first = pool.submit(store.write_now, lambda uow: refer(uow, "c"))
+        store.write_now(lambda uow: refer(uow, "d"))
+        first.result()
+        assert wakes == [1]
+    with mock.patch("adapter.store.writer.MOMENT", 0.001):
+        for id in "efg":
+            store.write_now(lambda uow, id=id: refer(uow, id))
+    with mock.patch("adapter.store.writer.MOMENT", 10**6):
+        store.write_now(lambda uow: refer(uow, "h"))
+    assert wakes == [1] * 5
+
+
+def test_what_a_unit_wrote_or_erased_is_what_it_reads(store: SqlStore) -> None:
+    def unit(uow: Uow) -> list[Any]:
+        seen: list[Any] = [uow.current("Task", "t1")]
+        put(uow, task(served=b"one"), expected=0)
+        seen.append(found.served if (found := uow.current("Task", "t1")) else None)
+        put(uow, task(served=b"two"), expected=1)
+        seen.append(found.served if (found := uow.current("Task", "t1")) else None)
+        uow.erase("Task", "t1")
+        return [*seen, found.served if (found := uow.current("Task", "t1")) else None]
+
+    assert store.write_now(unit) == [None, b"one", b"two", b""]
+
+
 # ── wakes, closing, the event loop ───────────────────────────────────────────────────────────────
 def test_wake_comes_after_commits_that_wrote_and_only_then(store: SqlStore) -> None:
     seen: list[int] = []
@@ -190,6 +237,19 @@ def test_wake_comes_after_commits_that_wrote_and_only_then(store: SqlStore) -> N
     assert seen == []
     store.write_now(lambda uow: uow.keep("x", b"1"))
     store.write_now(lambda uow: uow.audit(event()))
+    assert seen == [1, 1]
+
+
+def test_wake_of_letters_comes_only_where_the_outbox_changed(store: SqlStore) -> None:
+    seen: list[int] = []
+    store.on_commit(lambda: seen.append(1), letters=True)
+    store.write_now(lambda uow: put(uow, task(), expected=0))
+    assert seen == []
+    kept = store.write_now(lambda uow: uow.post(letter()))
+    assert seen == [1]
+    taken = store.write_now(lambda uow: uow.take(holder="h", until=uow.at))
+    assert taken is not None and taken.key == kept.key and seen == [1]
+    store.write_now(lambda uow: uow.settle(taken, state="queued"))
     assert seen == [1, 1]
 
 
