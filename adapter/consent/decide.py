@@ -170,13 +170,13 @@ def unmodified(consent: Resource) -> bool:
     if "implicitRules" in consent:
         return False
     rest: list[Any] = [consent]
-    while rest:
-        node = rest.pop()
+    for node in rest:  # which grows meanwhile: any depth must do
         if isinstance(node, dict):
             if "modifierExtension" in node:
                 return False
-            node = [value for key, value in node.items() if key not in _OF_OTHERS]
-        rest.extend(child for child in node if isinstance(child, (dict, list)))
+            rest += [value for key, value in node.items() if type(value) is not str and key not in _OF_OTHERS]
+        elif isinstance(node, list):
+            rest += node
     checks = listed(consent.get("verification"))
     return "verification" not in consent or any(isinstance(one, dict) and one.get("verified") is True for one in checks)
 

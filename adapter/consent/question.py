@@ -25,7 +25,6 @@ _DATED = (
 _AUTHORS = ("performer", "author", "recorder", "asserter", "requester", "sender", "informationSource", "agent")
 _ASKED_TO_DO = "Request"  # a performer of a ServiceRequest, MedicationRequest… shall do it, and wrote nothing
 _LITERAL = re.compile(r"(?:[a-z][a-z0-9+.-]*://\S+/)?[A-Z][A-Za-z]*/[^\s/?#|]+", re.ASCII)
-_NESTED = (dict, list)
 _BEHIND = ("actor", "who", "individual", "member")  # where a backbone element keeps its reference
 
 
@@ -115,21 +114,19 @@ class Question:
 
     @lazy
     def _named(self) -> tuple[frozenset[str], frozenset[str]]:
-        """(codings, references) of every JSON object of the resource. A stack, not recursion: any depth must do."""
+        """(codings, references) of every JSON object of the resource. A list that grows, not recursion: any depth must do."""
         codings: set[str | None] = set()
         references: set[str | None] = set()
         rest: list[Any] = [self.resource]
-        while rest:
-            node = rest.pop()
+        for node in rest:
             if isinstance(node, dict):
                 if "code" in node:
                     codings.add(coding_of(node))
                 if "reference" in node:
                     references.add(reference_of(node))
-                node = node.values()
-            for child in node:
-                if isinstance(child, _NESTED):
-                    rest.append(child)
+                rest += [value for value in node.values() if type(value) is not str]
+            elif isinstance(node, list):
+                rest += node
         return frozenset(one for one in codings if one is not None), frozenset(one for one in references if one is not None)
 
     @property
