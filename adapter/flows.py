@@ -211,9 +211,12 @@ class Flows:
             raise Forbidden("this unit has not been shown who the person is: what the person says is for the practice to write down")
 
     # ── reveal ───────────────────────────────────────────────────────────────────────────────────
-    def reveal(self, uow: Uow, who: Principal, view: str, id: str, *, lang: str = "fr", request_id: str = "") -> Revealed | None:
-        """View ∩ consent (or other basis) ∩ scope, decided now and audited. None: 404, and the audit says why."""
-        return self.window.find(uow, who, view, id, lang=lang, request_id=request_id)[1]
+    def reveal(
+        self, uow: Uow, who: Principal, view: str, id: str, *, lang: str = "fr", request_id: str = "", demanded: frozenset[str] = frozenset()
+    ) -> Revealed | None:
+        """View ∩ consent (or other basis) ∩ scope, decided now and audited. None: 404, and the audit says why. `demanded`: data
+        classes that the view shows on demand only."""
+        return self.window.find(uow, who, view, id, lang=lang, request_id=request_id, demanded=demanded)[1]
 
     def worklist(self, uow: Uow, who: Principal, view: str, *, lang: str = "fr", request_id: str = "") -> list[Revealed] | None:
         """Every referral of the caller's unit (or of the prescriber) that may be shown now, newest first."""

@@ -13,6 +13,7 @@ from adapter.audit import events
 from adapter.consent import anchored, decide, fresh, members, team, urgencies
 from adapter.consent.life import FRESH_FOR
 from adapter.dossier import Dossier, content, follow, load, split
+from adapter.errors import Malformed
 from adapter.mapping import Terms
 from adapter.names import ACT_REASON
 from adapter.network import PRESCRIBER, Network
@@ -111,15 +112,21 @@ class Window:
         return found
 
     # ── one referral, all referrals ──────────────────────────────────────────────────────────────
-    def find(self, uow: Uow, who: Principal, view: str, id: str, *, lang: str, request_id: str) -> tuple[Dossier | None, Revealed | None]:
-        """The referral behind a view's own id, and what of it may be shown. (None, None) or (dossier, None): 404."""
+    def find(
+        self, uow: Uow, who: Principal, view: str, id: str, *, lang: str, request_id: str, demanded: frozenset[str] = frozenset()
+    ) -> tuple[Dossier | None, Revealed | None]:
+        """The referral behind a view's own id, and what of it may be shown. (None, None) or (dossier, None): 404. Raises
+        Malformed for a data class that the caller's view has nothing of on demand."""
+        if self.holder(who, view) and (wrong := demanded - self.views[view].on_demand):
+            offered = ", ".join(sorted(self.views[view].on_demand)) or "nothing"
+            raise Malformed(f"{len(wrong)} of the classes asked for are not shown on demand in this view; it shows {offered}", expression="demand")
         tasks, hidden = (self._known_as(uow, who, view, index, f"|{id}") for index in (HOLDER, HIDDEN))
         dossier = load(uow, tasks[0].id if tasks else "")  # nothing takes the statements of something (U-05)
         if dossier is None:
             reason = "absent" if not hidden else "draft" if content(hidden[0])["status"] == "draft" else "withdrawn"
             self.refused(uow, who, view, reason, request_id=request_id)
             return None, None
-        return dossier, self.show(uow, who, view, dossier, lang=lang, request_id=request_id)
+        return dossier, self.show(uow, who, view, dossier, lang=lang, request_id=request_id, demanded=demanded)
 
     def refused(self, uow: Uow, who: Principal, view: str, reason: str, *, request_id: str) -> None:
         """Why it is a 404. The view is named where it is one of ours: else it is the caller's own text."""
@@ -140,23 +147,29 @@ class Window:
         clause = Clause(index, "token", tuple(f"{holder}{value}" for holder in holders))
         return uow.search(Query("Task", (clause, *more), count=MOST))
 
-    def show(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, request_id: str) -> Revealed | None:
+    def show(
+        self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, request_id: str, demanded: frozenset[str] = frozenset()
+    ) -> Revealed | None:
         """`reveal` for a person or a service behind a view."""
-        look, revealed = self.seen(uow, who, view, dossier, lang=lang)
+        look, revealed = self.seen(uow, who, view, dossier, lang=lang, demanded=demanded)
         self.told(uow, who, look, request_id=request_id)
         return revealed
 
-    def seen(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str) -> tuple[Look, Revealed | None]:
+    def seen(
+        self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, demanded: frozenset[str] = frozenset()
+    ) -> tuple[Look, Revealed | None]:
         """What `show` shows, and the look behind it. Nothing of it may go out before the audit says who looked."""
-        if (look := self.look(uow, who, view, dossier, lang=lang)).facts is None:
+        if (look := self.look(uow, who, view, dossier, lang=lang, demanded=demanded)).facts is None:
             return look, None
         made = tagged = card(self.views[look.view], look.resources, facts=look.facts, lang=lang)
-        if lang != "fr":  # one tag whatever the language: who read in English may act in French
+        if lang != "fr" or demanded:  # one tag whatever the language and what was asked for: any of them may act on it
             french = self.look(uow, who, view, dossier, lang="fr")
             tagged = card(self.views[french.view], french.resources, facts=french.facts or look.facts, lang="fr")
         return look, Revealed(look.facts.pairwise("Task", dossier.task["id"]), etag(tagged), made, look.resources, look.decision)
 
-    def look(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str) -> Look:
+    def look(
+        self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, demanded: frozenset[str] = frozenset()
+    ) -> Look:
         """Decides and projects. Nothing of it may go out before `told` has put it in the audit."""
         decision = self.decision(uow, who, view, dossier)
         if not decision.permit:
@@ -167,7 +180,7 @@ class Window:
         if view != PRESCRIBER and (said := hearsay.limit(dossier, self.network, systems=self.writer.systems)):
             dossier = replace(dossier, patient=said)
         stage, unsafe = self.stage(view, dossier), self._unsafe(uow, who, view, dossier)
-        facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=stage, lang=lang, unsafe=unsafe)
+        facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=stage, lang=lang, unsafe=unsafe, demanded=demanded)
         projected = [part for each in self.parts(uow, dossier, decision) if (part := project(each, self.views[view], facts=facts))]
         return Look(view, dossier, decision, facts, tuple(projected))
 
@@ -338,11 +351,12 @@ class Window:
     def _disclosed(self, uow: Uow, who: Principal, look: Look, *, recipient: str, request_id: str, seeking: bool = False) -> None:
         """The register's line: to whom, by which view, on which Consent and rule, which data classes were in it."""
         view, dossier, decision = self.views[look.view], look.dossier, look.decision
+        shown = TRAITS if seeking else classes(look.resources, view, look.facts) if look.facts else ()
         uow.audit(
             events.disclosed(
                 who, [dossier.task_version.cited, dossier.request_version.cited], patient=patient_of(dossier.request),
                 recipient=recipient, view=view.name, view_version=str(view.version), consents=decision.versions, rule=decision.rule,
-                classes=TRAITS if seeking else classes(look.resources, view, look.facts) if look.facts else (),
+                classes=shown, demanded=sorted(look.facts.demanded.intersection(shown)) if look.facts else (),
                 stage="search" if seeking else self.stage(look.view, dossier),
                 custodian=dossier.clinic, at=uow.at, request_id=request_id,
             )

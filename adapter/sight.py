@@ -30,10 +30,11 @@ class Sight:
     writer: Writer
 
     def facts(
-        self, uow: Uow, who: Principal, dossier: Dossier, decision: Decision, *, holder: str, stage: Stage, lang: str, unsafe: bool = False
-    ) -> Facts:
+        self, uow: Uow, who: Principal, dossier: Dossier, decision: Decision, *, holder: str, stage: Stage, lang: str, unsafe: bool = False,
+        demanded: frozenset[str] = frozenset(),
+    ) -> Facts:  # fmt: skip
         """`holder`: under whose key ids are made (a unit, or the prescriber's organisation). `unsafe`: another referral says
-        that the person must not be contacted."""
+        that the person must not be contacted. `demanded`: data classes asked for."""
         need = self.writer.systems.code("need")
         today = uow.at.astimezone(ZoneInfo(self.network.zone)).date()
         asked = frozenset(f"{need}|{code}" for code in self.asked(dossier))
@@ -48,6 +49,7 @@ class Sight:
             parties=self._parties(uow, who, dossier, holder),
             labels=self._labels,
             telling=self.telling,
+            demanded=demanded,
             unsafe=unsafe or unsafe_contact(dossier.request),
             accepted=dossier.task["status"] not in ("draft", "requested"),
             on=today.isoformat(),

@@ -77,6 +77,7 @@ class Line:
     purposes: tuple[str, ...] = ()
     stage: str = ""
     times: int = 1
+    demanded: tuple[str, ...] = ()  # those of the classes that were shown because they were asked for
 
     def dumps(self) -> bytes:
         return orjson.dumps(asdict(self))
@@ -84,14 +85,17 @@ class Line:
     @classmethod
     def loads(cls, kept: bytes) -> Line:
         found: dict[str, Any] = orjson.loads(kept)
-        return cls(**found | {name: tuple(found[name]) for name in ("classes", "consents", "agreed", "purposes")})
+        return cls(**found | {name: tuple(found.get(name, ())) for name in ("classes", "consents", "agreed", "purposes", "demanded")})
 
 
 def line(seq: int, one: Told) -> Line | None:
     """The register's line of an event; None for an event that shows nothing to anybody else. What a clinic's own software
     read or found of its own patient stands in the register too."""
     if one.kind == "disclosed":
-        return Line(seq, one.at, one.recipient, one.by, one.view, one.rule, one.classes, one.consents, (), one.purposes, one.details.get("stage", ""))
+        return Line(
+            seq, one.at, one.recipient, one.by, one.view, one.rule, one.classes, one.consents, (), one.purposes,
+            one.details.get("stage", ""), demanded=one.demanded,
+        )  # fmt: skip
     if one.kind == "rest" and one.ok and one.name in ("read", "vread", "search-type") and one.rule == "basis:author":
         return Line(seq, one.at, one.by, one.by, "", one.rule, (), (), (), one.purposes)
     return None
@@ -101,7 +105,7 @@ def gathered(lines: Iterable[Line]) -> list[Line]:
     """Repeats on one day as one line that says how often: same recipient, same look, same ground."""
     found: dict[tuple[Any, ...], Line] = {}
     for each in lines:
-        same = (each.at[:10], each.to, each.by, each.view, each.rule, each.classes, each.consents, each.stage)
+        same = (each.at[:10], each.to, each.by, each.view, each.rule, each.classes, each.consents, each.stage, each.demanded)
         before = found.get(same)
         found[same] = replace(before, times=before.times + each.times) if before else each
     return list(found.values())
@@ -118,7 +122,9 @@ def in_words(one: Line, *, name: Name, lang: str, zone: str) -> str:
     who, ehr = name(one.to), bool(one.to) and "/" not in one.to
     by = f" ({name(one.by)})" if one.by not in ("", one.to) and not ehr else ""
     purpose = ", ".join(PURPOSES.get(each, (each, each))[at] for each in one.purposes)
-    notes = [part for part in (STAGES.get(one.stage, ("", ""))[at], _times(one.times, lang)) if part]
+    demanded = ", ".join(CLASSES[each][at] for each in one.demanded if each in CLASSES)
+    asked = f"{('sur demande expresse', 'because it was asked for')[at]} : {demanded}" if demanded else ""
+    notes = [part for part in (STAGES.get(one.stage, ("", ""))[at], asked, _times(one.times, lang)) if part]
     because = f"{_rule(one)[at]}{_cited(one, lang)} [{one.rule}{', ' + one.view if one.view else ''}]"
     if lang == "fr":
         verb = "a reçu" if ehr else "a vu"

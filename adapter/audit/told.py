@@ -39,6 +39,10 @@ class Told:
         return self.details.get("rule", "")
 
     @property
+    def demanded(self) -> tuple[str, ...]:
+        return tuple(each for each in self.details.get("demanded", "").split(",") if each)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         return tuple(each for each in self.details.get("classes", "").split(",") if each)
 

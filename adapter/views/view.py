@@ -60,6 +60,11 @@ class View:
     sort: tuple[str, ...]
 
     @property
+    def on_demand(self) -> frozenset[str]:
+        """The data classes of which something is shown only when it is asked for (cells "y")."""
+        return frozenset(rule.cls for _, rule in self.rules if "demand" in rule.conditions)
+
+    @property
     def telling(self) -> Mapping[str, str]:
         """What stands for a telling name, by language."""
         return self.labels["telling"]["care-service"]

@@ -43,6 +43,7 @@ HEADERS = {
     "Accept-Language": "fr (by default) or en: the language of labels",
 }  # fmt: skip
 QUERY = {"_count": "results a page", "_sort": "search parameter to sort by; - before it: downwards", "_page": "of a next link, alone", "_format": "json"}
+DEMAND = {"demand": "data classes, with commas between, of which the view shows something on demand only; the register says so"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ DOORS: dict[tuple[str, str], Door] = {
     ("GET", "/views/{view}/notices"): Door((200, JSON, "Notices"), refuses=VIEWED, headers=("Accept-Language",)),
     ("POST", "/views/{view}/notices/{reference}/acknowledge"): Door((204, "", ""), refuses=VIEWED),
     ("GET", "/views/{view}/owed"): Door((200, JSON, "Owed"), refuses=VIEWED),
-    ("GET", "/views/{view}/referrals/{id}"): Door((200, JSON, "Card"), refuses=VIEWED, headers=("Accept-Language",)),
+    ("GET", "/views/{view}/referrals/{id}"): Door(
+        (200, JSON, "Card"), refuses=(400, *VIEWED), headers=("Accept-Language",), query=tuple(DEMAND)
+    ),
     ("POST", "/views/{view}/referrals/{id}/{verb}"): Door(
         (200, JSON, "Card"), (JSON, "Arguments"), (*WRITES, 409, 412, 428), headers=("Accept-Language",), needs=("If-Match",), examples=ACTS,
         also=((204, "withdraw, oppose: there is nothing more to see"),),
@@ -106,7 +109,7 @@ def described(document: Schema) -> Schema:
 def _operation(path: str, door: Door) -> Schema:
     parameters = [_parameter(name, "path", PATH[name]) for name in PATH if f"{{{name}}}" in path]
     parameters += [_parameter(name, "header", text(HEADERS[name]), required=name in door.needs) for name in (*door.needs, *door.headers)]
-    parameters += [_parameter(name, "query", text(QUERY[name]), required=False) for name in door.query]
+    parameters += [_parameter(name, "query", text((QUERY | DEMAND)[name]), required=False) for name in door.query]
     answers = {str(door.gives[0]): _answer("done", *door.gives[1:])} | {str(status): {"description": said} for status, said in door.also}
     refusals = {400: "TokenError", 401: "TokenError"} if door.by == "client" else dict.fromkeys(door.refuses, "OperationOutcome")
     media = JSON if door.by == "client" else FHIR_JSON

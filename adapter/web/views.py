@@ -98,13 +98,16 @@ async def owed(view: str, request: Request) -> Response:
     return answer({"owed": found})
 
 
-@router.get("/{view}/referrals/{id}", summary="One referral, as a card")
+@router.get("/{view}/referrals/{id}", summary="One referral, as a card (demand=D9: with what the view shows on demand only)")
 async def referral(view: str, id: str, request: Request) -> Response:
     app: App = request.app.state.liaison
     token, lang, request_id = bearer(request), _lang(request), request.state.request_id
+    demanded = frozenset(each for said in request.query_params.getlist("demand") for each in said.split(",") if each)
 
     def card(story: Flows, uow: Uow) -> Revealed | None:
-        return story.reveal(uow, principal(story, uow, token, scope=SCOPE, request_id=request_id), view, id, lang=lang, request_id=request_id)
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
+        with refusing(who, "Task", verb="read", request_id=request_id):
+            return story.reveal(uow, who, view, id, lang=lang, request_id=request_id, demanded=demanded)
 
     return _card(await app.write(card))
 

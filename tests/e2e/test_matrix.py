@@ -62,8 +62,9 @@ def ground(category: str, case: Case) -> str:
     return "consent" if case.consent == "present" else ""
 
 
-def expected(category: str, stage: str, case: Case, needed: frozenset[str]) -> frozenset[str]:
-    """The classes that come out. `needed`: the classes that the needs asked for require."""
+def expected(category: str, stage: str, case: Case, needed: frozenset[str], *, demanded: bool = False) -> frozenset[str]:
+    """The classes that come out. `needed`: the classes that the needs asked for require; `demanded`: what is shown on demand was
+    asked for."""
     on = ground(category, case)
     row = ROWS[OUTSIDE if category == "as-msp-equipe" and on != "team" else category]
     if not on:
@@ -79,7 +80,9 @@ def expected(category: str, stage: str, case: Case, needed: frozenset[str]) -> f
                 shown |= {cls} if on == "consent" and cls in needed else set()
             case "s":  # the status, which is the token of D12 here; never the dates
                 shown.add(cls)
-            case "y" | "n" | "P" | "agg" | "hors":  # y: only when asked for, and no door asks yet
+            case "y":  # only when asked for
+                shown |= {cls} if demanded else set()
+            case "n" | "P" | "agg" | "hors":
                 pass
             case _:
                 raise AssertionError(cell)
@@ -123,9 +126,10 @@ def test_cell_is_kept_at_every_door(category: str, consent: str) -> None:
                 told = (category, stage, case)
                 for door in ("card", "search", "read"):
                     assert found[door][0] == wanted, (door, *told, sorted(found[door][0] ^ wanted))
+                assert found["demand"][0] == expected(category, stage, case, needed, demanded=True), told
                 assert found["list"][0] == wanted & LINES, told
                 assert not found["notices"][0] and found["owed"][0] <= wanted & {"D11"}, told  # since when the sheet is owed
-                assert (found["card"][1], found["read"][1] - {200}) == (({200}, set()) if ground(category, case) else ({404}, {404})), told
+                assert (found["card"][1] | found["demand"][1], found["read"][1] - {200}) == (({200}, set()) if ground(category, case) else ({404}, {404})), told
                 assert found["list"][1] == found["notices"][1] == {200}, told
 
 
@@ -163,6 +167,9 @@ def test_prescriber_sees_the_row_of_the_prescriber_whatever_the_consent(consent:
             for task in tasks.values():
                 _, status, _, body = software.ask("GET", f"/views/prescripteur/referrals/{software.own(task)}")
                 assert (status, found_in(body, needs)) == (200, shown), (consent, accepted, team)
+                assert found_in(software.ask("GET", f"/views/prescripteur/referrals/{software.own(task)}?demand=D3&demand=D6,D9")[3], needs) == shown | {
+                    "D3", "D6", "D9"
+                }  # fmt: skip
             assert found_in(software.ask("GET", "/views/prescripteur/referrals")[3], needs) == shown  # his own patients: cards
 
 

@@ -76,7 +76,8 @@ class Observer:
 
     async def _card(self, base: str, card: dict[str, Any]) -> None:
         path = f"{base}/{card['id']}"
-        await self._ask("GET", path)
+        for tail in ("", "?demand=D3,D9"):
+            await self._ask("GET", f"{path}{tail}")
         for verb in ("accept", "absent", "refer"):
             await self._ask("POST", f"{path}/{verb}")
             await self._ask("POST", f"{path}/{verb}", match="old")

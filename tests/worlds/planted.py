@@ -156,8 +156,10 @@ class Software(Observer):
         return pairwise(self.made.app.settings.key(), self.unit, "Task", task["id"])
 
     def doors(self, task: Resource) -> Iterator[tuple[str, int, bytes]]:
-        """(door, status, body) of every door it has: list, card, search and read of each type, notices and sheets owed."""
-        for door, path in (("list", "referrals"), ("card", f"referrals/{self.own(task)}"), ("notices", "notices"), ("owed", "owed")):
+        """(door, status, body) of every door it has: list, card, the card with all that is shown on demand, search and read of each type, notices and sheets owed."""
+        card = f"referrals/{self.own(task)}"
+        demand = f"{card}?demand={','.join(sorted(self.made.app.views[self.view].on_demand))}"
+        for door, path in (("list", "referrals"), ("card", card), ("demand", demand), ("notices", "notices"), ("owed", "owed")):
             _, status, _, body = self.ask("GET", f"/views/{self.view}/{path}")
             yield door, status, body
         for type in TYPES:
