@@ -63,13 +63,15 @@ def searched(
 
 def disclosed(
     who: Principal, what: Iterable[str], *, patient: str, recipient: str, view: str, view_version: str, consents: Iterable[str] = (),
-    rule: str = "", classes: Iterable[str] = (), demanded: Iterable[str] = (), stage: str = "", custodian: str = "", at: datetime, request_id: str = "", address: str = "",
+    rule: str = "", classes: Iterable[str] = (), demanded: Iterable[str] = (), stage: str = "", custodian: str = "", at: datetime,
+    request_id: str = "", address: str = "",
 ) -> Resource:  # fmt: skip
     """Something of a patient left, through a view. `recipient`: "Organization/x" or the name of an EHR; `custodian`: key of
     the clinic whose patient it is; `consents`: the versions that permitted it; `rule`: what decided (S1, basis:author…);
     `classes`: the data classes that were in it (D1 to D13), `demanded`: those of them that were asked for, `stage`: of the recipient (offer, open, closed), or
     search: an EHR is asked which of its patients it is."""
     permitted = list(consents)
+    details = [("rule", rule), ("classes", ",".join(classes)), ("demanded", ",".join(demanded)), ("stage", stage)]
     agents = [
         parts.agent(codes.SOURCE, parts.LIAISON, network=parts.network("")),
         parts.agent(codes.DESTINATION, parts.named(recipient), network=parts.network(address)),
@@ -82,7 +84,7 @@ def disclosed(
     return parts.event(
         codes.EXPORT, codes.DISCLOSE, "R", at=at, agents=agents, purposes=who.purposes,
         entities=[
-            parts.patient(patient, [("rule", rule), ("classes", ",".join(classes)), ("demanded", ",".join(demanded)), ("stage", stage)]), *map(parts.resource, what),
+            parts.patient(patient, details), *map(parts.resource, what),
             parts.view(view, view_version), *map(parts.consent, permitted), parts.request(request_id),
         ],
     )  # fmt: skip
