@@ -38,6 +38,7 @@ from adapter.network import Secret
 from adapter.ports import Decision, EhrClient
 from adapter.showing import Window
 from adapter.store import upgrade
+from adapter.web import plain
 from adapter.web.gate import Gate
 from tests.e2e.desk import Desk
 from tests.e2e.stage import CALL, ROOT, Stage, staged
@@ -228,7 +229,7 @@ def routes_of(application: Any, prefix: str = "") -> Iterator[str]:
             yield from routes_of(route.app, path)
         elif type(route).__name__ == "_IncludedRouter" and type(route).__module__ == "fastapi.routing":
             yield from routes_of(route.original_router, path)
-        elif type(route) in (Route, APIRoute) and inspect.isfunction(route.endpoint) and route.methods:
+        elif type(route) in (Route, APIRoute) and (inspect.isfunction(route.endpoint) or type(route.endpoint) is plain.Door) and route.methods:
             yield from (f"{method} {path}" for method in route.methods - {"HEAD"})
         else:
             yield f"{type(route).__name__} {path}"
