@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from adapter.audit.told import Told, told
 from adapter.errors import Malformed
 from adapter.fhir import query
 from adapter.ports import Change, Principal, Version
-from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD, Stage, staged
+from tests.e2e.stage import CARSAT, COURSIER, GP, PATIENT, SAAD, Stage, staged
 
 READS = frozenset({"system/*.rs"})
 TEAM, OTHER = (replace(who, scopes=READS) for who in (COURSIER, SAAD))
+ANOTHER = {"nom": "Zyxautre", "prenom": "Paulzyx", "naissance": "1951-05-06"}
 TYPES = ("Task", "ServiceRequest", "Patient", "Consent", "Procedure", "Communication", "Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Provenance")
 
 
@@ -123,3 +125,50 @@ def test_disclosure_is_recorded_for_what_was_given_and_for_nothing_else(stage: S
     assert disclosures() == before + 3
     found(stage, TEAM, "Task", status="completed")
     assert disclosures() == before + 3
+
+
+def test_read_and_search_are_events_of_the_view_once_a_patient(stage: Stage) -> None:
+    stage.sent()
+
+    def told_of(name: str) -> list[Told]:
+        rows = stage.app.read_now(lambda _, uow: uow.audit_rows(limit=10_000))
+        return [one for row in rows if (one := told(json.loads(row.event))).kind == "rest" and one.name == name]
+
+    mine = found(stage, TEAM, "Task", status="requested")[0]["id"]
+    stage.app.write_now(lambda story, uow: story.read(uow, TEAM, "Task", mine, request_id="r-9"))
+    person = stage.app.read_now(lambda _, uow: uow.search(query("Patient", [])))[0].reference
+    assert [(one.rule, one.patient) for one in told_of("search-type")] == [("view", person)]
+    assert [(one.rule, one.patient, one.request_id) for one in told_of("read")] == [("view", person, "r-9")]
+
+
+@pytest.mark.parametrize(("scope", "sees"), [("system/Task.r", True), ("system/Task.s", True), ("system/Task.c", False), ("system/Patient.rs", False)])
+def test_scope_of_the_type_to_read_or_to_search_is_needed(stage: Stage, scope: str, sees: bool) -> None:
+    stage.sent()
+    assert bool(found(stage, replace(TEAM, scopes=frozenset({scope})), "Task")) is sees
+
+
+def test_page_says_whether_there_is_more_and_several_ids_are_several_resources(stage: Stage) -> None:
+    stage.sent()
+    stage.sent(id="appel-2", personne=ANOTHER)
+
+    def page(**params: str) -> tuple[list[str], bool]:
+        asked = query("Task", [(name, value) for name, value in params.items()])
+        got, more = stage.app.write_now(lambda story, uow: story.search(uow, TEAM, asked))
+        return [each.id for each in got], more
+
+    both, more = page()
+    assert len(both) == 2 and not more and both == sorted(both)
+    assert page(_count="1") == (both[:1], True)
+    assert page(_count="2") == (both, False)
+    assert page(_id=",".join(both)) == (both, False)
+    assert page(_id=both[1]) == (both[1:], False)
+
+
+def test_person_of_two_referrals_is_given_as_the_fuller_look_has_it_with_a_version_every_client_can_read(stage: Stage) -> None:
+    stage.sent()
+    assert "birthDate" not in found(stage, TEAM, "Patient")[0]
+    stage.sent(id="appel-2", besoins=["acces-droits"])
+    (person,) = found(stage, TEAM, "Patient")
+    assert person["birthDate"] == PATIENT["birthDate"]
+    for type in TYPES:
+        assert all(0 < int(each["meta"]["versionId"]) < 2**48 for each in found(stage, TEAM, type))
