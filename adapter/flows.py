@@ -30,6 +30,7 @@ from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
 from adapter.showing import Revealed, Window
 from adapter.subset import Subset
+from adapter.sync import links
 from adapter.sync.canonical import decode
 from adapter.sync.inbound import GONE
 from adapter.sync.judge import as_theirs
@@ -256,6 +257,7 @@ class Flows:
             proof = self.agreements.evidence(uow, who, content(current), wanted, heard) if row.type == "Consent" else []
             self.receive(uow, who, [*proof, Change("update", row.type, row.id, wanted, origin="portal")], request_id=request_id)
         elif choice == "ours" and current and row.reason != GONE:
+            links.outdate(uow, row.ehr, row.type, row.id, current.number)
             for lane in dossier.lanes(uow, [content(current)]):
                 uow.post(Letter(row.ehr, lane, row.type, row.id, due=uow.at, number=current.number, request_id=request_id))
         uow.settle_conflict(conflict, choice=choice)

@@ -52,6 +52,7 @@ class Wiring:
     push: Push
     pulls: Mapping[str, Pull]
     presences: Mapping[str, Presence]
+    patients: Patients
     retention: Retention
     settings: Settings
 
@@ -257,7 +258,7 @@ def wire(
     searches = own_searches(systems, consents=settings.pull_interval)
     pulls = {name: Pull(store, client, inbound, clock, searches=searches, holder=holder) for name, client in clients.items()}
     presences = {name: Presence(store, client, inbound) for name, client in clients.items()}
-    return Wiring(store, push, pulls, presences, Retention.of(settings, store, clock, holder=holder), settings)
+    return Wiring(store, push, pulls, presences, patients, Retention.of(settings, store, clock, holder=holder), settings)
 
 
 def link_directory(store: Store, client: EhrClient, resources: list[Resource]) -> list[str]:

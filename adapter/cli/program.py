@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli import audit, consent, db, demo, dpo, fake_ehr, init, mappings, network, person, sandbox, serve, sync, team, validate, view, worker
+from adapter.cli import audit, consent, db, demo, dpo, fake_ehr, init, mappings, network, person, sandbox, serve, team, validate, view, waiting, worker
 
 
 def _version(wanted: bool) -> None:
@@ -37,7 +37,7 @@ def program() -> typer.Typer:
         app.command(name)(verb)
     groups = (
         ("audit", audit.app), ("consent", consent.app), ("db", db.app), ("dpo", dpo.app), ("map", mappings.app), ("network", network.app),
-        ("person", person.app), ("sandbox", sandbox.app), ("sync", sync.app), ("team", team.app), ("view", view.app),
+        ("person", person.app), ("sandbox", sandbox.app), ("sync", waiting.app), ("team", team.app), ("view", view.app),
     )  # fmt: skip
     for name, group in groups:
         app.add_typer(group, name=name)

@@ -1,4 +1,4 @@
-"""`liaison sync push | pull | status`: what goes to and comes from the EHRs, by hand."""
+"""`liaison sync push | pull | status`: what goes to and comes from the EHRs, by hand (`waiting` has the verbs of what is stuck)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def push(ehr: Ehr = None, json: Json = False) -> None:
                 opened.link_directory(name)
         sent = opened.wiring.push.drain(1_000_000)
         found = [one for one in status_of(opened) if one["ehr"] in names]
-    _print({"taken": sent, "ehrs": found}, json, [f"{sent} letters taken", *map(_line, found)])
+    shown({"taken": sent, "ehrs": found}, json, [f"{sent} letters taken", *map(_line, found)])
     if any(one[state] for one in found for state in OPEN):
         raise typer.Exit(1)
 
@@ -40,7 +40,7 @@ def pull(ehr: Ehr = None, json: Json = False) -> None:
     """Ask the EHRs for what changed, now. Exit 1 when one could not be asked; the others were."""
     with house.opened(house.settings()) as opened:
         told = [_pulled(opened, name) for name in _ehrs(opened, ehr)]
-    _print(told, json, [f"{one['ehr']}: {_came(one)}" for one in told] or [NOBODY])
+    shown(told, json, [f"{one['ehr']}: {_came(one)}" for one in told] or [NOBODY])
     if any(one["error"] for one in told):
         raise typer.Exit(1)
 
@@ -70,7 +70,7 @@ def status(ehr: Ehr = None, json: Json = False) -> None:
     with house.opened(house.settings()) as opened:
         names = _ehrs(opened, ehr)
         found = [one for one in status_of(opened) if one["ehr"] in names]
-    _print(found, json, [_line(one) for one in found] or [NOBODY])
+    shown(found, json, [_line(one) for one in found] or [NOBODY])
     if any(one["parked"] + one["conflict"] + one["conflicts"] or one["failed"] for one in found):
         raise typer.Exit(1)
 
@@ -106,7 +106,8 @@ def _line(one: dict[str, Any]) -> str:
     return f"{one['ehr']}: {counts}; letters {one['lag']:.0f} s behind{tried}; {read}{away}{waits}"
 
 
-def _print(found: Any, as_json: bool, lines: list[str]) -> None:
+def shown(found: Any, as_json: bool, lines: list[str]) -> None:
+    """Prints it, as JSON or line by line."""
     import orjson
 
     typer.echo(orjson.dumps(found).decode() if as_json else "\n".join(lines))

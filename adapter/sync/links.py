@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapter.names import Systems
 from adapter.ports import ConflictRow, Link, Remote, Resource, Uow
@@ -51,6 +51,12 @@ def save(uow: Uow, known: Known) -> None:
     uow.save_link(link)
     if known.put:
         uow.keep(_name(link.ehr, link.type, link.id), encode(known.put))
+
+
+def outdate(uow: Uow, ehr: str, type: str, id: str, number: int) -> None:
+    """What the EHR holds counts as older than our version `number`: the next letter puts ours over it."""
+    if (link := uow.link(ehr, type, id)) is not None and link.sent >= number:
+        uow.save_link(replace(link, sent=number - 1))
 
 
 def put(uow: Uow, ehr: str, type: str, id: str) -> Resource:

@@ -64,6 +64,13 @@ class Patients:
             return "patient-several" if found else "patient-none"
         return self._store.write_now(lambda uow: self._remember(uow, letter, id, found[0], created=created is not None))
 
+    def choose(self, client: EhrClient, letter: Letter, id: str, remote_id: str) -> str:
+        """A person says which of the EHR's patients it is. "" when linked, else patient-absent (not there) or patient-taken."""
+        remote = client.read("Patient", remote_id)
+        if remote is None:
+            return "patient-absent"
+        return self._store.write_now(lambda uow: self._remember(uow, letter, id, remote, created=False))
+
     def _create(self, client: EhrClient, letter: Letter) -> Remote | None:
         projected = self._store.read_now(lambda uow: self._outgoing(uow, letter))
         own = links.own_identifier(projected, self._systems) if projected else None

@@ -1,0 +1,82 @@
+"""What waits for a person between us and an EHR, and what a person may do about it (workflow.md 7). Nothing in it tells of anybody:
+letters and conflicts are known by number, referrals by their spoken reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adapter.audit import events
+from adapter.clock import instant
+from adapter.dossier import content, follow, of_request, split
+from adapter.errors import NotFound
+from adapter.ports import Letter, Principal, Uow, Version
+from adapter.referral.spoken import of_task
+from adapter.sync.push import requeue
+from adapter.writing import patient_of
+
+MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """`kind`: letter | conflict. `reference`: of the referral, as it is spoken ("" for none); `since`: FHIR instant."""
+
+    kind: str
+    number: int
+    ehr: str
+    reference: str
+    type: str
+    reason: str
+    attempts: int
+    since: str
+
+
+def waiting(uow: Uow) -> list[Waiting]:
+    """Every parked letter and every open conflict, oldest first; of a lane only the letter that holds up the others."""
+    letters: dict[tuple[str, str], Letter] = {}
+    for each in uow.letters(states=("parked",), limit=MOST):
+        letters.setdefault((each.ehr, each.lane), each)
+    found = [
+        Waiting("letter", each.key, each.ehr, _reference(uow, each.lane), each.type, each.reason, each.attempts, instant(each.due))
+        for each in letters.values()
+    ]
+    for row in uow.conflicts():
+        lane = row.id if row.type == "ServiceRequest" else _request_of(follow(uow, f"{row.type}/{row.id}"))
+        found.append(Waiting("conflict", row.key, row.ehr, _reference(uow, lane), row.type, row.reason, 0, instant(row.at)))
+    return sorted(found, key=lambda each: each.since)
+
+
+def retry(uow: Uow, who: Principal, number: int) -> Letter:
+    """The parked letter of that number goes back into its lane. Raises NotFound."""
+    letter = parked(uow, number)
+    requeue(uow, letter, at=uow.at)
+    found = follow(uow, f"{letter.type}/{letter.id}")
+    what, patient = (found.cited, patient_of(content(found))) if found else (f"{letter.type}/{letter.id}", "")
+    uow.audit(events.act(who, "repeat", what=what, patient=patient, at=uow.at, details=[("reason", letter.reason)]))
+    return letter
+
+
+def parked(uow: Uow, number: int) -> Letter:
+    """Raises NotFound."""
+    found = next((each for each in uow.letters(states=("parked",), limit=MOST) if each.key == number), None)
+    if found is None:
+        raise NotFound("no letter of that number waits for a person; `liaison sync list` has them")
+    return found
+
+
+def patient_behind(uow: Uow, letter: Letter) -> str:
+    """The id of the Patient whose referral the letter is about. Raises NotFound."""
+    referral = of_request(uow, letter.lane)
+    id = split(patient_of(referral.request))[1] if referral else ""
+    if not id:
+        raise NotFound("the referral of this letter is not here any more")
+    return id
+
+
+def _reference(uow: Uow, lane: str) -> str:
+    referral = of_request(uow, lane) if lane else None
+    return of_task(referral.task) if referral else ""
+
+
+def _request_of(version: Version | None) -> str:
+    return split(content(version).get("focus", {}).get("reference", ""))[1] if version else ""
