@@ -1,4 +1,5 @@
-"""What a resource written from outside may point to: what is here and the writer's own, nothing of another clinic.
+"""What a resource written from outside may point to: what is here and the writer's own, nothing of another clinic. And which
+numbers it may not bring.
 
 Absent and forbidden read the same (rule of the house), so that no reference can be used to ask what there is.
 """
@@ -8,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from adapter.dossier import follow, pointing, split
 from adapter.errors import Invalid, Issue
+from adapter.names import NIR_SYSTEMS
 from adapter.network import Network
 from adapter.ports import Resource, Uow
 
 OURS = {"ServiceRequest": ("subject", "supportingInfo"), "Task": ("for", "focus", "owner"), "Consent": ("patient",)}
 # By these a referral hangs together: they point neither outside nor into the resource itself.
 _HERE = "expected a reference to something that is here: create it first, or name it by an identifier"
+_NUMBER = "expected no number of the social security: the network file names no basis (nir_authorised) for this organisation; leave it out"
 _UNIT = "expected a unit of the directory that takes part: HealthcareService/key, as the network file has it"
 
 
@@ -27,6 +32,17 @@ def check_references(uow: Uow, network: Network, organisation: str, resource: Re
     missing |= {each["reference"] for name in OURS.get(type, ()) for each in listed(resource.get(name)) if not split(each.get("reference", "x/x"))[0]}
     issues = [Issue("not-found", _HERE, path) for path, value in _places(resource, type) if value in missing] if missing else []
     issues += _shape(uow, network, resource)
+    if issues:
+        raise Invalid(issues[0].text, issues=issues)
+
+
+def check_numbers(network: Network, organisation: str, resource: Resource) -> None:
+    """Raises Invalid with the place of each number of the social security, where `organisation` has no basis in the network file
+    to handle it (workflow.md 8)."""
+    found = network.organisation(organisation)
+    if (found and found.nir_authorised) or b'"urn:oid:1.2.250.1.213.1.4.' not in orjson.dumps(resource):
+        return
+    issues = [Issue("business-rule", _NUMBER, path) for path, value in _places(resource, resource["resourceType"], "system") if value in NIR_SYSTEMS]
     if issues:
         raise Invalid(issues[0].text, issues=issues)
 
@@ -45,17 +61,17 @@ def _values(resource: Resource) -> set[str]:
     return found
 
 
-def _places(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    """(path, value) of each of them."""
+def _places(node: Any, path: str, member: str = "reference") -> Iterator[tuple[str, str]]:
+    """(path, value) of each object that has this member as text."""
     if isinstance(node, list):
         for number, each in enumerate(node):
-            yield from _places(each, f"{path}[{number}]")
+            yield from _places(each, f"{path}[{number}]", member)
     elif isinstance(node, dict):
         for name, each in node.items():
-            if name == "reference" and isinstance(each, str):
+            if name == member and isinstance(each, str):
                 yield path, each
             else:
-                yield from _places(each, f"{path}.{name}")
+                yield from _places(each, f"{path}.{name}", member)
 
 
 def listed(value: Any) -> list[Any]:

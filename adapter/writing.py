@@ -14,7 +14,7 @@ from adapter.errors import Forbidden, Invalid, NotFound, Stale
 from adapter.names import Systems
 from adapter.network import Network
 from adapter.ports import Change, Clause, IndexRow, Letter, Principal, Resource, Uow, Version
-from adapter.references import check_references, listed
+from adapter.references import check_numbers, check_references, listed
 from adapter.referral import codes, states, verbs
 from adapter.referral.states import TERMINAL
 from adapter.views import pairwise
@@ -58,6 +58,7 @@ class Writer:
         self._may(who, change, old, author)
         if change.origin == "fhir":
             check_references(uow, self.network, who.organisation, resource)
+            check_numbers(self.network, who.organisation, resource)
         if change.type == "Task":
             actors = self.actors(who, old or resource, author) | _on_behalf(change)
             resource = self._settled(uow, actors, old, resource)

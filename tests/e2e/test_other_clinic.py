@@ -130,3 +130,17 @@ def test_a_request_has_one_task(door: Door) -> None:
     assert made(door, "autre", whole).status_code == 201
     again = made(door, "autre", whole)
     assert again.status_code == 422 and again.json()["issue"][0]["code"] == "duplicate"
+
+
+@pytest.mark.parametrize("last", ["8", "9", "10", "11"])
+def test_number_of_the_social_security_is_refused_with_its_place_unless_the_clinic_may_handle_it(door: Door, stage: Stage, last: str) -> None:
+    numbered = PATIENT | {"identifier": [*PATIENT["identifier"], {"system": f"urn:oid:1.2.250.1.213.1.4.{last}", "value": "250017654000117"}]}
+    refused = made(door, "saint-eloi", numbered)
+    assert refused.status_code == 422 and "250017" not in refused.text
+    assert refused.json()["issue"][0]["expression"] == ["Patient.identifier[1]"]
+    hidden = json.dumps(numbered).replace("urn:oid:1.2", "urn:oid:\\u0031.2")
+    assert door("POST", "/fhir/Patient", content=hidden, headers=door.token("saint-eloi")).status_code == 422
+    network = stage.app.network
+    may = tuple(replace(each, nir_authorised="décret fictif") if each.key == "msp-saint-eloi" else each for each in network.organisations)
+    stage.app.apply_network(replace(network, organisations=may))
+    assert made(door, "saint-eloi", numbered).status_code == 201
