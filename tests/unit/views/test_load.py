@@ -368,3 +368,13 @@ def test_leaves_of_a_choice_element() -> None:
     assert [leaf.types[-1] for leaf in leaves("Communication", "payload.contentString")] == ["string"]
     with pytest.raises(ValueError, match="R4 has no"):
         leaves("Communication", "payload.contentQuantity")
+
+
+def test_text_of_a_code_deep_in_an_element_is_only_ever_its_label() -> None:
+    refused("  Task:\n    id: structure\n    output.valueCodeableConcept.text: D12 open\n", 3, "only ever its label")
+
+
+def test_classes_shown_on_demand_are_those_whose_lines_say_so() -> None:
+    assert {name: set(view.on_demand) for name, view in VIEWS.items() if view.on_demand} == {
+        "patient": {"D9"}, "prescripteur": {"D3", "D6", "D9"}, "as-msp-equipe": {"D3", "D9"}, "idel-ssiad": {"D3", "D9"},
+    }  # fmt: skip

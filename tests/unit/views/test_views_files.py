@@ -122,6 +122,16 @@ def test_folder_without_a_label_that_every_view_speaks_is_refused(tmp_path: Path
         around_of(tmp_path)
 
 
+@pytest.mark.parametrize("texts", ["{fr: Oui, en: 3}", "{fr: 3, en: Yes}", "{en: Yes}", "[Oui]"])
+def test_label_that_is_no_text_in_a_language_is_refused(tmp_path: Path, texts: str) -> None:
+    for name in ("matrix.yaml", "labels.yaml"):
+        (tmp_path / name).write_text((FOLDER / name).read_text("utf-8"), "utf-8")
+    labels = tmp_path / "labels.yaml"
+    labels.write_text(f"{labels.read_text('utf-8')}\ntrial:\n  code: {texts}\n", "utf-8")
+    with pytest.raises(SettingsError, match="expected labels of trial by language"):
+        around_of(tmp_path)
+
+
 # ── folders and all faults at once ───────────────────────────────────────────────────────────────
 def test_folder_is_that_of_the_package_where_it_was_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "files", lambda package: tmp_path / package)

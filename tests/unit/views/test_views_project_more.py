@@ -102,6 +102,11 @@ def test_telling_owner_is_a_care_service_with_a_relay_phone() -> None:
     assert "Asso" not in json.dumps(shown)
 
 
+def test_telling_organisation_is_a_care_service_too() -> None:
+    shown = [each for each in see("prescripteur", author(telling=TELLING)) if each["resourceType"] == "Organization"]
+    assert "un service de soins" in [each["name"] for each in shown] and "Asso" not in [each["name"] for each in shown]
+
+
 def test_telling_prescriber_is_a_care_service() -> None:
     shown = see("coursier-dac-asso", facts(telling=TELLING, lang="en"))
     assert of("Practitioner", shown)["name"] == [{"text": "a care service"}]
