@@ -162,6 +162,18 @@ def test_page_says_whether_there_is_more_and_several_ids_are_several_resources(s
     assert page(_count="2") == (both, False)
     assert page(_id=",".join(both)) == (both, False)
     assert page(_id=both[1]) == (both[1:], False)
+    following = replace(query("Task", []), after=("", both[0]))
+    assert [each.id for each in stage.app.write_now(lambda story, uow: story.search(uow, TEAM, following)[0])] == both[1:]
+    blind = replace(TEAM, scopes=frozenset())
+    assert stage.app.write_now(lambda story, uow: story.search(uow, blind, query("Task", []))) == ([], False)
+
+
+def test_read_of_what_is_absent_or_anothers_is_an_event_of_refusal(stage: Stage) -> None:
+    stage.sent()
+    assert stage.app.write_now(lambda story, uow: story.read(uow, TEAM, "Task", "absent", request_id="r-7")) is None
+    rows = stage.app.read_now(lambda _, uow: uow.audit_rows(limit=10_000))
+    last = told(json.loads(rows[-1].event))
+    assert (last.ok, last.reason, last.request_id, last.patient) == (False, "absent-or-not-theirs", "r-7", "")
 
 
 def test_person_of_two_referrals_is_given_as_the_fuller_look_has_it_with_a_version_every_client_can_read(stage: Stage) -> None:
