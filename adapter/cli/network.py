@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from adapter.cli import house
+
+if TYPE_CHECKING:
+    from adapter.network import Network, Words
+    from adapter.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The network file: who takes part.")
 
@@ -22,16 +27,45 @@ def apply(file: Annotated[Path | None, typer.Argument(help="By default LIAISON_N
     from adapter.network import load
 
     settings = house.settings()
-    wanted = load(file or settings.network_file)  # refused as a whole before the database is touched
+    wanted = load(file or settings.network_file, words=_words(settings))  # refused as a whole before the database is touched
     with house.opened(settings) as opened:
         house.needs_views(wanted, opened.views)
+        before = opened.network
         changed = opened.apply_network(wanted)
+        besides = _besides(before, opened.network)
     for version in changed:
         typer.echo(f"{'new    ' if version.number == 1 else 'changed'}  {version.reference}")
-    typer.echo(f"{len(changed)} changed" if changed else "the directory is as it was")
+    if changed:
+        typer.echo(f"{len(changed)} changed")
+    else:
+        typer.echo(f"the directory is as it was; changed: {', '.join(besides)}" if besides else "nothing changed")
     for client in wanted.clients:
         if client.secret.file and not os.access(client.secret.file, os.R_OK):
             typer.echo(f"warning: client {client.id} gets no token before {client.secret.file} can be read", err=True)
+
+
+def _words(settings: Settings) -> Words:
+    """What the values of the file may say. Raises MappingError (a code table)."""
+    from adapter.consent.codes import PURPOSES_ABOVE
+    from adapter.mapping import Terms
+    from adapter.network import Words
+    from adapter.settings import mappings_folder
+    from adapter.web.fhir import TYPES
+
+    tables = Terms.load(mappings_folder(settings) / "terms").tables
+    services, needs = ([each.code for each in tables[name].terms.values() if not each.abstract] if name in tables else [] for name in ("service", "need"))
+    return Words(TYPES, [code.rpartition("|")[2] for code, above in PURPOSES_ABOVE.items() if above], services, needs)
+
+
+def _besides(before: Network, now: Network) -> list[str]:
+    """What differs that the directory does not show."""
+
+    def rest(network: Network) -> Network:
+        return replace(network, clients=(), organisations=tuple(replace(each, ehr=None) for each in network.organisations))
+
+    ehrs = [[each.ehr for each in network.organisations] for network in (before, now)]
+    differs = {"clients": before.clients != now.clients, "EHRs": ehrs[0] != ehrs[1], "settings": rest(before) != rest(now)}
+    return [name for name, different in differs.items() if different]
 
 
 @app.command()

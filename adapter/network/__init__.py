@@ -24,9 +24,10 @@ from adapter.network.model import (
 )
 from adapter.network.parse import load, parse
 from adapter.network.resources import resources
+from adapter.network.words import Words
 
 __all__ = [
     "CATEGORIES", "ClientEntry", "Closure", "DAYS", "EhrAuth", "EhrEntry", "Identifier", "Limits", "Network", "Opening", "Organisation",
-    "PRESCRIBER", "Person", "ROLES", "Secret", "Unit", "available_time", "from_json", "hours_from", "load", "merged", "parse", "resources",
-    "to_json",
+    "PRESCRIBER", "Person", "ROLES", "Secret", "Unit", "Words", "available_time", "from_json", "hours_from", "load", "merged", "parse",
+    "resources", "to_json",
 ]

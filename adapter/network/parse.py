@@ -16,13 +16,14 @@ from adapter.errors import SettingsError
 from adapter.network import fields as of
 from adapter.network.model import CATEGORIES, PAPER_ONLY, PRESCRIBER, ROLES, ClientEntry, EhrEntry, Network, Organisation, Person, Unit
 from adapter.network.reading import Field, Reader, Wrong, address, choice, day, flag, key, kind_of, matching, number, root_of, seconds, text
+from adapter.network.words import Words
 
 OFFICERS_PACK = ("controller", "legal_basis", "secrecy_text")
 LEVELS = ("task", "document", "mail", "patient", "none")
 CLIENT_ROLES = ("clinic", "service", "officer", "operator", "device")
 
 
-def load(path: Path) -> Network:
+def load(path: Path, *, words: Words | None = None) -> Network:
     """The network of a file. Raises SettingsError: unreadable, or anything `parse` refuses."""
     try:
         found = path.read_bytes()
@@ -35,16 +36,16 @@ def load(path: Path) -> Network:
     except UnicodeDecodeError as error:
         line = found.count(b"\n", 0, error.start) + 1
         raise SettingsError(f"{path}:{line}: it is not UTF-8 text", fix=f"save {path} as UTF-8; line {line} is the first that is not") from None
-    return parse(written, file=str(path))
+    return parse(written, file=str(path), words=words)
 
 
-def parse(written: str, *, file: str = "network.yaml") -> Network:
+def parse(written: str, *, file: str = "network.yaml", words: Words | None = None) -> Network:
     """The network of a YAML text. Raises SettingsError naming file, line, path and the nearest known key of
-    everything that is wrong at once."""
+    everything that is wrong at once; values that other rooms know are held against `words`."""
     root = root_of(written, file)
     if root is None:
         raise SettingsError(f"{file}:1: the file is empty", fix="`liaison init` writes one to start from")
-    reading = _Reading(Reader(file))
+    reading = _Reading(Reader(file), words or Words())
     network = reading.network(root)
     reading.reader.refuse()
     return network
@@ -73,8 +74,8 @@ def misplaced(network: Network, client: ClientEntry) -> Iterator[str]:
 class _Reading:
     """One pass over one file: what was read, and where each key was, for the checks across entries."""
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
+    def __init__(self, reader: Reader, words: Words) -> None:
+        self.reader, self.words = reader, words
         self.places: dict[tuple[str, str], yaml.Node] = {}  # (kind, key) -> where it stands
         self.mentions: list[tuple[str, str, str, yaml.Node]] = []  # kind, key, path, where
         self.systems: dict[tuple[str, str, str], str] = {}  # identifier -> path of its owner
@@ -170,10 +171,10 @@ class _Reading:
     def unit(self, node: yaml.Node, path: str) -> Unit | None:
         reader = self.reader
         fields: dict[str, Field] = {
-            "key": key, "name": text, "phone": of.phone, "relay_phone": of.phone, "stage": choice("named", "pool"), "service": of.code,
+            "key": key, "name": text, "phone": of.phone, "relay_phone": of.phone, "stage": choice("named", "pool"), "service": self.words.service(),
             "hours": partial(of.hours, reader), "open_on_holidays": flag, "closures": reader.many(partial(of.closure, reader)),
             "capacity": number(0, 1000), "commune": of.commune, "zone": zone, "territory": reader.many(of.area), "ages": of.ages,
-            "schemes": reader.many(of.code), "needs": reader.many(of.code), "telling": flag, "works_on_ehr": flag,
+            "schemes": reader.many(of.code), "needs": reader.many(self.words.need()), "telling": flag, "works_on_ehr": flag,
         }  # fmt: skip
         found = reader.mapping(node, path, fields, ("key", "name"))
         return Unit(**found) if self.claim("unit", node, path, found) and "name" in found else None
@@ -222,8 +223,8 @@ class _Reading:
         fields: dict[str, Field] = of.SECRET | {
             "id": matching(r"[A-Za-z0-9\-._]{1,64}", "a client id (letters, digits, -, . and _)"), "role": choice(*CLIENT_ROLES),
             "organisation": self.mention("organisation"), "unit": self.mention("unit"), "person": self.mention("person"),
-            "jwks_url": address("https", "http"), "jwks_file": text, "scopes": self.reader.many(text),
-            "purposes": self.reader.many(matching(r"[A-Z]+", "a code of v3-ActReason")),
+            "jwks_url": address("https", "http"), "jwks_file": text, "scopes": self.reader.many(self.words.scope),
+            "purposes": self.reader.many(self.words.purpose()),
         }  # fmt: skip
         found = self.reader.mapping(node, path, fields, ("id", "organisation"))
         ways = [name for name in ("jwks_url", "jwks_file", "secret_file", "secret_variable") if name in found]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
@@ -146,6 +146,18 @@ def choice(*options: str) -> Field:
         return written
 
     return read
+
+
+def among(expected: str, known: Collection[str], otherwise: Field) -> Field:
+    """One of many that another room knows; `otherwise` reads where nobody said which there are."""
+
+    def read(node: yaml.Node, path: str) -> str:
+        written = text(node, path)
+        if written not in known:
+            raise Wrong(f"expected {expected}{nearest(written, known)}")
+        return written
+
+    return read if known else otherwise
 
 
 def key(node: yaml.Node, path: str) -> str:
