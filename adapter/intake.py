@@ -23,6 +23,7 @@ from adapter.referral import codes, due, spoken, verbs
 from adapter.witness import Case, witnessed
 
 ORDER = ("Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Consent", "ServiceRequest", "Provenance", "Appointment", "Task")
+UNKNOWN_DOCTOR = "the doctor is not known here: no practice sees this referral in its list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Intake:
     ) -> Mapped:
         """The record as resources. A requester the network knows and a patient this clinic knows are used, not doubled;
         a further request (`parent`) is about the same patient, asked by the caller's organisation, one `replacing` it by
-        the same requester. Raises Invalid where it names a witness of a third house."""
+        the same requester. A service is warned of a doctor whom nobody knows. Raises Invalid where it names a witness of a
+        third house."""
         document = self.document(name)
         if parent:
             here = self.context(uow, who, record, clinic=who.organisation)
@@ -59,10 +61,11 @@ class Intake:
         clinic = own or (self.network.organisation_of_person(split(requester)[1]) if requester else None) or who.organisation
         self._vouched(who, clinic, record, first)
         patient = self._known_patient(uow, first.resources, clinic)
-        if not requester and not patient:
-            return first
         known = replace(context, clinic=f"Organization/{clinic}", requester=requester, patient=patient)
-        return document.to_fhir(dict(record), context=known)
+        mapped = document.to_fhir(dict(record), context=known) if requester or patient else first
+        if not own and not requester and any(each["resourceType"] == "Practitioner" for each in mapped.resources):
+            mapped.warnings.append(Remark("appelant" if "appelant" in record else "demandeur", "", UNKNOWN_DOCTOR))
+        return mapped
 
     def _vouched(self, who: Principal, clinic: str, record: Mapping[str, Any], mapped: Mapped) -> Mapped:
         """The same, when whoever is said to have heard an agreement or taken the record down is of the caller's house or of the

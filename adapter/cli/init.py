@@ -38,7 +38,7 @@ organisations:
       - {key: coursiers-ville, name: Coursiers, service: intervention-coursier, phone: "02 61 91 00 20"}
 
 people:
-  - {key: medecin, name: Dr Camille Exemple, role: doctor, organisation: msp}
+  - {key: medecin, name: Dr Camille Exemple, role: doctor, organisation: msp, identifiers: {rpps: "10000000009"}}  # a call is known by it as the practice's
   - {key: coursier, name: Léa Fictive, role: coursier, unit: coursiers-ville}
 
 clients:

@@ -48,6 +48,13 @@ def test_new_house_is_set_up_and_gets_its_first_call_by_the_commands_of_readme(t
         receipt, card = (json.loads(part) for part in re.findall(r"\{.*?\}(?=\{\"|$)", done.stdout.strip()))
         assert receipt["status"] == "requested"
         assert card["person"]["family_name"] == "Fictive" and card["reference"] == receipt["referrals"][0]["reference"]
+        assert not receipt["warnings"]
+        (line,) = running.get("/views/prescripteur/referrals", "cabinet").json["referrals"]
+        assert line["reference"] == card["reference"]
+        (entry,) = running.get("/fhir/Patient", "cabinet").json["entry"]  # what an EHR matches by
+        person = entry["resource"]
+        births = [each["family"] for each in person["name"] if each["use"] == "official"]
+        assert (person["gender"], person["birthDate"], births) == ("female", "1938-02-03", ["Modele"])
         assert typed(tmp_path, after).returncode == 0
 
 
