@@ -9,7 +9,7 @@ from datetime import timedelta
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator
@@ -21,12 +21,13 @@ PREFIX = "LIAISON_"
 OTHERS = ("LIAISON_TEST_", "LIAISON_SHARED", "LIAISON_HOME")  # read by the tests, not by the programme
 KEY_LENGTH = 32
 _PARTS = ("terms", "views", "ownership.yaml")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _duration(written: Any) -> Any:
     """A timedelta of "90s", "15m", "24h", "2d"; a timedelta or ISO 8601 text is left to pydantic."""
     found = re.fullmatch(r"(\d{1,6})([smhd])", written) if isinstance(written, str) else None
-    return timedelta(seconds=int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]) if found else written
+    return timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else written
 
 
 def _lasting(span: timedelta) -> timedelta:
@@ -142,8 +143,9 @@ def load_settings(environ: Mapping[str, str], overrides: Mapping[str, Any] | Non
         settings = Settings(**said)
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False, include_context=False):
-            name = PREFIX + str(found["loc"][0]).upper() if found["loc"] else PREFIX
-            wrong.append((name, found["msg"].removeprefix("Value error, ") + _default(str(found["loc"][0]))))
+            field = str(found["loc"][0]) if found["loc"] else ""
+            own = found["msg"].removeprefix("Value error, ")
+            wrong.append((PREFIX + field.upper(), (own if found["type"] == "value_error" else _expected(field) or own) + _default(field)))
     if wrong:
         raise _refused(wrong)
     return settings
@@ -155,9 +157,41 @@ def _nearest(name: str, known: Mapping[str, str]) -> str:
     return f"; did you mean {PREFIX}{close[0]}?" if close else f"; there are {', '.join(known)}"
 
 
+def _expected(name: str) -> str:
+    """What a setting takes; "" where it has no form of its own."""
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return ""
+    low, high = (next((getattr(each, side) for each in field.metadata if hasattr(each, side)), None) for side in ("ge", "le"))
+    if field.annotation is bool:
+        return "expected true or false"
+    if field.annotation is int:
+        return f"expected a whole number from {low} to {high}"
+    if field.annotation is ByteSize:
+        return "expected a size above zero, as 5MiB or in bytes"
+    if field.annotation is timedelta:
+        bounds = [f"{word} {written(bound)}" for word, bound in (("at least", low), ("at most", high)) if bound]
+        return ", ".join(["expected a duration as 30s, 15m, 24h or 30d", *bounds])
+    options = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return f"expected one of {', '.join(options)}" if options else ""
+
+
+def written(value: Any) -> str:
+    """A setting's value as one would write it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, ByteSize):
+        return f"{value // 2**20}MiB"
+    if isinstance(value, timedelta):
+        seconds = int(value.total_seconds())
+        size, unit = next((size, unit) for unit, size in reversed(_SECONDS.items()) if seconds % size == 0)
+        return f"{seconds // size}{unit}"
+    return str(value)
+
+
 def _default(name: str) -> str:
     field = Settings.model_fields.get(name)
-    return f" (by default {field.default})" if field and field.default not in (None, "") else ""
+    return f" (by default {written(field.default)})" if field and field.default not in (None, "") else ""
 
 
 def _refused(wrong: list[tuple[str, str]]) -> SettingsError:

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from pydantic import ByteSize
-
-from adapter.settings import Settings, variables
-
-UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+from adapter.settings import Settings, variables, written
 
 
 def default(value: Any) -> str:
-    """A default as one would write it."""
-    if value is None or value == "":
-        return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, ByteSize):
-        return f"`{value // 2**20}MiB`"
-    if isinstance(value, timedelta):
-        seconds = int(value.total_seconds())
-        size, unit = next((size, unit) for size, unit in UNITS if seconds % size == 0)
-        return f"`{seconds // size}{unit}`"
-    return f"`{value}`"
+    """A default as the table shows it."""
+    return "" if value is None or value == "" else f"`{written(value)}`"
 
 
 def rows() -> list[str]:

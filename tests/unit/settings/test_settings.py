@@ -58,17 +58,22 @@ def test_settings_cannot_be_changed_when_made() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
-        ("LIAISON_PORT", "many", "valid integer"),
+        ("LIAISON_PORT", "many", "expected a whole number from 0 to 65535 (by default 8600)"),
         ("LIAISON_PORT", "70000", "65535"),
-        ("LIAISON_LOG_LEVEL", "loud", "'debug', 'info'"),
-        ("LIAISON_JOBS", "perhaps", "valid boolean"),
-        ("LIAISON_MAX_BODY", "big", "byte"),
+        ("LIAISON_LOG_LEVEL", "loud", "expected one of debug, info, warning, error (by default info)"),
+        ("LIAISON_JOBS", "perhaps", "expected true or false (by default true)"),
+        ("LIAISON_MAX_BODY", "lots", "expected a size above zero, as 5MiB or in bytes (by default 5MiB)"),
+        ("LIAISON_MAX_BODY", "0", "expected a size above zero"),
         ("LIAISON_CONSENT_MAX_AGE", "-1s", "duration"),
+        ("LIAISON_PUSH_EVERY", "zz", "expected a duration as 30s, 15m, 24h or 30d (by default 1s)"),
+        ("LIAISON_PULL_INTERVAL", "15 m", "(by default 15m)"),
+        ("LIAISON_SECURITY_LOG_KEPT", "1d", "or 30d, at least 180d, at most 1096d (by default 365d)"),
+        ("LIAISON_REGISTER_KEPT", "30d", "or 30d, at least 1096d (by default 2192d)"),
         ("LIAISON_CONSENT_MAX_AGE", "0s", "above zero"),
         ("LIAISON_SYSTEM_BASE", "liaison", "absolute http(s) address"),
         ("LIAISON_SYSTEM_BASE", "https://a.example/?x=1", "absolute http(s) address"),
         ("LIAISON_PUBLIC_URL", "ftp://a.example", "absolute http(s) address"),
-        ("LIAISON_WEB_PROCESSES", "0", "greater than or equal to 1"),
+        ("LIAISON_WEB_PROCESSES", "0", "expected a whole number from 1 to 64"),
         ("LIAISON_TOKEN_SECONDS", "99999", "3600"),
         ("LIAISON_DATABASE_URL", "  ", "expected a value"),
     ],
@@ -78,6 +83,15 @@ def test_load_names_the_variable_when_its_value_is_wrong(variable: str, value: s
         load_settings({variable: value})
     assert caught.value.variable == variable and variable in caught.value.fix
     assert says in str(caught.value) and str(caught.value).startswith(variable)
+
+
+@pytest.mark.parametrize("variable", sorted(set(variables()) - {"LIAISON_SECRET_KEY"}))
+def test_load_refuses_in_words_of_its_own_whatever_a_value_is(variable: str) -> None:
+    for value in ("\x00", "-7", "1.5", "zz", "9" * 30, "[]"):
+        try:
+            load_settings({variable: value})
+        except SettingsError as refused:
+            assert str(refused).startswith(f"{variable}: expected ")
 
 
 def test_load_refuses_an_unknown_variable_and_names_the_nearest() -> None:
