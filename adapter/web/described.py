@@ -69,7 +69,7 @@ OWN = "Parameters are the type's own, as /fhir/metadata lists them; the software
 SEARCHES = (400, 401, 404, 406, 410, 503)
 DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/oauth/token"): Door((200, JSON, "Token"), (FORM, "TokenRequest"), by="client"),
-    ("GET", "/fhir/metadata"): Door((200, FHIR_JSON, "Resource"), by=""),
+    ("GET", "/fhir/metadata"): Door((200, FHIR_JSON, "Resource"), refuses=(406,), by="", query=("_format",)),
     ("GET", "/fhir/{type}/{id}"): Door((200, FHIR_JSON, "Resource"), refuses=READS, query=("_format",)),
     ("GET", "/fhir/{type}"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, query=tuple(QUERY), note=OWN),
     ("POST", "/fhir/{type}/_search"): Door((200, FHIR_JSON, "Bundle"), (FORM, "Search"), (*SEARCHES, 413, 415), note=OWN),

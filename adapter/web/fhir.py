@@ -52,6 +52,8 @@ def _resource(version: Version, status: int = 200, base: str = "") -> Response:
 @router.get("/metadata", summary="What this server can do")
 async def metadata(request: Request) -> Response:
     app: App = request.app.state.liaison
+    if response := _acceptable(request):
+        return response
     found = fhir.capability(dict.fromkeys(TYPES, INTERACTIONS), base=app.fhir_base, at=instant(app.started), version=__version__)
     return Response(fhir.dumps(found), media_type=FHIR_JSON)
 

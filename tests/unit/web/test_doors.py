@@ -230,6 +230,15 @@ def test_health_metadata_docs_and_metrics_are_there_without_a_token(door: Door) 
     assert door("GET", "/metrics").status_code == 200  # the caller is on this machine
 
 
+@pytest.mark.parametrize(("query", "accept", "status"), [
+    ("", "*/*", 200), ("?_format=json", "*/*", 200), ("?_format=xml", "*/*", 406), ("", "application/fhir+xml", 406), ("", "application/fhir+json", 200),
+])  # fmt: skip
+def test_metadata_is_told_in_json_alone_like_every_read(door: Door, query: str, accept: str, status: int) -> None:
+    answer = door("GET", f"/fhir/metadata{query}", headers={"Accept": accept})
+    assert answer.status_code == status
+    assert answer.json()["resourceType"] == ("CapabilityStatement" if status == 200 else "OperationOutcome")
+
+
 def test_unknown_paths_and_methods_are_outcomes(door: Door) -> None:
     assert door("GET", "/nothing").json()["resourceType"] == "OperationOutcome"
     assert door("DELETE", "/fhir/Task").status_code == 405
