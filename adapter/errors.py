@@ -173,7 +173,13 @@ class SettingsError(LiaisonError):
 
 
 class Unavailable(LiaisonError):
+    """The database is away. `fix`: what the operator may mend, where more is known than its address."""
+
     status, code, retry = 503, "transient", True
+
+    def __init__(self, text: str, *, fix: str = "") -> None:
+        super().__init__(text)
+        self.fix = fix
 
 
 class StoreFault(LiaisonError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import socket
@@ -69,10 +70,14 @@ def listening(host: str, port: int, *, variable: str = "--port") -> socket.socke
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         bound.close()
-        why = getattr(error, "strerror", None) or "not a port of this machine"
-        fix = "end what listens there, or name another address or port (port 0: any free one)"
+        if isinstance(error, socket.gaierror | UnicodeError) or getattr(error, "errno", 0) == errno.EADDRNOTAVAIL:
+            why = "no host name or address of this machine"
+            fix = "name an address of this machine, or a host name that stands for one: 127.0.0.1 (this machine alone), 0.0.0.0 (all of its addresses)"
+        else:
+            why = getattr(error, "strerror", None) or "not a port of this machine"
+            fix = "end what listens there, or name another address or port (port 0: any free one)"
         raise SettingsError(f"{host}:{port} cannot be listened on ({why})", variable=variable, fix=fix) from None
     bound.set_inheritable(True)
     return bound

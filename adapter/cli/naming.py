@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from adapter.flows import Flows
     from adapter.ports import Principal, Uow
 
-_ID = re.compile(r"(?:(Patient|Task|ServiceRequest)/)?([A-Za-z0-9\-.]{8,64})")
+_TYPED = re.compile(r"(?:Patient|Task|ServiceRequest)/[A-Za-z0-9\-.]{1,64}")
+_BARE = re.compile(r"(?=\D*\d)[A-Za-z0-9\-.]{8,64}")  # with a figure: a name has none
 _MISHEARD = re.compile(r"[A-Za-z0-9]{2}[ -][A-Za-z0-9]{3}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
@@ -27,6 +28,7 @@ HELP = "RC-P4N, Patient/ID, Task/ID or ServiceRequest/ID. Nothing: the name is a
 def said(argument: str) -> tuple[str, str]:
     """("reference", …) or ("name", …): what was said, or what was typed when it was asked for. Raises SettingsError for a name
     on the command line."""
+    from adapter.fhir import resource_types
     from adapter.referral import spoken
 
     if argument == "-":
@@ -35,9 +37,13 @@ def said(argument: str) -> tuple[str, str]:
         return "name", str(typer.prompt("Name, given name, date of birth (DURAND, JEANNE, 1938-02-03)", err=True)).strip()
     if reference := spoken.parse(argument):
         return "reference", reference
-    found = _ID.fullmatch(argument)
-    if found and (found[1] or any(each.isdigit() for each in found[2])):
-        return "reference", argument if found[1] else f"Patient/{argument}"
+    if _TYPED.fullmatch(argument):
+        return "reference", argument
+    if _BARE.fullmatch(argument):
+        return "reference", f"Patient/{argument}"
+    if argument.partition("/")[0] in resource_types() and "/" in argument:
+        fix = "an ID has letters, digits, - and ., at most 64; or say the spoken reference of a card, as RC-P4N"
+        raise SettingsError("expected Patient/ID, Task/ID or ServiceRequest/ID", variable="PERSON", fix=fix)
     if _MISHEARD.fullmatch(argument):
         fix = "read it again from the card, its last character checks the others; for a name leave it out, and you are asked"
         raise SettingsError("expected a reference as it is spoken; this one was misheard or mistyped", variable="PERSON", fix=fix)

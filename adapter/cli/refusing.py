@@ -20,7 +20,7 @@ def said(error: BaseException) -> tuple[str, int]:
     if isinstance(error, EhrError):
         return _told(f"the EHR: {error}", "see whether it answers at the address of the network file; what waits is sent later"), MEND
     if isinstance(error, Unavailable):
-        return _told(str(error), "see whether the database of LIAISON_DATABASE_URL answers"), MEND
+        return _told(str(error), error.fix or "see whether the database of LIAISON_DATABASE_URL answers"), MEND
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
         return _told(f"{name}{error.strerror or type(error).__name__}", "name a file or folder that you may use"), MEND

@@ -20,6 +20,8 @@ _SQLITE_AWAY = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened",
     sqlite3.SQLITE_CORRUPT: "is damaged",
 }
+_SQLITE_FILE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
+FOLDER = "Let Liaison write in the folder of that file, or name one in another folder (LIAISON_DATABASE_URL)"
 _SQLITE_TWICE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 
 
@@ -59,5 +61,5 @@ def _sqlite(problem: sqlite3.Error, place: str) -> LiaisonError:
         fix = "Name another file, or move this one away"
         return SettingsError(f"{place} is not an SQLite database", variable="LIAISON_DATABASE_URL", fix=fix)
     if reason := _SQLITE_AWAY.get(code & 0xFF):
-        return Unavailable(f"The database {place} {reason}")
+        return Unavailable(f"The database {place} {reason}", fix=FOLDER if code & 0xFF in _SQLITE_FILE else "")
     return StoreFault(getattr(problem, "sqlite_errorname", type(problem).__name__))

@@ -10,6 +10,7 @@ from sqlalchemy import insert, inspect, text
 
 from adapter.errors import SettingsError, Unavailable
 from adapter.store.database import VARIABLE, Database
+from adapter.store.faults import FOLDER
 from adapter.store.tables import SCHEMA, audit_head, metadata
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -80,7 +81,7 @@ def upgrade(url: str) -> SchemaState:
         _migrate(database)
         return _state(database)
     except OSError:
-        raise Unavailable("The database's file cannot be made") from None
+        raise Unavailable("The database's file cannot be made", fix=FOLDER) from None
     finally:
         database.close()
 

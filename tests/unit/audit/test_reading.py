@@ -194,13 +194,20 @@ def test_moment_that_is_none_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("argument", "found"), [
-    ("Patient/ebe21368-98c7", "Patient/ebe21368-98c7"), ("Task/12345678", "Task/12345678"), ("ebe21368-98c7", "Patient/ebe21368-98c7"),
+    ("Patient/ebe21368-98c7", "Patient/ebe21368-98c7"), ("Patient/abc-123", "Patient/abc-123"), ("Task/a", "Task/a"), ("Task/12345678", "Task/12345678"), ("ebe21368-98c7", "Patient/ebe21368-98c7"),
 ])  # fmt: skip
 def test_reference_is_told_from_a_name(argument: str, found: str) -> None:
     assert naming.said(argument) == ("reference", found)
 
 
-@pytest.mark.parametrize("argument", ["Durand", "Durand-Exemple", "Jeanne Durand", "DURAND, JEANNE", "O'Neil", "Patient/"])
+@pytest.mark.parametrize("argument", ["Patient/", "Patient/abc_123", "Practitioner/abc-123", "Task/" + "a" * 65, "Patient/a/b"])
+def test_reference_that_is_none_is_refused_without_a_word_of_names(argument: str) -> None:
+    with pytest.raises(SettingsError, match=r"expected Patient/ID, Task/ID or ServiceRequest/ID") as refused:
+        naming.said(argument)
+    assert "history" not in str(refused.value) and "spoken reference" in refused.value.fix
+
+
+@pytest.mark.parametrize("argument", ["Durand", "Durand-Exemple", "Jeanne Durand", "DURAND, JEANNE", "O'Neil", "DURAND/JEANNE"])
 def test_anything_like_a_name_is_refused(argument: str) -> None:
     with pytest.raises(SettingsError) as refused:
         naming.said(argument)
