@@ -45,8 +45,6 @@ def _complete(hand: Hand, arguments: Arguments) -> list[Resource]:
     if each is None:
         outcome = hand.code(arguments, "outcome", "outcome")
         return verbs.complete(hand.referral, hand.scene, {own: outcome for owns in hand.needs.values() for own in owns}, snomed=hand.snomed)
-    if not isinstance(each, Mapping):
-        raise Invalid("expected needs as an object: need code → outcome code", code="structure", expression="needs")
     coded = {need: hand.code(each, need, "outcome", shown=f"needs.{told(need, hand.needs)}") for need in each}
     outcomes = {own: code for need, code in coded.items() for own in hand.needs.get(need, (need,))}
     return verbs.complete(hand.referral, hand.scene, outcomes, snomed=hand.snomed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapter import acts, dossier, lifecycle
+from adapter import acts, dossier, lifecycle, takes
 from adapter.audit import events
 from adapter.clock import instant
 from adapter.consent.times import bounds
@@ -78,7 +78,8 @@ class Agreements:
     def live(
         self, uow: Uow, who: Principal, referral: Dossier, verb: str, arguments: Mapping[str, Any], *, request_id: str = ""
     ) -> list[Version]:
-        """An act in the life of the agreement (`lifecycle.ACTS`), audited as such."""
+        """An act in the life of the agreement (`lifecycle.ACTS`), audited as such. Raises Invalid for what it does not take."""
+        takes.check(verb, arguments)
         saved = self.writer.take(uow, who, lifecycle.ACTS[verb](self.case(uow, who, referral), arguments), request_id=request_id)
         uow.audit(
             events.act(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from adapter import acts, dossier, followed, lifecycle, refusal, witness
+from adapter import acts, dossier, followed, lifecycle, refusal, takes, witness
 from adapter import receipt as receipts
 from adapter.agreements import Agreements
 from adapter.audit import events
@@ -142,8 +142,9 @@ class Flows:
         kept = uow.remembered(_once(who, mapping, record))
         if kept is None:
             raise NotFound("no record of that id was received from this organisation")
-        side: Literal["doctor", "patient"] | None = {"doctor": "doctor", "patient": "patient"}.get(str(heard.get("who")))  # type: ignore[assignment]
-        if side is None or not isinstance(heard.get("agreed"), bool):
+        takes.check("agree", heard)
+        side: Literal["doctor", "patient"] | None = {"doctor": "doctor", "patient": "patient"}.get(heard.get("who", ""))  # type: ignore[assignment]
+        if side is None or "agreed" not in heard:
             raise Invalid("expected who (doctor or patient) and agreed (true or false)", code="required", expression="who")
         receipt = Receipt.loads(kept[1])
         found = [each for line in receipt.referrals if (each := dossier.load(uow, line["task"]))]
@@ -169,7 +170,7 @@ class Flows:
             if each in unsent:
                 witness.heard(self.agreements.case(uow, who, each), heard)  # somebody who may have heard it, or nothing happens
             elif unagreed(each):
-                self.withdraw(uow, who, each, heard, request_id=request_id)
+                self.withdraw(uow, who, each, {name: heard[name] for name in takes.HEARD if name in heard}, request_id=request_id)
         if unsent:
             refusal.forget(uow, who, unsent, systems=self.writer.systems, request_id=request_id)
 
@@ -188,6 +189,7 @@ class Flows:
             raise NeedsMatch("expected If-Match with the ETag of the card; read it again first")
         if if_match != shown.etag:
             raise Stale("the referral changed meanwhile; read it again")
+        takes.check(verb, arguments)
         if verb in lifecycle.ACTS:
             self._met(view, found)
             if verb == "withdraw" and refusal.unsent(uow, found):
@@ -198,7 +200,7 @@ class Flows:
         if verb in ("refer", "reorient"):
             if verb == "reorient":
                 acts.misdirected(found, dossier.pointing(uow, "ServiceRequest", "replaces", found.request_version.reference))
-            record = {**arguments, "id": arguments.get("id") or self.writer.clock.new_id()}
+            record = arguments if arguments.get("id") is not None else {**arguments, "id": self.writer.clock.new_id()}
             made = self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == "reorient")
             if made.status == "not-sent":
                 raise Invalid(made.warnings[-1]["text"], expression="destinataire")
@@ -251,6 +253,7 @@ class Flows:
             raise NotFound("no open conflict of that number")
         if choice not in ("ours", "theirs"):
             raise Invalid("expected ours or theirs", code="value", expression="choice")
+        takes.check("resolve", heard or {})
         current = uow.current(row.type, row.id)
         if choice == "theirs" and current and row.reason != GONE:  # what is gone there has nothing to take in
             wanted = as_theirs(decode(row.base), content(current), decode(row.theirs), ownership=self.ownership)

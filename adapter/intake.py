@@ -12,7 +12,7 @@ from adapter import acts, fhir, hearsay, speaking, witness
 from adapter.clock import Clock
 from adapter.consent import proof
 from adapter.dossier import Dossier, split
-from adapter.errors import Invalid, MappingError, NotFound
+from adapter.errors import MappingError, NotFound
 from adapter.mapping import MapContext, Mapped, UnitFacts
 from adapter.mapping import Mapping as Document
 from adapter.mapping.context import Remark
@@ -233,9 +233,7 @@ class Intake:
     def _speaker(self, case: Case, heard: Mapping[str, Any]) -> tuple[Resource | None, tuple[Resource, ...]]:
         """Who speaks for the person (None: nobody else) and the Consents as agreed to by them."""
         said, found = heard.get("given_by"), case.dossier
-        if said is not None and not isinstance(said, Mapping):
-            raise Invalid("expected given_by as {capacity, name}", code="structure", expression="given_by")
-        speaker = speaking.proxy(case.uow, case.patient, said, case.hand.scene, tuple(case.terms["capacity"].terms)) if said else None
+        speaker = speaking.proxy(case.uow, case.patient, said, case.hand.scene, tuple(case.terms["capacity"].terms)) if said is not None else None
         who = speaking.standing_of(found.patient or {}, found.request, case.uow.at, systems=self.systems, zone=self.network.zone)
         others = speaking.related(case.uow, case.patient)
         return speaker, tuple(speaking.agreed_by(found.named, speaker, others, who=who, systems=self.systems))

@@ -71,7 +71,7 @@ def _needs(case: Case, arguments: Arguments) -> frozenset[str] | None:
     named = arguments.get("needs")
     if named is None:
         return None
-    if not isinstance(named, list) or not named or not all(isinstance(each, str) and each in case.hand.needs for each in named):
+    if not all(each in case.hand.needs for each in named):
         raise Invalid("expected needs as a list of codes of this referral", code="code-invalid", expression="needs")
     return frozenset(own for each in named for own in case.hand.needs[each])
 
@@ -81,7 +81,7 @@ def _until(case: Case, arguments: Arguments) -> str | None:
     if written is None:
         return None
     try:
-        end = datetime.fromisoformat(str(written))
+        end = datetime.fromisoformat(written)
     except ValueError:
         end = None
     if end is None or end.tzinfo is None or end <= case.uow.at:

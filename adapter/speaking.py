@@ -46,7 +46,7 @@ def related(uow: Uow, patient: str) -> dict[str, Resource]:
 
 def proxy(uow: Uow, patient: str, said: Mapping[str, Any], scene: Scene, known: Collection[str]) -> Resource:
     """The RelatedPerson of {capacity, name?}: the one that is known already, else a new one. Raises Invalid (capacity)."""
-    capacity, name = str(said.get("capacity") or ""), str(said.get("name") or "").strip()
+    capacity, name = said.get("capacity", ""), said.get("name", "").strip()
     if capacity not in known:
         raise Invalid("expected capacity with a code of the table capacity", code="code-invalid", expression="given_by.capacity")
     concept, named = scene.coded("capacity", capacity), [{"text": name}] if name else []

@@ -46,7 +46,7 @@ def leave(case: Case, arguments: Arguments) -> list[Change]:
 
 
 def _member(case: Case, arguments: Arguments) -> str:
-    person = case.network.person(str(arguments.get("person") or ""))
+    person = case.network.person(arguments.get("person", ""))
     if person is None or not person.active:
         raise Invalid("expected the key of a person of the network", code="not-found", expression="person")
     return f"PractitionerRole/{person.key}"

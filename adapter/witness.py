@@ -56,9 +56,9 @@ class Heard:
 def heard(case: Case, arguments: Arguments) -> Heard:
     """What `heard_by`, `at` and `how` say; the caller and now where they say nothing. The caller writes down what somebody of
     its own house or of the practice heard. Raises Invalid naming the argument."""
-    key = str(arguments.get("heard_by") or "")
+    key = arguments.get("heard_by")
     person = witness(case.network, case.who, case.dossier.clinic, key) if key else case.network.person(case.who.person or "")
-    how = case.hand.code(arguments, "how", "agreement-way") if arguments.get("how") else ""
+    how = case.hand.code(arguments, "how", "agreement-way") if "how" in arguments else ""
     return Heard(f"PractitionerRole/{person.key}" if person else case.hand.scene.by, _moment(case, arguments, "at"), how)
 
 
@@ -75,10 +75,10 @@ def witness(network: Network, who: Principal, clinic: str, key: str, *, place: s
 
 def _moment(case: Case, arguments: Arguments, name: str) -> datetime:
     """The instant of an argument, not later than now; now where there is none."""
-    if not (written := arguments.get(name)):
+    if name not in arguments:
         return case.uow.at
     try:
-        found = datetime.fromisoformat(str(written))
+        found = datetime.fromisoformat(arguments[name])
     except ValueError:
         found = None
     if found is None or found.tzinfo is None or found > case.uow.at:

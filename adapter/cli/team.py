@@ -31,13 +31,13 @@ def recognise(
 ) -> None:
     """Write down that the person recognised a professional as of the team: what the team's view shows needs no other
     agreement from now on."""
-    _act(referral, "recognise", {"person": person, "heard_by": heard_by, "how": how, "informed": informed, "at": at})
+    _act(referral, "recognise", {"person": person, "heard_by": heard_by, "how": how, "informed": informed, **_when(at)})
 
 
 @app.command()
 def leave(referral: Referral, person: Who, heard_by: Hearer, at: At = "") -> None:
     """Write down that a professional is of the team no more; holds at once."""
-    _act(referral, "leave", {"person": person, "heard_by": heard_by, "at": at})
+    _act(referral, "leave", {"person": person, "heard_by": heard_by, **_when(at)})
 
 
 @app.command()
@@ -48,6 +48,10 @@ def show(referral: Referral) -> None:
     typer.echo("\n".join(lines) or "no team is written down")
     if not lines:
         raise typer.Exit(1)
+
+
+def _when(at: str) -> dict[str, str]:
+    return {"at": at} if at else {}
 
 
 def _act(referral: str, verb: str, arguments: dict[str, Any]) -> None:

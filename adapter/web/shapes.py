@@ -16,6 +16,11 @@ def _object(description: str, properties: Mapping[str, Schema], required: tuple[
     return {"type": "object", "description": description, "properties": dict(properties), **({"required": list(required)} if required else {})}
 
 
+def _closed(description: str, properties: Mapping[str, Schema], required: tuple[str, ...] = ()) -> Schema:
+    """An object of these keys and no others."""
+    return _object(description, properties, required) | {"additionalProperties": False}
+
+
 def _list(of: Schema, description: str = "") -> Schema:
     return {"type": "array", "items": of, **({"description": description} if description else {})}
 
@@ -43,10 +48,15 @@ ARGUMENTS = HEARD | {
     "against": text("oppose: this recipient's organisation, or (the practice alone) everyone", enum=["recipient", "everyone"]),
     "person": text("recognise, leave: key of a person of the network file"),
     "informed": {"type": "boolean", "description": "recognise: the person was told what the team shares"},
+    "id": text("refer, reorient: the caller's own id of the record; by default a new one"),
+    "date": text("refer, reorient: when it was asked; by default now", format="date-time"),
     "destinataire": text("refer, reorient: key of the unit that is asked; the body is a record of the mapping demande-complementaire"),
     "besoins": _list(text(), "refer, reorient: needs"),
     "service": text("refer, reorient: a code of the table service"),
-    "accord_patient": _object("refer, reorient: the person's agreement to that request", dict.fromkeys(SAID_YES, text())),
+    "urgence": text("refer, reorient: how soon; by default what is usual for the need", enum=["48h", "immediate", "normale"]),
+    "contraintes": _list(text(), "refer, reorient: codes of the table constraint"),
+    "notes_privees": {"description": "refer, reorient: never stored"},
+    "accord_patient": _closed("refer, reorient: the person's agreement to that request", dict.fromkeys(SAID_YES, text())),
     "cabinet_informe": text("refer: whether the person agrees that the practice may know", enum=["oui", "non"]),
 }  # fmt: skip
 SAID = {"heard_by": "coursier-lea", "how": "telephone"}
@@ -83,11 +93,11 @@ SCHEMAS: dict[str, Schema] = {
         "record": text(), "status": text(enum=["draft", "requested", "cancelled", "closed", "refused", "not-sent"]),
         "referrals": _list(_object("", LINE | {"dueSaid": {"type": "object"}})), "warnings": _list(REMARK), "dropped": _list(text()),
     }, ("record", "status", "referrals", "warnings", "dropped")),
-    "Agreement": _object("One of the two agreements, as it was heard.", {
+    "Agreement": _closed("One of the two agreements, as it was heard.", {
         "who": text(enum=["doctor", "patient"]), "agreed": {"type": "boolean"}, **HEARD,
-        "given_by": _object("who agrees in the person's place", {"capacity": text("a code of the table capacity"), "name": text()}),
+        "given_by": _closed("who agrees in the person's place", {"capacity": text("a code of the table capacity"), "name": text()}),
     }, ("who", "agreed")),
-    "Arguments": _object("What the act takes; see the examples, one an act.", ARGUMENTS),
+    "Arguments": _closed("What the acts take, each its own; see the examples, one an act.", ARGUMENTS),
     "Card": _object("What this view shows of one referral now; keys without a value are absent.", {
         "id": text("the caller's own id of it"), "view": text(), "version": {"type": "integer"},
         "reference": text("spoken reference"), "state": text("FHIR Task.status"), "status": text("the same in words"),

@@ -89,18 +89,15 @@ def test_search_that_matches_only_what_is_hidden_answers_as_one_that_matches_not
     {"status": "completed"}, {"owner": {"reference": "HealthcareService/saad-portage"}}, {"note": [{"text": "Zyxpatched"}]},
     {"resourceType": "Task", "description": "Zyxpatched", "for": {"reference": "Patient/other"}, "needs": {"isolement": "autre"}},
 ])  # fmt: skip
-def test_what_an_act_does_not_take_is_ignored_M_14(made: World, body: dict[str, Any]) -> None:
+def test_what_an_act_does_not_take_is_refused_and_nothing_changes_M_14(made: World, body: dict[str, Any]) -> None:
     made.act("call", 0)
     made.refer("coursier-rouen", 0)
     before = {type: made.stored(type)[0] for type in ("Task", "ServiceRequest", "Patient")}
     shown = card(made, "coursier-rouen")
     path = f"/views/coursier-dac-asso/referrals/{shown.id}/accept"
-    assert asked(made, "coursier-rouen", ("POST", path, {"match": shown.etag, "body": body}))[0][0] == 200
-    after = {type: made.stored(type)[0] for type in before}
-    moved = {"status", "lastModified", "meta"}
-    assert {name for name in after["Task"] if after["Task"][name] != before["Task"].get(name)} <= moved
-    assert after["Task"]["status"] == "accepted"
-    assert after["ServiceRequest"] == before["ServiceRequest"] and after["Patient"] == before["Patient"]
+    status, _, said = asked(made, "coursier-rouen", ("POST", path, {"match": shown.etag, "body": body}))[0]
+    assert status == 422 and b"accept takes no arguments" in said and b"Zyx" not in said
+    assert {type: made.stored(type)[0] for type in before} == before
 
 
 def test_act_through_a_view_keeps_what_the_ehr_alone_knows_M_15(stage: Stage) -> None:

@@ -131,6 +131,8 @@ def test_team_is_kept_from_the_command_line(spoken: str) -> None:
     done = run(*asked, "--informed")
     assert done.exit_code == 0 and done.stdout.startswith("as-ines  since 20") and "of the team" in done.stdout
     assert "of the team" in run("show", spoken.lower()).stdout
+    nobody = run("leave", spoken, "as-ines", "--heard-by", "")
+    assert isinstance(nobody.exception, Invalid) and nobody.exception.issues[0].expression == "heard_by"
     left = run("leave", spoken, "as-ines", "--heard-by", "dr-exemple")
     assert left.exit_code == 0 and "until 20" in left.stdout
     assert run("show", "ZZ-99Z").exit_code == 1 and run("show", "Task/absent").exit_code == 1

@@ -174,8 +174,8 @@ def test_view_acts_answer_whatever_comes_by_an_outcome_below_500(street: Street)
     view, coursiers = "/views/coursier-dac-asso/referrals", street.tokens["coursiers"]
     heard = {"heard_by": "coursier-lea", "how": "telephone", "at": "2026-03-06T18:50:00+01:00"}
     said = {
-        "decline": {"reason": "hors-perimetre"}, "complete": {"outcome": "aide-mise-en-place"}, "ask": {"question": "joignable"}, "message": {"text": "Vu ce matin."},
-        "withdraw": heard, "inform": heard, "confirm": heard, "narrow": heard | {"needs": ["denutrition"]}, "oppose": heard | {"against": "recipient"},
+        "decline": {"reason": "mauvaise-orientation"}, "complete": {"outcome": "aide-alimentaire-en-place"}, "ask": {"question": "coordonnees"}, "message": {"text": "Vu ce matin."},
+        "withdraw": heard, "inform": heard, "confirm": heard, "narrow": heard | {"needs": ["isolement"]}, "oppose": heard | {"against": "recipient"},
         "refer": {"besoins": ["denutrition"], "urgence": "48h", "destinataire": "saad-portage", "cabinet_informe": "oui"},
     }  # fmt: skip
     acts = sorted(street.stage.app.views["coursier-dac-asso"].writes)
