@@ -63,8 +63,10 @@ def test_ids_are_the_services_own_and_the_houses_ids_find_nothing_M_06_M_13(stag
         assert own[0].id not in json.dumps(everything(stage, TEAM))
         read = stage.app.write_now(lambda story, uow, type=type, own=own: story.read(uow, TEAM, type, own[0].id))
         assert read is None
+    for type, each in everything(stage, TEAM).items():
+        for one in each:
+            assert stage.app.write_now(lambda story, uow, type=type, one=one: story.read(uow, TEAM, type, one["id"])) is not None, type
     mine = found(stage, TEAM, "Task")[0]["id"]
-    assert stage.app.write_now(lambda story, uow: story.read(uow, TEAM, "Task", mine)) is not None
     assert stage.app.write_now(lambda story, uow: story.read(uow, OTHER, "Task", mine)) is None
 
 
@@ -162,6 +164,9 @@ def test_page_says_whether_there_is_more_and_several_ids_are_several_resources(s
     assert page(_count="2") == (both, False)
     assert page(_id=",".join(both)) == (both, False)
     assert page(_id=both[1]) == (both[1:], False)
+    with pytest.raises(Malformed):
+        stage.app.write_now(lambda story, uow: story.search(uow, TEAM, query("Task", [("_id:missing", "true")])))
+    assert [each["id"] for each in found(stage, TEAM, "Task", _id_is_not=both[0])] == both[1:]
     following = replace(query("Task", []), after=("", both[0]))
     assert [each.id for each in stage.app.write_now(lambda story, uow: story.search(uow, TEAM, following)[0])] == both[1:]
     blind = replace(TEAM, scopes=frozenset())
