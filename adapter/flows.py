@@ -189,9 +189,10 @@ class Flows:
             raise NeedsMatch("expected If-Match with the ETag of the card; read it again first")
         if if_match != shown.etag:
             raise Stale("the referral changed meanwhile; read it again")
-        takes.check(verb, arguments)
         if verb in lifecycle.ACTS:
             self._met(view, found)
+        takes.check(verb, arguments)
+        if verb in lifecycle.ACTS:
             if verb == "withdraw" and refusal.unsent(uow, found):
                 self._declined(uow, who, [found], arguments, request_id=request_id)
                 return shown
