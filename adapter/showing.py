@@ -10,7 +10,7 @@ from typing import Any
 
 from adapter import hearsay
 from adapter.audit import events
-from adapter.consent import anchored, decide, fresh, members, team, urgencies
+from adapter.consent import anchored, decide, denial, fresh, may_deny, members, team, urgencies
 from adapter.consent.life import FRESH_FOR
 from adapter.dossier import Dossier, content, follow, load, split
 from adapter.errors import Malformed
@@ -181,7 +181,8 @@ class Window:
             dossier = replace(dossier, patient=said)
         stage, unsafe = self.stage(view, dossier), self._unsafe(uow, who, view, dossier)
         facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=stage, lang=lang, unsafe=unsafe, demanded=demanded)
-        projected = [part for each in self.parts(uow, dossier, decision) if (part := project(each, self.views[view], facts=facts))]
+        parts = self._undenied(uow, who, view, dossier, self.parts(uow, dossier, decision))
+        projected = [part for each in parts if (part := project(each, self.views[view], facts=facts))]
         return Look(view, dossier, decision, facts, tuple(projected))
 
     def _unsafe(self, uow: Uow, who: Principal, view: str, dossier: Dossier) -> bool:
@@ -233,7 +234,8 @@ class Window:
         if not decision.permit or stored is None:
             return who, Look(EHR_VIEW, dossier, decision)
         facts = self.sight.facts(uow, who, dossier, decision, holder="", stage=self.stage(EHR_VIEW, dossier), lang="fr")
-        found = project(content(stored), self.views[EHR_VIEW], facts=facts)
+        left = self._undenied(uow, who, EHR_VIEW, dossier, iter([content(stored)]), linked=linked)
+        found = next((project(each, self.views[EHR_VIEW], facts=facts) for each in left), None)
         return who, Look(EHR_VIEW, dossier, decision, facts, (found,) if found else ())
 
     def ehr_principal(self, ehr: str, clinic: str) -> Principal:
@@ -275,10 +277,20 @@ class Window:
         if asked is None:
             return Decision(False, "not this unit's", "scope")
         groups = members(dossier.teams, uow.at, zone=self.network.zone)
-        return decide(
+        found = decide(
             asked.consents, asked.bases, asked.ask, uow.at, resource=dossier.request, groups=groups, zone=self.network.zone,
             complete=asked.complete,
         )  # fmt: skip
+        return (found.permit and self._denial(uow, asked, dossier, dossier.task)) or found
+
+    def _denial(self, uow: Uow, asked: Asked, dossier: Dossier, resource: Resource) -> Decision | None:
+        groups = members(dossier.teams, uow.at, zone=self.network.zone)
+        return denial(asked.consents, asked.ask, uow.at, resource=resource, groups=groups, zone=self.network.zone)
+
+    def _undenied(self, uow: Uow, who: Principal, view: str, dossier: Dossier, parts: Iterator[Resource], *, linked: bool = False) -> Iterator[Resource]:
+        """Those of the referral's resources that no Consent denies to the caller by themselves."""
+        asked = self.asked(uow, who, view, dossier, linked=linked) if any(map(may_deny, dossier.consents)) else None
+        return (each for each in parts if asked is None or self._denial(uow, asked, dossier, each) is None)
 
     def asked(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, linked: bool = False) -> Asked | None:
         """What the decision on this referral is made of; None: it is not sent yet, or not to a unit of the caller's."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapter.consent.anchor import anchored
+from adapter.consent.anchor import anchored, denial, may_deny
 from adapter.consent.decide import decide
 from adapter.consent.explain import Considered, considered, in_words
 from adapter.consent.groups import members, team
@@ -15,6 +15,6 @@ from adapter.consent.vectors import Failure, are_vectors, run_vectors
 
 __all__ = [
     "Considered", "Failure", "Wording", "anchored", "are_vectors", "attested", "confirmation_stands", "confirmed", "considered", "decide",
-    "fresh", "given_by", "in_words", "information_owed", "intact", "may_become", "members", "missing_agreement", "opposition",
+    "denial", "fresh", "given_by", "in_words", "information_owed", "intact", "may_become", "may_deny", "members", "missing_agreement", "opposition",
     "run_vectors", "said", "sealed", "standing", "team", "urgencies", "urgent", "wider",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from adapter.consent import anchored, decide, run_vectors
+from adapter.consent import anchored, decide, denial, may_deny, run_vectors
 from adapter.consent.codes import CONFIDENTIALITY
 from adapter.names import ACT_CODE, ACT_REASON, CONSENT_ACTION, CONSENT_SCOPE, RESOURCE_TYPES
 from adapter.ports import Ask, Basis, Decision
@@ -257,3 +257,11 @@ def test_generated_sets_permit_and_deny_often_enough() -> None:
     collect()
     assert seen.count("permit") > len(seen) / 25
     assert seen.count("deny") > len(seen) / 25
+
+
+@given(consents(), asks, resources)
+def test_what_cannot_deny_denies_nothing(consent: dict[str, Any], ask: Ask, resource: dict[str, Any]) -> None:
+    """`denial` leaves out what `may_deny` does not name: it must never leave out a deny."""
+    found = decide([consent], (Basis("author", ""),), ask, AT, resource=resource, groups=GROUPS)
+    assert may_deny(consent) or found.permit or found.rule in ("S2", "S14")
+    assert (denial([consent], ask, AT, resource=resource, groups=GROUPS) is None) == (found.permit or not may_deny(consent))
