@@ -64,7 +64,7 @@ def test_who_is_denied_the_task_is_told_of_no_referral(stage: Stage) -> None:
     shown = card(stage)
     deny(stage, **of("Task"))
     assert stage.cards(COURSIER, VIEW) == [] and stage.see(COURSIER, VIEW, shown.id) is None
-    assert {type: found(stage, type) for type in ("Task", "ServiceRequest", "Patient", "Consent")} == dict.fromkeys(("Task", "ServiceRequest", "Patient", "Consent"), [])
+    assert {type: found(stage, type) for type in ("Task", "ServiceRequest", "Patient", "Consent")} == {key: [] for key in ("Task", "ServiceRequest", "Patient", "Consent")}
 
 
 def test_denial_of_what_is_no_part_of_the_referral_changes_nothing(stage: Stage) -> None:
