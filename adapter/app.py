@@ -73,10 +73,18 @@ class App:
         try:
             return await self.store.write(lambda uow: fn(self.story(uow), uow))
         except Refused as refusal:
-            event, refusal.event = refusal.event, None
-            if event is not None:
-                await self.store.write(lambda uow: uow.audit(event(uow.at)))
-                refusal.told = True
+            event, kept = refusal.event, refusal.kept
+            refusal.event = refusal.kept = None
+
+            def tell(uow: Uow) -> None:
+                if kept is not None:
+                    kept(uow)
+                if event is not None:
+                    uow.audit(event(uow.at))
+
+            if event is not None or kept is not None:
+                await self.store.write(tell)
+                refusal.told = refusal.told or event is not None
             raise
 
     def read_now(self, fn: Callable[[Flows, Uow], T]) -> T:

@@ -58,11 +58,12 @@ class LiaisonError(Exception):
 
 class Refused(LiaisonError):
     """The request as made is refused. `issues` has at least one entry. `event`: what the audit is told of it once its unit
-    was rolled back, given the time; `told`: it was, or needs not be."""
+    was rolled back, given the time; `told`: it was, or needs not be; `kept`: what else is written then, given that unit of work."""
 
     status = 400
     code = "invalid"
     event: Callable[[datetime], dict[str, Any]] | None = None
+    kept: Callable[[Any], object] | None = None
     told = False
 
     def __init__(self, text: str, *, expression: str = "", issues: Sequence[Issue] = (), code: str = "") -> None:

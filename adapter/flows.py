@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import orjson
 
-from adapter import acts, dossier, followed, lifecycle, refusal, takes, witness
+from adapter import acts, dossier, followed, lifecycle, onward, refusal, takes, witness
 from adapter import receipt as receipts
 from adapter.agreements import Agreements
 from adapter.audit import events
 from adapter.audit.queries import cleaned
-from adapter.dossier import Dossier, content, split
+from adapter.dossier import Dossier, content
 from adapter.errors import Conflict, Forbidden, Invalid, NeedsMatch, NotFound, Stale
 from adapter.intake import Intake
 from adapter.lists import Lists
@@ -39,6 +39,7 @@ from adapter.sync.push import release
 from adapter.writing import DIRECTORY, Writer, patient_of
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
+REFER, REORIENT = "refer", "reorient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,11 @@ class Flows:
         The same record (or `key`) with the same content gets the same receipt; with other content, Conflict.
         """
         digest = hashlib.sha256(body or orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        if key and (kept := self._replayed(uow, who, _once(who, mapping, f"key {key}"), digest, request_id=request_id)):
+        source = parent.task["id"] if parent else ""
+        if key and (kept := self._replayed(uow, who, onward.once(who, mapping, f"key {key}", source), digest, request_id=request_id)):
             return kept
         mapped = self.intake.mapped(uow, who, mapping, record, parent, replacing=replacing)
-        once = _once(who, mapping, mapped.record_id)
+        once = onward.once(who, mapping, mapped.record_id, source)
         if kept := self._replayed(uow, who, once, digest, request_id=request_id):
             return kept
         if mapped.dropped:  # that something was, and where; never what (workflow.md 8)
@@ -92,9 +94,15 @@ class Flows:
             uow.audit(events.act(who, "intake-dropped", at=uow.at, request_id=request_id, details=details))
         if mapped.refused:
             refusal.count(uow, who.organisation)
-        changes = self.intake.changes(uow, who, mapped, parent, practice=record.get("cabinet_informe") == "oui", replacing=replacing)
-        if stopped := self._stopped(uow, who, changes, request_id=request_id):
-            mapped.warnings.append(Remark("opposition", mapping, stopped))
+        changes = self.intake.changes(
+            uow, who, mapped, parent, practice=record.get("cabinet_informe") == "oui", replacing=replacing,
+            unsafe=parent is not None and onward.unsafe(uow, self.window, parent),
+        )  # fmt: skip
+        if against := refusal.against(uow, self.network, changes):
+            if parent:
+                raise refusal.stopped(uow, who, self.network, against, request_id=request_id)
+            said = refusal.told(uow, who, self.network, patient_of(against[0]), map(of_task, against), request_id=request_id)
+            mapped.warnings.append(Remark("opposition", mapping, said))
             return replace(receipts.first(mapped, [], self.network.zone), status="not-sent")
         tasks = [content(version) for version in self.receive(uow, who, changes, request_id=request_id) if version.type == "Task"]
         receipt = receipts.first(mapped, tasks, self.network.zone)
@@ -104,19 +112,11 @@ class Flows:
             if followed.followed(self.window, uow, who, patient, units, but=made, request_id=request_id):
                 warning = {"path": "deja_suivi", "mapping": mapping, "text": followed.SAID}
                 receipt = replace(receipt, warnings=(*receipt.warnings, warning))
-        for name in {once, _once(who, mapping, f"key {key}") if key else once}:
+        for name in {once, onward.once(who, mapping, f"key {key}", source) if key else once}:
             uow.remember(name, digest, receipt.dumps())
+        if parent:
+            onward.note(uow, who, mapping, mapped.record_id, source)
         return receipt
-
-    def _stopped(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str) -> str:
-        """What the caller is told where the person opposed to a recipient of these requests; "" where nobody did."""
-        made = [each.resource for each in changes if each.resource]
-        requests = {f"ServiceRequest/{each['id']}": each for each in made if each["resourceType"] == "ServiceRequest"}
-        tasks = [each for each in made if each["resourceType"] == "Task"]
-        against = [each for each in tasks if refusal.opposed(uow, self.network, requests[each["focus"]["reference"]], split(each["owner"]["reference"])[1])]
-        if not against:
-            return ""
-        return refusal.told(uow, who, self.network, patient_of(against[0]), map(of_task, against), request_id=request_id)
 
     def _replayed(self, uow: Uow, who: Principal, once: str, digest: str, *, request_id: str) -> Receipt | None:
         kept = uow.remembered(once)
@@ -139,7 +139,7 @@ class Flows:
         count and no identity, or ends like a withdrawal what was sent in urgency.
         """
         self.intake.document(mapping)
-        kept = uow.remembered(_once(who, mapping, record))
+        kept = onward.received(uow, who, mapping, record)
         if kept is None:
             raise NotFound("no record of that id was received from this organisation")
         takes.check("agree", heard)
@@ -189,7 +189,7 @@ class Flows:
             raise NeedsMatch("expected If-Match with the ETag of the card; read it again first")
         if if_match != shown.etag:
             raise Stale("the referral changed meanwhile; read it again")
-        if verb in lifecycle.ACTS:
+        if verb in lifecycle.ACTS or verb in (REFER, REORIENT):
             self._met(view, found)
         takes.check(verb, arguments)
         if verb in lifecycle.ACTS:
@@ -198,19 +198,20 @@ class Flows:
                 return shown
             self.agreements.live(uow, who, found, verb, arguments, request_id=request_id)
             return shown if verb in lifecycle.CLOSING else self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
-        if verb in ("refer", "reorient"):
-            if verb == "reorient":
+        if verb in (REFER, REORIENT):
+            if verb == REFER:
+                onward.may_ask(self.network, who, found, arguments)
+            else:
                 acts.misdirected(found, dossier.pointing(uow, "ServiceRequest", "replaces", found.request_version.reference))
             record = arguments if arguments.get("id") is not None else {**arguments, "id": self.writer.clock.new_id()}
-            made = self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == "reorient")
-            if made.status == "not-sent":
-                raise Invalid(made.warnings[-1]["text"], expression="destinataire")
+            self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == REORIENT)
         else:
             self.receive(uow, who, acts.changes(found, acts.ACTS[verb](self.agreements.hand(uow, who, found), arguments)), request_id=request_id)
         return self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
 
     def _met(self, view: str, found: Dossier) -> None:
-        """What a person said is written down by who may have met them. Raises Forbidden for a unit that has an offer in hand."""
+        """What a person said, a further agreement too, is written down by who may have met them. Raises Forbidden for a unit that
+        has an offer in hand."""
         if view != PRESCRIBER and not self.window.identity_shown(found):
             raise Forbidden("this unit has not been shown who the person is: what the person says is for the practice to write down")
 
@@ -309,7 +310,3 @@ def unagreed(referral: Dossier) -> bool:
 def _ground(type: str) -> str:
     """What permits a clinic's own software to read a type: it is its author, or it is the directory."""
     return "directory" if type in DIRECTORY else "basis:author"
-
-
-def _once(who: Principal, mapping: str, record: str) -> str:
-    return f"intake {who.organisation} {mapping} {record}"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from adapter import acts, fhir, hearsay, speaking, witness
+from adapter import acts, fhir, hearsay, onward, speaking, witness
 from adapter.clock import Clock
 from adapter.consent import proof
 from adapter.dossier import Dossier, split
@@ -138,11 +138,12 @@ class Intake:
         return None
 
     def changes(
-        self, uow: Uow, who: Principal, mapped: Mapped, parent: Dossier | None = None, *, practice: bool = False, replacing: bool = False
-    ) -> list[Change]:
+        self, uow: Uow, who: Principal, mapped: Mapped, parent: Dossier | None = None, *, practice: bool = False, replacing: bool = False,
+        unsafe: bool = False,
+    ) -> list[Change]:  # fmt: skip
         """One change per resource that is new, in an order in which references resolve; Tasks get their spoken reference,
-        a further request says what it is based on (SDOHCC refer-1), attestations are sealed, and what somebody outside the
-        clinic told of the person is kept with the record."""
+        a further request is tied to what it follows from (`unsafe`: `onward.tied`), attestations are sealed, and what somebody
+        outside the clinic told of the person is kept with the record."""
         found = [*mapped.resources, *self._practice(mapped.resources, parent)] if parent and practice else mapped.resources
         found = self._spoken_for(uow, mapped, found, parent)
         found = [proof.sealed(each, salt=self.clock.secret()) if each["resourceType"] == "Consent" else each for each in found]
@@ -156,7 +157,7 @@ class Intake:
             if issues := [issue for issue in fhir.check(resource) if issue.severity in ("error", "fatal")]:
                 raise MappingError("the mapping made a resource that FHIR refuses", path=issues[0].expression)
             if parent:
-                resource = instead(resource, parent) if replacing else further(resource, parent)
+                resource = onward.tied(resource, parent, replacing=replacing, unsafe=unsafe)
             if type == "Task":
                 resource = self.referenced(uow, resource)
             if type == "Patient":
@@ -251,22 +252,6 @@ def _traits(patient: Resource) -> Iterator[tuple[str, str]]:
         yield "family", names[0]["family"]
         yield "given", names[0]["given"][0]
         yield "birthdate", patient["birthDate"]
-
-
-def further(resource: Resource, parent: Dossier) -> Resource:
-    """A resource of a further request: filler-order, based on and part of what it follows from."""
-    if resource["resourceType"] == "ServiceRequest":
-        return resource | {"intent": "filler-order", "basedOn": [{"reference": parent.request_version.reference}]}
-    if resource["resourceType"] == "Task":
-        return resource | {"partOf": [{"reference": parent.task_version.reference}]}
-    return resource
-
-
-def instead(resource: Resource, parent: Dossier) -> Resource:
-    """A resource of a request made after a wrong orientation: it replaces the one that ended (workflow.md 2)."""
-    if resource["resourceType"] == "ServiceRequest":
-        return resource | {"replaces": [{"reference": parent.request_version.reference}]}
-    return resource
 
 
 def attested(consent: Resource, heard: str, *, at: datetime, salt: str) -> Resource:

@@ -17,10 +17,12 @@ from adapter.audit import events
 from adapter.clock import instant
 from adapter.consent import anchored, decide, members
 from adapter.dossier import Dossier, content, follow, pointing, split
+from adapter.errors import Invalid
 from adapter.names import ACT_REASON, Systems
 from adapter.network import Network
-from adapter.ports import Ask, Basis, Principal, Resource, Uow, Version
+from adapter.ports import Ask, Basis, Change, Principal, Resource, Uow, Version
 from adapter.receipt import refused_mark
+from adapter.referral.spoken import of_task
 from adapter.writing import patient_of
 
 PROVISIONAL = "provisoire"  # tag of a doctor whom only a record tells of
@@ -105,14 +107,38 @@ def opposed(uow: Uow, network: Network, request: Resource, owner: str) -> bool:
     return not decide(anchored(consents, request), ground, ask, uow.at, resource=request, groups=groups, zone=network.zone).permit
 
 
+def against(uow: Uow, network: Network, changes: Sequence[Change]) -> list[Resource]:
+    """The Tasks among the changes of a record whose recipient the person opposed."""
+    made = [each.resource for each in changes if each.resource]
+    requests = {f"ServiceRequest/{each['id']}": each for each in made if each["resourceType"] == "ServiceRequest"}
+    tasks = [each for each in made if each["resourceType"] == "Task"]
+    return [each for each in tasks if opposed(uow, network, requests[each["focus"]["reference"]], split(each["owner"]["reference"])[1])]
+
+
 def told(uow: Uow, who: Principal, network: Network, patient: str, spoken: Iterable[str], *, request_id: str = "") -> str:
     """What the caller is told where an opposition stands: the practice the reason, anybody else that the practice knows it. That
     is a declared exception (workflow.md 6), an event each time; the practice's list has it under the spoken references."""
     uow.audit(events.act(who, "opposition-told", patient=patient, at=uow.at, request_id=request_id))
-    known = follow(uow, patient)
-    clinic = known.clinic if known else who.organisation
+    clinic = _clinic(uow, who, patient)
     noted = [{"reference": each, "sent": instant(uow.at), "read": "", "text": SAID} for each in spoken]
     uow.keep(f"not-sent:{clinic}", orjson.dumps([*not_sent(uow, clinic), *noted][-MOST:]))
+    return _words(who, clinic)
+
+
+def stopped(uow: Uow, who: Principal, network: Network, tasks: Sequence[Resource], *, request_id: str = "") -> Invalid:
+    """The same for an act, which has no receipt: a refusal with the same words, that leaves the same event and notice."""
+    patient, spoken = patient_of(tasks[0]), [of_task(each) for each in tasks]
+    refused = Invalid(_words(who, _clinic(uow, who, patient)), expression="destinataire")
+    refused.kept = lambda later: told(later, who, network, patient, spoken, request_id=request_id)
+    return refused
+
+
+def _clinic(uow: Uow, who: Principal, patient: str) -> str:
+    known = follow(uow, patient)
+    return known.clinic if known else who.organisation
+
+
+def _words(who: Principal, clinic: str) -> str:
     return TO_PRACTICE if who.organisation == clinic and who.role != "service" else TO_OTHERS
 
 

@@ -103,6 +103,8 @@ def test_every_act_refuses_a_key_more_and_writes_nothing_M_14(stage: Stage, verb
     yes = {"accord": "oui", "par": "coursier-lea", "comment": "telephone"}
     stage.call(accord_medecin=yes, accord_patient=yes)
     _, view, who = UNIT if verb in stage.app.views[UNIT[1]].writes else DOCTOR
+    if verb == "refer":
+        stage.act(who, view, *stage.cards(who, view), "accept")
     (shown,) = stage.cards(who, view)
     before = standing(stage)
     with pytest.raises(LiaisonError) as refusal:
@@ -117,8 +119,8 @@ def test_record_with_an_empty_id_is_refused_rather_than_given_another(stage: Sta
     yes = {"accord": "oui", "par": "coursier-lea", "comment": "telephone"}
     stage.call(accord_medecin=yes, accord_patient=yes)
     who, view = (COURSIER, UNIT[1]) if verb == "refer" else (GP, DOCTOR[1])
-    if verb == "reorient":
-        stage.act(COURSIER, UNIT[1], stage.cards(COURSIER, UNIT[1])[0], "decline", reason="mauvaise-orientation")
+    first, reason = ("accept", {}) if verb == "refer" else ("decline", {"reason": "mauvaise-orientation"})
+    stage.act(COURSIER, UNIT[1], stage.cards(COURSIER, UNIT[1])[0], first, **reason)
     before = standing(stage)
     for id in ("", [], False):
         with pytest.raises(LiaisonError) as refusal:

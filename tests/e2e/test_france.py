@@ -367,6 +367,7 @@ def test_F12_free_text_reaches_no_view_but_the_prescribers_own(stage: Stage) -> 
     form(stage, informations_complementaires=f"Zyxlibre {HANDICAP}")
     call(stage, besoins=["maintien-emploi"], mots_du_medecin=f"Zyxlibre {HANDICAP}", destinataire="coursier-rouen")
     further = {"destinataire": "saad-portage", "besoins": ["denutrition"], "accord_patient": {"accord": "oui", "par": "coursier-lea", "comment": "presence"}}
+    stage.act(COURSIER, VIEW, only(stage.cards(COURSIER, VIEW)), "accept")
     stage.act(COURSIER, VIEW, only(stage.cards(COURSIER, VIEW)), "refer", **further)
     assert sum(HANDICAP in json.dumps(each, ensure_ascii=False) for each in stored(stage, "ServiceRequest")) == 2
     for who, view in ((CARSAT, "as-carsat"), (COURSIER, VIEW), (SAAD, "saad")):

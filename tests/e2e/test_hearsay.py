@@ -124,7 +124,8 @@ def test_second_call_of_the_same_service_is_the_same_person_and_shows_its_own_wo
 def test_further_service_is_shown_no_more_than_the_one_that_asks_it(door: Door) -> None:
     known(door)
     taken(door, "coursiers", "appel-coursier", MADE_UP)
-    further = {"destinataire": "coursier-garde", "besoins": ["isolement"], "accord_patient": YES}
+    further = {"destinataire": "ccas-accueil", "besoins": ["isolement"], "accord_patient": YES}
+    act(door, "coursiers", VIEW, cards(door)[0], "accept")
     assert act(door, "coursiers", VIEW, cards(door)[0], "refer", **further).status_code == 200
     further["destinataire"] = "saad-portage"
     assert act(door, "coursiers", VIEW, cards(door)[0], "refer", **further).status_code == 200

@@ -45,6 +45,7 @@ def acts(stage: Stage) -> list[Any]:
 def offer(door: Door) -> Any:
     """What a pool holds before it accepts: a need, a deadline, no name."""
     taken(door, "coursiers", "appel-coursier", AGREED)
+    act(door, "coursiers", VIEW, cards(door)[0], "accept")
     assert act(door, "coursiers", VIEW, cards(door)[0], "refer", **FURTHER).status_code == 200
     (found,) = cards(door, "saad", POOL)
     assert "person" not in found
@@ -150,6 +151,7 @@ def test_agreement_to_a_draft_against_which_an_opposition_came_is_not_sent(door:
 
 def test_further_service_that_the_person_opposed_is_refused_to_who_asks_it(door: Door, stage: Stage) -> None:
     taken(door, "coursiers", "appel-coursier", AGREED)
+    act(door, "coursiers", VIEW, cards(door)[0], "accept")
     act(door, "coursiers", VIEW, cards(door)[0], "refer", **FURTHER)
     act(door, "saad", POOL, cards(door, "saad", POOL)[0], "accept")
     act(door, "saad", POOL, cards(door, "saad", POOL)[0], "oppose", heard_by="aide-noe")
