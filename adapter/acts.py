@@ -18,7 +18,7 @@ ORDER = ("Communication", "Procedure", "Consent", "ServiceRequest", "Provenance"
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """What an act works on. `needs` maps the neutral code that a recipient sees to the request's own codes;
+    """What an act works on. `needs` maps the neutral code of each need that the caller sees to the request's own codes;
     `known(table, code)` tells whether a table has a code, `snomed` the SNOMED procedure of an outcome."""
 
     dossier: Dossier
@@ -44,9 +44,11 @@ def _complete(hand: Hand, arguments: Arguments) -> list[Resource]:
     each = arguments.get("needs")
     if each is None:
         outcome = hand.code(arguments, "outcome", "outcome")
-        return verbs.complete(hand.referral, hand.scene, {own: outcome for owns in hand.needs.values() for own in owns}, snomed=hand.snomed)
+        seen = {own: outcome for owns in hand.needs.values() for own in owns}
+        return verbs.complete(hand.referral, hand.scene, seen or {"": outcome}, snomed=hand.snomed)
     coded = {need: hand.code(each, need, "outcome", shown=f"needs.{told(need, hand.needs)}") for need in each}
-    outcomes = {own: code for need, code in coded.items() for own in hand.needs.get(need, (need,))}
+    known = {own: code for need, code in coded.items() for own in hand.needs.get(need, ())}
+    outcomes = known if hand.needs.keys() >= coded.keys() else {}  # of a need that the caller does not see, as of one that is not there
     return verbs.complete(hand.referral, hand.scene, outcomes, snomed=hand.snomed)
 
 

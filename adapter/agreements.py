@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from adapter import acts, dossier, lifecycle, takes
@@ -76,11 +77,12 @@ class Agreements:
         return any(each["id"] in lost for each in mine) and not any(self._in_force(each, at) for each in mine)
 
     def live(
-        self, uow: Uow, who: Principal, referral: Dossier, verb: str, arguments: Mapping[str, Any], *, request_id: str = ""
-    ) -> list[Version]:
+        self, uow: Uow, who: Principal, referral: Dossier, verb: str, arguments: Mapping[str, Any], *,
+        needs: Mapping[str, tuple[str, ...]] = {}, request_id: str = "",
+    ) -> list[Version]:  # fmt: skip
         """An act in the life of the agreement (`lifecycle.ACTS`), audited as such. Raises Invalid for what it does not take."""
         takes.check(verb, arguments)
-        saved = self.writer.take(uow, who, lifecycle.ACTS[verb](self.case(uow, who, referral), arguments), request_id=request_id)
+        saved = self.writer.take(uow, who, lifecycle.ACTS[verb](self.case(uow, who, referral, needs), arguments), request_id=request_id)
         uow.audit(
             events.act(
                 who, f"agreement-{verb}", what=referral.task_version.cited, patient=referral.request["subject"]["reference"], at=uow.at,
@@ -104,10 +106,9 @@ class Agreements:
         uow.audit(events.act(who, "closing-notice-read", what=what, patient=patient, at=uow.at, request_id=request_id))
         return True
 
-    def case(self, uow: Uow, who: Principal, referral: Dossier) -> Case:
-        return Case(
-            uow, who, self.hand(uow, who, referral), self.network, self.window.terms, self.window.identity_shown, self.due
-        )
+    def case(self, uow: Uow, who: Principal, referral: Dossier, needs: Mapping[str, tuple[str, ...]] = {}) -> Case:
+        shown = partial(self.window.identity_shown, uow)
+        return Case(uow, who, self.hand(uow, who, referral, needs), self.network, self.window.terms, shown, self.due)
 
     def evidence(self, uow: Uow, who: Principal, before: Resource, after: Resource, heard: Mapping[str, Any] | None) -> list[Change]:
         """The proof that a Consent may be wider than it was. Raises Invalid where none is given."""
@@ -115,8 +116,9 @@ class Agreements:
         referral = dossier.of_request(uow, lane) if lane else None
         return lifecycle.widened(self.case(uow, who, referral), before, after, heard) if referral else []
 
-    def hand(self, uow: Uow, who: Principal, referral: Dossier) -> acts.Hand:
-        return acts.Hand(referral, self.scene(uow, who), self.window.own_needs(referral), self.window.known, self.window.snomed)
+    def hand(self, uow: Uow, who: Principal, referral: Dossier, needs: Mapping[str, tuple[str, ...]] = {}) -> acts.Hand:
+        """`needs`: those that the caller was shown (`Revealed.needs`); an act that names none is told none."""
+        return acts.Hand(referral, self.scene(uow, who), needs, self.window.known, self.window.snomed)
 
     def scene(self, uow: Uow, who: Principal) -> verbs.Scene:
         """Who acts, and when: what every act writes down."""

@@ -190,13 +190,13 @@ class Flows:
         if if_match != shown.etag:
             raise Stale("the referral changed meanwhile; read it again")
         if verb in lifecycle.ACTS or verb in (REFER, REORIENT):
-            self._met(view, found)
+            self._met(uow, view, found)
         takes.check(verb, arguments)
         if verb in lifecycle.ACTS:
             if verb == "withdraw" and refusal.unsent(uow, found):
                 self._declined(uow, who, [found], arguments, request_id=request_id)
                 return shown
-            self.agreements.live(uow, who, found, verb, arguments, request_id=request_id)
+            self.agreements.live(uow, who, found, verb, arguments, needs=shown.needs, request_id=request_id)
             return shown if verb in lifecycle.CLOSING else self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
         if verb in (REFER, REORIENT):
             if verb == REFER:
@@ -206,13 +206,14 @@ class Flows:
             record = arguments if arguments.get("id") is not None else {**arguments, "id": self.writer.clock.new_id()}
             self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == REORIENT)
         else:
-            self.receive(uow, who, acts.changes(found, acts.ACTS[verb](self.agreements.hand(uow, who, found), arguments)), request_id=request_id)
+            done = acts.ACTS[verb](self.agreements.hand(uow, who, found, shown.needs), arguments)
+            self.receive(uow, who, acts.changes(found, done), request_id=request_id)
         return self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
 
-    def _met(self, view: str, found: Dossier) -> None:
+    def _met(self, uow: Uow, view: str, found: Dossier) -> None:
         """What a person said, a further agreement too, is written down by who may have met them. Raises Forbidden for a unit that
-        has an offer in hand."""
-        if view != PRESCRIBER and not self.window.identity_shown(found):
+        never had more than an offer."""
+        if view != PRESCRIBER and not self.window.identity_shown(uow, found):
             raise Forbidden("this unit has not been shown who the person is: what the person says is for the practice to write down")
 
     # ── reveal ───────────────────────────────────────────────────────────────────────────────────

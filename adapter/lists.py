@@ -63,7 +63,7 @@ class Lists:
         found = []
         for dossier in self.window.dossiers(uow, who, view):
             since = lifecycle.owed_since(uow, dossier, self.window.writer.systems)
-            if since and self.window.stage(view, dossier) == "open" and self.window.decision(uow, who, view, dossier).permit:
+            if since and self.window.stage(uow, view, dossier) == "open" and self.window.decision(uow, who, view, dossier).permit:
                 holder = who.organisation if view == PRESCRIBER else dossier.owner
                 own = pairwise(self.window.writer.key, holder, "Task", dossier.task["id"])
                 found.append({"id": own, "reference": of_task(dossier.task), "what": "information", "since": instant(since)})

@@ -22,7 +22,7 @@ from adapter.referral import states
 from adapter.referral.scene import SOCIAL_ASSESSMENT
 from adapter.sight import Sight, unsafe_contact
 from adapter.sync.pull import Cursor, cursor_name
-from adapter.views import Facts, View, card, classes, etag, project
+from adapter.views import Facts, Glass, View, card, classes, etag, project
 from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, KEEPER, Writer, patient_of, withdrawn
 
 EHR_VIEW = "dossier-clinique"
@@ -34,13 +34,14 @@ TEAM_VIEW, OUTSIDE_VIEW = "as-msp-equipe", "as-carsat"  # who is not of the pers
 @dataclass(frozen=True, slots=True)
 class Revealed:
     """What one caller may see of one referral now. `id`: the Task under the caller's own pseudonym; `etag` follows from
-    what is visible; `decision` says why."""
+    what is visible; `decision` says why. `needs`: those that the caller's acts know, as `own_needs`."""
 
     id: str
     etag: str
     card: dict[str, Any]
     resources: tuple[Resource, ...]
     decision: Decision
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,15 @@ class Window:
     def label(self, table: str, code: str) -> str:
         return self.terms.label(table, code)
 
-    def own_needs(self, dossier: Dossier) -> dict[str, tuple[str, ...]]:
-        """Neutral code → the request's own codes behind it."""
+    def own_needs(self, look: Look) -> dict[str, tuple[str, ...]]:
+        """Neutral code → the request's own codes behind it: for the practice all of them, for a recipient those that it is shown
+        while the referral is open, so that a need it may not see is to its acts as one that is not there."""
+        glass = Glass(self.views[look.view], look.facts) if look.facts and look.facts.stage != "closed" else None
         found: dict[str, tuple[str, ...]] = {}
-        for code in self.sight.asked(dossier):
-            neutral = self.terms.neutral(code)
-            found[neutral] = (*found.get(neutral, ()), code)
+        for code in self.sight.asked(look.dossier):
+            if look.view == PRESCRIBER or (glass and not glass.need_kept(code)):
+                neutral = self.terms.neutral(code)
+                found[neutral] = (*found.get(neutral, ()), code)
         return found
 
     # ── one referral, all referrals ──────────────────────────────────────────────────────────────
@@ -165,7 +169,8 @@ class Window:
         if lang != "fr" or demanded:  # one tag whatever the language and what was asked for: any of them may act on it
             french = self.look(uow, who, view, dossier, lang="fr")
             tagged = card(self.views[french.view], french.resources, facts=french.facts or look.facts, lang="fr")
-        return look, Revealed(look.facts.pairwise("Task", dossier.task["id"]), etag(tagged), made, look.resources, look.decision)
+        own = look.facts.pairwise("Task", dossier.task["id"])
+        return look, Revealed(own, etag(tagged), made, look.resources, look.decision, self.own_needs(look))
 
     def look(
         self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, lang: str, demanded: frozenset[str] = frozenset()
@@ -179,7 +184,7 @@ class Window:
         holder = who.organisation if view == PRESCRIBER else dossier.owner
         if view != PRESCRIBER and (said := hearsay.limit(dossier, self.network, systems=self.writer.systems)):
             dossier = replace(dossier, patient=said)
-        stage, unsafe = self.stage(view, dossier), self._unsafe(uow, who, view, dossier)
+        stage, unsafe = self.stage(uow, view, dossier), self._unsafe(uow, who, view, dossier)
         facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=stage, lang=lang, unsafe=unsafe, demanded=demanded)
         parts = self._undenied(uow, who, view, dossier, self.parts(uow, dossier, decision))
         projected = [part for each in parts if (part := project(each, self.views[view], facts=facts))]
@@ -233,7 +238,7 @@ class Window:
         stored = uow.current(letter.type, letter.id)
         if not decision.permit or stored is None:
             return who, Look(EHR_VIEW, dossier, decision)
-        facts = self.sight.facts(uow, who, dossier, decision, holder="", stage=self.stage(EHR_VIEW, dossier), lang="fr")
+        facts = self.sight.facts(uow, who, dossier, decision, holder="", stage=self.stage(uow, EHR_VIEW, dossier), lang="fr")
         left = self._undenied(uow, who, EHR_VIEW, dossier, iter([content(stored)]), linked=linked)
         found = next((project(each, self.views[EHR_VIEW], facts=facts) for each in left), None)
         return who, Look(EHR_VIEW, dossier, decision, facts, (found,) if found else ())
@@ -241,11 +246,13 @@ class Window:
     def ehr_principal(self, ehr: str, clinic: str) -> Principal:
         return Principal(f"ehr-{ehr}", clinic, role="device")
 
-    def identity_shown(self, dossier: Dossier) -> bool:
-        """Whether the recipient has been shown who it is: a named unit from the start, a pool once it accepted."""
-        unit = self.network.unit(dossier.owner)
-        named = unit is not None and unit.stage == "named"
-        return dossier.task["status"] != "draft" and (named or dossier.task["status"] != "requested")
+    def identity_shown(self, uow: Uow, dossier: Dossier) -> bool:
+        """Whether the recipient has been shown who it is: a named unit from the start, a pool once it accepted. What ended may
+        have ended as an offer: its versions tell."""
+        unit, status = self.network.unit(dossier.owner), dossier.task["status"]
+        if status in states.TERMINAL and not (unit and unit.stage == "named"):
+            return any(content(each)["status"] in states.TAKEN for each in uow.history("Task", dossier.task["id"]) if not each.deleted)
+        return status in states.TAKEN or (status != "draft" and unit is not None and unit.stage == "named")
 
     def limited(self, who: Principal, query: Query) -> Query | None:
         """The query as a clinic's own software may ask it on /fhir; None: it may see nothing of that type."""
@@ -331,12 +338,12 @@ class Window:
         elif view not in (PRESCRIBER, EHR_VIEW) and ended and not withdrawn(dossier.told) and uow.at - _at(dossier, "lastModified") <= self.bounds.reference:
             yield dossier.task_version.cited  # its own answer: reference, dates, outcome
 
-    def stage(self, view: str, dossier: Dossier) -> Any:
+    def stage(self, uow: Uow, view: str, dossier: Dossier) -> Any:
         if view in (PRESCRIBER, EHR_VIEW):
             return "open"
         if dossier.task["status"] in states.TERMINAL:
             return "closed"
-        return "open" if self.identity_shown(dossier) else "offer"
+        return "open" if self.identity_shown(uow, dossier) else "offer"
 
     def parts(self, uow: Uow, dossier: Dossier, decision: Decision) -> Iterator[Resource]:
         """Every resource of the referral that a view may speak of; what of it is seen is the view's to say."""
@@ -369,7 +376,7 @@ class Window:
                 who, [dossier.task_version.cited, dossier.request_version.cited], patient=patient_of(dossier.request),
                 recipient=recipient, view=view.name, view_version=str(view.version), consents=decision.versions, rule=decision.rule,
                 classes=shown, demanded=sorted(look.facts.demanded.intersection(shown)) if look.facts else (),
-                stage="search" if seeking else self.stage(look.view, dossier),
+                stage="search" if seeking else self.stage(uow, look.view, dossier),
                 custodian=dossier.clinic, at=uow.at, request_id=request_id,
             )
         )  # fmt: skip

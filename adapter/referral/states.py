@@ -36,6 +36,7 @@ MOVES: dict[str, dict[str, frozenset[str]]] = {
 }
 STATES = tuple(state for state in MOVES if state)
 TERMINAL = frozenset({"rejected", "cancelled", "completed", "failed", _ERROR})
+TAKEN = frozenset({"accepted", "in-progress", "on-hold", "completed", "failed"})  # only what was accepted comes to these
 NEEDS_REASON = frozenset({"rejected", "cancelled", "on-hold", "failed"})
 FROZEN = ("owner", "requester", "basedOn", "partOf", "for", "focus")
 READ_AS = {"received": "requested", "ready": "accepted"}  # never written by us (workflow.md 2)

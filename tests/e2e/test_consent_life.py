@@ -75,13 +75,70 @@ def test_fewer_needs_are_seen_at_once_and_never_more_again(stage: Stage) -> None
     assert set(card(stage).card["need_codes"]) == {"aide-alimentaire", "isolement"}
     shown = stage.act(COURSIER, VIEW, card(stage), "narrow", needs=["isolement"], **BY_PHONE)
     assert shown.card["need_codes"] == ["isolement"]
-    with pytest.raises(Invalid, match="codes of this referral"):
-        stage.act(COURSIER, VIEW, shown, "narrow", needs=["budget"])
-    with pytest.raises(Invalid, match="withdraw it instead"):
-        stage.act(COURSIER, VIEW, shown, "narrow", needs=["aide-alimentaire"])
+    for wrong in (["budget"], ["aide-alimentaire"], ["aide-alimentaire", "isolement"]):
+        with pytest.raises(Invalid, match="codes of this referral"):
+            stage.act(COURSIER, VIEW, shown, "narrow", needs=wrong)
     with pytest.raises(Invalid, match="that narrow already"):
-        stage.act(COURSIER, VIEW, shown, "narrow", needs=["aide-alimentaire", "isolement"])
+        stage.act(COURSIER, VIEW, shown, "narrow", needs=["isolement"])
     assert card(stage).card["need_codes"] == ["isolement"]
+
+
+def test_practice_knows_every_need_when_it_narrows(stage: Stage) -> None:
+    stage.sent()
+    only_food = next(iter(stage.cards(GP, "prescripteur")))
+    stage.act(GP, "prescripteur", only_food, "narrow", needs=["isolement"], heard_by="dr-exemple")
+    mine = next(iter(stage.cards(GP, "prescripteur")))
+    with pytest.raises(Invalid, match="withdraw it instead"):
+        stage.act(GP, "prescripteur", mine, "narrow", needs=["aide-alimentaire"], heard_by="dr-exemple")
+
+
+def codes(consent: Resource) -> list[str]:
+    return [coding["code"] for concept in consent["provision"]["code"] for coding in concept["coding"]]
+
+
+def test_recipient_that_narrows_neither_keeps_nor_loses_what_it_does_not_see(stage: Stage) -> None:
+    """A permit names more than the request asks: what its recipient is not shown is not its to settle."""
+    stage.sent()
+    consent = only(stored(stage, "Consent"))
+    more = {"coding": [consent["provision"]["code"][0]["coding"][0] | {"code": "budget"}]}
+    wide = consent | {"provision": consent["provision"] | {"code": [*consent["provision"]["code"], more]}}
+    stage.app.write_now(lambda story, uow: story.receive(uow, GP, [Change("update", "Consent", wide["id"], wide, origin="device")]))
+    shown = stage.act(COURSIER, VIEW, card(stage), "narrow", needs=["isolement"], **BY_PHONE)
+    assert shown.card["need_codes"] == ["isolement"] and codes(only(stored(stage, "Consent"))) == ["isolement", "budget"]
+    with pytest.raises(Invalid, match="that narrow already"):
+        stage.act(COURSIER, VIEW, shown, "narrow", needs=["isolement"])
+
+
+# ── a need outside the permit ────────────────────────────────────────────────────────────────────
+ASKED = [
+    ("narrow", {"needs": ["budget"]}), ("narrow", {"needs": ["isolement", "budget"]}), ("narrow", {"needs": ["isolement"]}), ("narrow", {"needs": ["denutrition"]}),
+    ("complete", {"needs": {"budget": "no such code"}}), ("complete", {"needs": {"budget": "droits-ouverts"}}), ("complete", {"needs": {"denutrition": "droits-ouverts"}}),
+    ("complete", {"needs": {"isolement": "aide-alimentaire-en-place", "budget": "aide-alimentaire-en-place"}}), ("complete", {"needs": {}}), ("complete", {"needs": {"": "droits-ouverts"}}),
+    ("complete", {"needs": {"isolement": "aide-alimentaire-en-place"}}), ("complete", {"outcome": "aide-alimentaire-en-place"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "arguments"), ASKED)
+def test_need_outside_the_permit_is_to_every_act_as_one_that_is_not_there(verb: str, arguments: dict[str, Any]) -> None:
+    """Two stores that differ in that alone, asked the same, say the same word for word; and no outcome is written for it."""
+    said = []
+    for besoins, kept in ((["denutrition", "isolement"], None), (["denutrition", "isolement", "budget"], ["aide-alimentaire", "isolement"])):
+        with staged() as stage:
+            stage.sent(besoins=besoins)
+            if kept:
+                stage.act(GP, "prescripteur", next(iter(stage.cards(GP, "prescripteur"))), "narrow", needs=kept, heard_by="dr-exemple")
+            shown = stage.act(COURSIER, VIEW, card(stage), "accept")
+            assert shown is not None and set(shown.card["need_codes"]) == {"aide-alimentaire", "isolement"}
+            try:
+                after = stage.act(COURSIER, VIEW, shown, verb, **arguments)
+                said.append((after.card["state"], after.card.get("need_codes"), after.card.get("outcome")))
+            except Invalid as refusal:
+                said.append([(each.code, each.text, each.expression) for each in refusal.issues])
+            done = [coding["code"] for each in stored(stage, "Procedure") for need in each["reasonCode"] for coding in need["coding"]]
+            assert "budget" not in done
+            said.append(sorted(done))
+    assert said[:2] == said[2:]
+    assert isinstance(said[0], tuple) is (arguments in ({"needs": ["isolement"]}, {"needs": {"isolement": "aide-alimentaire-en-place"}}, {"outcome": "aide-alimentaire-en-place"}))
 
 
 def test_earlier_end_closes_the_view_at_that_instant_and_does_not_move_later(stage: Stage) -> None:

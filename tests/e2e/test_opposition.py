@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from adapter.erasing import end
+from adapter.takes import TAKES
 from tests.e2e.stage import CALL, GP, Stage
 from tests.e2e.test_hearsay import FORM, VIEW, YES, act, cards, stored, taken
 from tests.unit.web.test_doors import Door
@@ -52,11 +54,17 @@ def offer(door: Door) -> Any:
     return found
 
 
+def taking(verb: str, more: dict[str, str]) -> dict[str, Any]:
+    """The arguments, as far as the act takes them."""
+    given = {"needs": ["aide-alimentaire"], **more}
+    return {name: value for name, value in given.items() if name in TAKES[verb]}
+
+
 @pytest.mark.parametrize("verb", ["withdraw", "oppose", "narrow", "inform", "confirm"])
 @pytest.mark.parametrize("more", [{}, {"heard_by": "aide-noe"}, {"heard_by": "dr-exemple", "against": "everyone"}])
 def test_pool_with_an_offer_writes_down_nothing_that_the_person_said(door: Door, stage: Stage, offer: Any, verb: str, more: dict[str, str]) -> None:
     before = stored(stage, "Task"), stored(stage, "Consent"), stored(stage, "Provenance")
-    answer = act(door, "saad", POOL, offer, verb, needs=["aide-alimentaire"], **more)
+    answer = act(door, "saad", POOL, offer, verb, **taking(verb, more))
     assert answer.status_code == 403 and "practice" in answer.json()["issue"][0]["diagnostics"]
     assert (stored(stage, "Task"), stored(stage, "Consent"), stored(stage, "Provenance")) == before
     assert len(cards(door)) == 1 and len(cards(door, "saad", POOL)) == 1
@@ -66,6 +74,32 @@ def test_pool_that_accepted_may(door: Door, offer: Any) -> None:
     taken_on = act(door, "saad", POOL, offer, "accept").json()
     answer = act(door, "saad", POOL, {"id": taken_on["id"], "etag": cards(door, "saad", POOL)[0]["etag"]}, "oppose", heard_by="aide-noe")
     assert answer.status_code == 204 and cards(door, "saad", POOL) == [] and len(cards(door)) == 1
+
+
+@pytest.mark.parametrize("verb", ["withdraw", "oppose", "narrow", "inform", "confirm"])
+def test_pool_that_declined_never_met_the_person(door: Door, stage: Stage, offer: Any, verb: str) -> None:
+    assert act(door, "saad", POOL, offer, "decline", reason="mauvaise-orientation").status_code == 200
+    (declined,) = cards(door, "saad", POOL)
+    before = stored(stage, "Task"), stored(stage, "Consent"), stored(stage, "Provenance"), stored(stage, "Communication")
+    answer = act(door, "saad", POOL, declined, verb, **taking(verb, {}))
+    assert answer.status_code == 403 and "practice" in answer.json()["issue"][0]["diagnostics"]
+    assert (stored(stage, "Task"), stored(stage, "Consent"), stored(stage, "Provenance"), stored(stage, "Communication")) == before
+    assert len(cards(door)) == 1
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_person_erased_leaves_a_closing_notice_to_who_met_them_alone(door: Door, stage: Stage, offer: Any, accepted: bool) -> None:
+    if accepted:
+        act(door, "saad", POOL, offer, "accept")
+        (done,) = cards(door, "saad", POOL)
+        act(door, "saad", POOL, done, "complete", outcome="aide-alimentaire-en-place")
+    else:
+        act(door, "saad", POOL, offer, "decline", reason="mauvaise-orientation")
+    patient = stored(stage, "Task")[0]["for"]["reference"]
+    told = stage.app.write_now(lambda story, uow: end(story, uow, GP, patient)).told
+    assert sorted(unit for unit, _ in told) == sorted(["coursier-rouen", *(["saad-portage"] if accepted else [])])
+    notices = door("GET", "/views/saad/notices", headers=door.token("saad")).json()["notices"]
+    assert len(notices) == (1 if accepted else 0)
 
 
 # ── against whom ─────────────────────────────────────────────────────────────────────────────────

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,9 +14,9 @@ from adapter.audit import events
 from adapter.consent.life import FRESH_FOR
 from adapter.dossier import load
 from adapter.network import EhrEntry, Network
-from adapter.ports import Basis, Clause, Decision, Principal, Query, Uow
+from adapter.ports import Basis, Clause, Decision, Principal, Query, Uow, Version
 from adapter.referral.spoken import of_task
-from adapter.showing import Bounds, Window
+from adapter.showing import Bounds, Look, Window
 from adapter.sync.pull import Cursor, cursor_name
 from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD
 from tests.unit.reveal.scene import VIEW_OF, Scene, Told, own, plain, played, told
@@ -51,7 +52,32 @@ def test_own_needs_are_those_behind_a_neutral_code(scene: Scene) -> None:
     system = next(iter(scene.dossier("open").request["reasonCode"]))["coding"][0]["system"]
     asked = [{"coding": [{"system": system, "code": code}]} for code in ("expulsion", "isolement", "impayes-loyer")]
     dossier = scene.dossier("open", request={"reasonCode": asked})
-    assert scene.on(lambda window, uow: window.own_needs(dossier)) == {"maintien-logement": ("expulsion", "impayes-loyer"), "isolement": ("isolement",)}
+    look = Look("prescripteur", dossier, Decision(True, "basis", "basis:author"))
+    assert scene.on(lambda window, uow: window.own_needs(look)) == {"maintien-logement": ("expulsion", "impayes-loyer"), "isolement": ("isolement",)}
+
+
+@pytest.mark.parametrize(("rule", "permitted", "status", "known"), [
+    ("S1", ("isolement",), "requested", {"isolement": ("isolement",)}),
+    ("S1", ("expulsion", "budget"), "accepted", {"maintien-logement": ("expulsion",)}),  # its neutral code stands for the permitted one alone
+    ("S1", (), "accepted", {"maintien-logement": ("expulsion", "impayes-loyer"), "isolement": ("isolement",)}),  # no limit, but for what is sensitive
+    ("basis:urgency", (), "accepted", {"maintien-logement": ("expulsion", "impayes-loyer"), "isolement": ("isolement",), "mise-en-securite": ("violences",)}),
+    ("basis:author", (), "rejected", {}),  # closed: no act is about needs any more
+])  # fmt: skip
+def test_recipients_acts_know_the_needs_that_its_permit_names_alone(
+    scene: Scene, rule: str, permitted: tuple[str, ...], status: str, known: dict[str, tuple[str, ...]]
+) -> None:
+    system = next(iter(scene.dossier("open").request["reasonCode"]))["coding"][0]["system"]
+    asked = [{"coding": [{"system": system, "code": code}]} for code in ("expulsion", "isolement", "impayes-loyer", "violences")]
+    dossier = scene.dossier("open", request={"reasonCode": asked}, task={"status": status})
+    decision = Decision(True, "permit", rule, codes=frozenset(f"{system}|{code}" for code in permitted))
+
+    def known_to(window: Window, uow: Uow) -> dict[str, tuple[str, ...]]:
+        stage = window.stage(uow, COURIER, dossier)
+        facts = window.sight.facts(uow, COURSIER, dossier, decision, holder=NAMED, stage=stage, lang="fr")
+        assert window.own_needs(Look(COURIER, dossier, decision)) == {}
+        return window.own_needs(Look(COURIER, dossier, decision, facts))
+
+    assert scene.on(known_to) == known
 
 
 # ── finding ──────────────────────────────────────────────────────────────────────────────────────
@@ -132,15 +158,40 @@ def test_holder_is_the_unit_or_the_prescribers_house_in_the_view_that_is_assigne
 ])  # fmt: skip
 def test_identity_is_shown_to_a_named_unit_from_the_start_and_to_a_pool_once_it_accepted(scene: Scene, status: str, unit: str, shown: bool) -> None:
     dossier = scene.dossier("open", task={"status": status, "owner": {"reference": f"HealthcareService/{unit}"}})
-    assert scene.on(lambda window, uow: window.identity_shown(dossier)) is shown
+    assert scene.on(lambda window, uow: window.identity_shown(uow, dossier)) is shown
     stage = "open" if shown else "offer"
-    assert scene.on(lambda window, uow: window.stage(COURIER, dossier)) == stage
+    assert scene.on(lambda window, uow: window.stage(uow, COURIER, dossier)) == stage
+
+
+class History:
+    """A unit of work in which a Task had these statuses."""
+
+    def __init__(self, uow: Uow, *statuses: str) -> None:
+        self._uow, self._statuses = uow, statuses
+
+    def history(self, type: str, id: str) -> list[Version]:
+        stored = self._uow.current(type, id)
+        assert stored is not None
+        task = json.loads(stored.served)
+        versions = (json.dumps(task | {"status": status}).encode() for status in self._statuses)
+        return [replace(stored, number=number, served=served) for number, served in enumerate(versions, 1)]
+
+
+@pytest.mark.parametrize(("was", "unit", "shown"), [
+    (("requested", "rejected"), POOL, False), (("draft", "requested", "cancelled"), POOL, False), (("requested", "cancelled", "entered-in-error"), POOL, False),
+    (("requested", "accepted", "cancelled"), POOL, True), (("requested", "accepted", "failed", "entered-in-error"), POOL, True),
+    (("requested", "accepted", "in-progress", "completed"), POOL, True), (("requested", "accepted", "cancelled"), "nowhere", True),
+    (("requested", "rejected"), NAMED, True), (("requested", "cancelled"), NAMED, True), (("requested", "rejected"), "nowhere", False),
+])  # fmt: skip
+def test_pool_that_never_accepted_was_shown_nobody_however_it_ended(scene: Scene, was: tuple[str, ...], unit: str, shown: bool) -> None:
+    dossier = scene.dossier("pool", task={"status": was[-1], "owner": {"reference": f"HealthcareService/{unit}"}})
+    assert scene.on(lambda window, uow: window.identity_shown(cast(Uow, History(uow, *was)), dossier)) is shown
 
 
 @pytest.mark.parametrize("status", ["completed", "rejected", "cancelled", "failed"])
 def test_stage_is_closed_for_a_recipient_when_the_work_is_over_and_open_for_the_practice(scene: Scene, status: str) -> None:
     dossier = scene.dossier("open", task={"status": status})
-    assert scene.on(lambda window, uow: [window.stage(view, dossier) for view in (COURIER, "prescripteur", "dossier-clinique")]) == ["closed", "open", "open"]
+    assert scene.on(lambda window, uow: [window.stage(uow, view, dossier) for view in (COURIER, "prescripteur", "dossier-clinique")]) == ["closed", "open", "open"]
 
 
 # ── decisions ────────────────────────────────────────────────────────────────────────────────────
