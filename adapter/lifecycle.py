@@ -5,7 +5,7 @@ ever widens an agreement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from adapter.acts import Arguments, changes
@@ -92,23 +92,15 @@ def _until(case: Case, arguments: Arguments) -> str | None:
 def _limited(case: Case, consent: Resource, needs: frozenset[str] | None, until: str | None) -> Resource:
     provision = dict(consent["provision"])
     if needs is not None:
-        seen = [own for owns in case.hand.needs.values() for own in owns]
-        said = provision.get("code") or [case.hand.scene.coded("need", own) for own in seen]
-        beyond = [] if _practice(case) else [one for one in said if not _names(case, one, seen)]  # not for a recipient to keep or lose
-        kept = [one for one in said if one in beyond or _names(case, one, needs)]
-        if kept == beyond != said:
+        system = case.hand.scene.systems.code("need")
+        said = provision.get("code") or [case.hand.scene.coded("need", own) for owns in case.hand.needs.values() for own in owns]
+        kept = [one for one in said if any(each.get("system") == system and each.get("code") in needs for each in one.get("coding", ()))]
+        if not kept:
             raise Invalid("nothing would be left of the agreement: withdraw it instead", expression="Consent.provision.code")
         provision["code"] = kept
     if until is not None:
         provision["period"] = provision.get("period", {}) | {"end": until}
     return consent | {"provision": provision}
-
-
-def _names(case: Case, concept: Resource, needs: Collection[str]) -> bool:
-    """Whether a code of a permit names one of these needs: by itself, or by its neutral code, as the views read it."""
-    system = case.hand.scene.systems.code("need")
-    named = [str(each.get("code")) for each in concept.get("coding", ()) if each.get("system") == system]
-    return any(code in needs or case.terms.neutral(code) in needs for code in named)
 
 
 def widened(case: Case, before: Resource, after: Resource, said: Arguments | None) -> list[Change]:

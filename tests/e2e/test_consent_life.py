@@ -85,28 +85,24 @@ def test_fewer_needs_are_seen_at_once_and_never_more_again(stage: Stage) -> None
 
 def test_practice_knows_every_need_when_it_narrows(stage: Stage) -> None:
     stage.sent()
-    only_food = next(iter(stage.cards(GP, "prescripteur")))
-    stage.act(GP, "prescripteur", only_food, "narrow", needs=["isolement"], heard_by="dr-exemple")
-    mine = next(iter(stage.cards(GP, "prescripteur")))
+    stage.act(GP, "prescripteur", only(stage.cards(GP, "prescripteur")), "narrow", needs=["isolement"], heard_by="dr-exemple")
     with pytest.raises(Invalid, match="withdraw it instead"):
-        stage.act(GP, "prescripteur", mine, "narrow", needs=["aide-alimentaire"], heard_by="dr-exemple")
+        stage.act(GP, "prescripteur", only(stage.cards(GP, "prescripteur")), "narrow", needs=["aide-alimentaire"], heard_by="dr-exemple")
 
 
-def codes(consent: Resource) -> list[str]:
-    return [coding["code"] for concept in consent["provision"]["code"] for coding in concept["coding"]]
-
-
-def test_recipient_that_narrows_neither_keeps_nor_loses_what_it_does_not_see(stage: Stage) -> None:
-    """A permit names more than the request asks: what its recipient is not shown is not its to settle."""
+def test_recipient_that_narrows_a_permit_without_codes_names_what_it_saw_and_no_more(stage: Stage) -> None:
+    """What such a permit hides is sensitive: named, it would be shown."""
     stage.sent()
-    consent = only(stored(stage, "Consent"))
-    more = {"coding": [consent["provision"]["code"][0]["coding"][0] | {"code": "budget"}]}
-    wide = consent | {"provision": consent["provision"] | {"code": [*consent["provision"]["code"], more]}}
-    stage.app.write_now(lambda story, uow: story.receive(uow, GP, [Change("update", "Consent", wide["id"], wide, origin="device")]))
+    request, consent = only(stored(stage, "ServiceRequest")), only(stored(stage, "Consent"))
+    like = request["reasonCode"][0]["coding"][0]
+    asked = request | {"reasonCode": [*request["reasonCode"], {"coding": [like | {"code": "violences"}]}]}
+    bare = consent | {"provision": {name: value for name, value in consent["provision"].items() if name != "code"}}
+    changes = [Change("update", each["resourceType"], each["id"], each, origin="device") for each in (asked, bare)]
+    stage.app.write_now(lambda story, uow: story.receive(uow, GP, changes))
+    assert set(card(stage).card["need_codes"]) == {"aide-alimentaire", "isolement"}
     shown = stage.act(COURSIER, VIEW, card(stage), "narrow", needs=["isolement"], **BY_PHONE)
-    assert shown.card["need_codes"] == ["isolement"] and codes(only(stored(stage, "Consent"))) == ["isolement", "budget"]
-    with pytest.raises(Invalid, match="that narrow already"):
-        stage.act(COURSIER, VIEW, shown, "narrow", needs=["isolement"])
+    assert shown.card["need_codes"] == ["isolement"]
+    assert [each["code"] for concept in only(stored(stage, "Consent"))["provision"]["code"] for each in concept["coding"]] == ["isolement"]
 
 
 # ── a need outside the permit ────────────────────────────────────────────────────────────────────
@@ -126,7 +122,7 @@ def test_need_outside_the_permit_is_to_every_act_as_one_that_is_not_there(verb: 
         with staged() as stage:
             stage.sent(besoins=besoins)
             if kept:
-                stage.act(GP, "prescripteur", next(iter(stage.cards(GP, "prescripteur"))), "narrow", needs=kept, heard_by="dr-exemple")
+                stage.act(GP, "prescripteur", only(stage.cards(GP, "prescripteur")), "narrow", needs=kept, heard_by="dr-exemple")
             shown = stage.act(COURSIER, VIEW, card(stage), "accept")
             assert shown is not None and set(shown.card["need_codes"]) == {"aide-alimentaire", "isolement"}
             try:

@@ -6,6 +6,7 @@ the hidden acts: none of them sends a closing notice to the recipient.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cache
 
 import pytest
@@ -16,17 +17,39 @@ from tests.e2e.stage import CARSAT, COURSIER, SAAD
 from tests.mutants.reveal import MUTANTS
 from tests.worlds.hidden import HIDDEN, SEEN, Hidden, played
 from tests.worlds.observer import Answer, Observer
-from tests.worlds.world import world
+from tests.worlds.world import World, world
 
 UNITS = {"coursier-rouen": COURSIER, "saad-portage": SAAD, "permanence-saint-eloi": CARSAT}
 CASES = 50_000 if os.environ.get("LIAISON_TEST_PROFILE") == "nightly" else 500
-GUESSES = ("Task/11111111-1111-4111-8111-111111111111", "Patient/22222222-2222-4222-8222-222222222222")
+STORED = ("Task", "ServiceRequest", "Patient", "Consent", "Provenance", "Communication")
+
+
+def stored(made: World) -> list[str]:
+    return [f"{type}/{id}" for type in STORED for id in sorted(each["id"] for each in made.stored(type))]
+
+
+@cache
+def in_both(unit: str, story: str) -> tuple[str, ...]:
+    """Everything that is stored under the house's own ids where nothing is hidden."""
+    with world() as made:
+        played(made, unit, story, ())
+        return tuple(stored(made))
+
+
+def each_type(references: Iterable[str]) -> list[str]:
+    return list({each.partition("/")[0]: each for each in references}.values())
 
 
 def seen(unit: str, story: str, hidden: tuple[Hidden, ...], *, thorough: bool) -> list[Answer]:
+    """The answers to everything, with references of the house as guesses: those that are in both stores, and those that are in
+    this one alone, of which nothing must be said but what is said of an absent one."""
+    both = in_both(unit, story)
     with world() as made:
         played(made, unit, story, hidden)
-        return Observer(made, unit).look(GUESSES, thorough=thorough)
+        observer, beyond = Observer(made, unit), [each for each in stored(made) if each not in both]
+        assert observer.unlike_absent(beyond if thorough else each_type(beyond)) == []
+        observer.answers.clear()
+        return observer.look(both if thorough else each_type(both)[:4], thorough=thorough)
 
 
 @cache

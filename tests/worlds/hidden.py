@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from adapter.names import SDOHCC_CODES
 from adapter.ports import Resource
 from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD
 from tests.worlds.world import VIEWS, World
 
 WHO = {"coursier-rouen": COURSIER, "saad-portage": SAAD, "permanence-saint-eloi": CARSAT}
+OUTSIDE = "mobilite"
+BESIDE = {"coursier-rouen": "budget", "saad-portage": "isolement", "permanence-saint-eloi": "surendettement"}
 SEEN = ("offered", "accepted", "two", "ended")
 
 
@@ -131,6 +134,15 @@ def _a_problem(world: World, unit: str) -> None:
         world.create({"resourceType": "Condition", "id": world.clock.new_id(), "subject": {"reference": f"Patient/{patient['id']}"}, "code": code})
 
 
+def _a_need_outside_the_permit(world: World, unit: str) -> None:
+    """One that reads like a need it is shown, and one that reads like no other."""
+    for request in world.stored("ServiceRequest"):
+        like = request["reasonCode"][0]["coding"][0]
+        asked = [{"coding": [{**like, "code": code}]} for code in (BESIDE[unit], OUTSIDE)]
+        category = [*request["category"], {"coding": [{"system": SDOHCC_CODES, "code": "transportation-insecurity"}]}]
+        world.edit(request, reasonCode=[*request["reasonCode"], *(each for each in asked if each not in request["reasonCode"])], category=category)
+
+
 def _the_practice_looks(world: World, unit: str) -> None:
     world.cards(replace(GP, client="saint-eloi"), "prescripteur")
 
@@ -147,5 +159,6 @@ HIDDEN: dict[str, Callable[[World, str], None]] = {
     "words-between-others": _words_between_others,
     "consent-of-others": _consent_of_others,
     "problem": _a_problem,
+    "need-outside-the-permit": _a_need_outside_the_permit,
     "practice-looks": _the_practice_looks,
 }

@@ -12,7 +12,8 @@ from urllib.parse import quote
 from adapter import web
 from adapter.web.auth import digest
 from tests.e2e.stage import FRIDAY
-from tests.worlds.world import CLIENTS, VIEWS, World
+from tests.worlds.hidden import BESIDE, OUTSIDE
+from tests.worlds.world import CLIENTS, NEEDS, VIEWS, YES, World
 
 TOKEN = "a-token-of-the-test"
 TYPES = (
@@ -25,6 +26,8 @@ SEARCHES = (
     "?patient.family=Zyxdurand", "?_elements=note", "?_summary=count", "?_total=accurate", "?_filter=status eq requested",
 )  # fmt: skip
 NONCES = frozenset({"date", "x-request-id", "last-modified"})
+NOWHERE = "11111111-1111-4111-8111-111111111111"
+SHOWN = {"coursier-rouen": ["aide-alimentaire", "isolement"], "saad-portage": ["aide-alimentaire"], "permanence-saint-eloi": ["acces-droits", "budget"]}
 Answer = tuple[str, int, tuple[tuple[str, str], ...], bytes]
 
 
@@ -33,7 +36,7 @@ class Observer:
     earlier answers said, as those of a curious client would."""
 
     def __init__(self, world: World, unit: str) -> None:
-        self.asgi, self.unit, self.view = web.create(world.app), unit, VIEWS[unit]
+        self.world, self.asgi, self.unit, self.view = world, web.create(world.app), unit, VIEWS[unit]
         self.answers: list[Answer] = []
         world.act("observer", 60 * 24)
         expires = FRIDAY + timedelta(days=9)
@@ -47,6 +50,19 @@ class Observer:
     def ask(self, method: str, path: str, **more: Any) -> Answer:
         """One request; `more`: language, match (an ETag), body (JSON)."""
         return asyncio.run(self._ask(method, path, **more))
+
+    def unlike_absent(self, references: Iterable[str]) -> list[tuple[Answer, Answer]]:
+        """What is answered otherwise about these references than about one that is nowhere."""
+        return [pair for pair in asyncio.run(self._strange(list(references))) if pair[0][1:] != pair[1][1:]]
+
+    async def _strange(self, references: list[str]) -> list[tuple[Answer, Answer]]:
+        pairs = [(path, other) for each in references for path, other in zip(self._guessed(each), self._guessed(f"{each.partition('/')[0]}/{NOWHERE}"), strict=True)]
+        asked = {path: await self._ask("GET", path) for path in dict.fromkeys(path for pair in pairs for path in pair)}
+        return [(asked[path], asked[other]) for path, other in pairs]
+
+    def _guessed(self, reference: str) -> tuple[str, ...]:
+        type, _, id = reference.partition("/")
+        return f"/fhir/{type}/{id}", f"/fhir/{type}/{id}/_history", f"/fhir/{type}?_id={id}", f"/views/{self.view}/referrals/{id}"
 
     async def _all(self, guesses: list[str], types: Sequence[str], searches: Sequence[str]) -> None:
         base = f"/views/{self.view}/referrals"
@@ -67,8 +83,7 @@ class Observer:
             for tail in ("absent", "absent/_history", "absent/_history/1", "_history"):
                 await self._ask("GET", f"/fhir/{type}/{tail}")
         for guess in guesses:
-            type, _, id = guess.partition("/")
-            for path in (f"/fhir/{type}/{id}", f"/fhir/{type}/{id}/_history", f"{base}/{id}"):
+            for path in self._guessed(guess):
                 await self._ask("GET", path)
         for card in cards:
             await self._card(base, card)
@@ -82,10 +97,37 @@ class Observer:
             await self._ask("POST", f"{path}/{verb}")
             await self._ask("POST", f"{path}/{verb}", match="old")
         await self._ask("POST", f"{path}/decline", match=card["etag"], body={"reason": "no such code"})
+        await self._tried(path, self._bodies()[:3])
         await self._ask("POST", f"{path}/accept", match=card["etag"])
-        await self._ask("GET", path)
+        await self._tried(path, self._bodies())
+
+    async def _tried(self, path: str, bodies: Sequence[tuple[str, Any]]) -> None:
+        """Each act with the ETag of the card as it then is."""
+        for verb, body in bodies:
+            etag = dict((await self._ask("GET", path))[2]).get("etag", "none").removeprefix("W/").strip('"')
+            await self._ask("POST", f"{path}/{verb}", match=etag, body=body)
+
+    def _bodies(self) -> list[tuple[str, Any]]:
+        """Needs that may be hidden, that are nowhere, that are its own; the acts that end it come last."""
+        shown = SHOWN[self.unit]
+        return [
+            ("narrow", {"needs": [shown[-1], OUTSIDE]}),
+            ("complete", {"needs": {OUTSIDE: "droits-ouverts"}}),
+            ("oppose", {"against": "everyone"}),
+            ("complete", {"needs": {BESIDE[self.unit]: "no such code", OUTSIDE: "no such code", "nowhere": "no such code", NEEDS[self.unit][0]: "no such code"}}),
+            ("complete", {"needs": {BESIDE[self.unit]: "droits-ouverts", shown[0]: "droits-ouverts"}}),
+            ("message", {"text": "nous passons demain"}),
+            ("refer", {"id": "more", "service": "portage-repas", "besoins": ["denutrition"], "destinataire": "saad-portage", "accord_patient": YES}),
+            ("narrow", {"needs": [OUTSIDE]}),
+            ("narrow", {"needs": [BESIDE[self.unit], "nowhere"]}),
+            ("narrow", {"needs": shown[-1:]}),
+            ("narrow", {"needs": shown}),
+            ("complete", {"needs": dict.fromkeys(shown[-1:], "droits-ouverts")}),
+            ("oppose", {}),
+        ]
 
     async def _ask(self, method: str, path: str, *, language: str = "fr", match: str = "", body: Any = None) -> Answer:
+        self.world.act(f"observer-{len(self.answers)}", 60 * 24)  # what an act before took of ids moves none of this one
         target, _, query = path.partition("?")
         headers = {"authorization": f"Bearer {TOKEN}", "accept-language": language, "x-request-id": "0" * 32}
         headers |= {"if-match": f'W/"{match}"'} if match else {}
