@@ -53,13 +53,13 @@ class Intake:
             here = self.context(uow, who, record, clinic=who.organisation)
             requester = parent.request["requester"]["reference"] if replacing else here.clinic
             context = replace(here, requester=requester, patient=parent.request["subject"]["reference"])
-            return self._vouched(who, parent.clinic, record, document.to_fhir(dict(record), context=context))
+            return self._vouched(uow, who, parent.clinic, record, document.to_fhir(dict(record), context=context))
         own = who.organisation if self._is_clinic(who.organisation) else ""
         context = self.context(uow, who, record, clinic=own or who.organisation)
         first = document.to_fhir(dict(record), context=context)
-        requester = self._known_requester(first.resources)
+        requester = self._known_requester(uow, first.resources)
         clinic = own or (self.network.organisation_of_person(split(requester)[1]) if requester else None) or who.organisation
-        self._vouched(who, clinic, record, first)
+        self._vouched(uow, who, clinic, record, first)
         patient = self._known_patient(uow, first.resources, clinic)
         known = replace(context, clinic=f"Organization/{clinic}", requester=requester, patient=patient)
         mapped = document.to_fhir(dict(record), context=known) if requester or patient else first
@@ -67,15 +67,24 @@ class Intake:
             mapped.warnings.append(Remark("appelant" if "appelant" in record else "demandeur", "", UNKNOWN_DOCTOR))
         return mapped
 
-    def _vouched(self, who: Principal, clinic: str, record: Mapping[str, Any], mapped: Mapped) -> Mapped:
-        """The same, when whoever is said to have heard an agreement or taken the record down is of the caller's house or of the
-        clinic."""
+    def _vouched(self, uow: Uow, who: Principal, clinic: str, record: Mapping[str, Any], mapped: Mapped) -> Mapped:
+        """The same, when whoever is said to have heard an agreement or taken the record down is in service then, and of the
+        caller's house or of the clinic."""
         for resource in (each for each in mapped.resources if each["resourceType"] == "Provenance"):
+            at = self._told_at(uow, resource)
             for agent in resource["agent"]:
                 kind, key = split(str(agent["who"].get("reference", "")))
                 if kind == "PractitionerRole" and {each["code"] for each in agent["type"]["coding"]} & {"attester", "enterer"} and key != who.person:
-                    witness.witness(self.network, who, clinic, key, place=place_of(record, key))
+                    witness.witness(self.network, who, clinic, key, at=at, place=place_of(record, key))
         return mapped
+
+    def _told_at(self, uow: Uow, proof: Resource) -> datetime:
+        """When it happened, by the record: not later than now, and now where it says no day."""
+        try:
+            found = datetime.fromisoformat(proof.get("occurredDateTime", ""))
+        except ValueError:
+            return uow.at
+        return min(uow.at, found if found.tzinfo else found.replace(tzinfo=ZoneInfo(self.network.zone)))
 
     def context(self, uow: Uow, who: Principal, record: Mapping[str, Any], *, clinic: str) -> MapContext:
         recipient = self.network.unit_organisation(str(record.get("destinataire", "")))
@@ -112,12 +121,12 @@ class Intake:
         found = self.network.organisation(key)
         return found is not None and found.kind == "clinic"
 
-    def _known_requester(self, resources: list[Resource]) -> str | None:
-        """The network's person with the RPPS of a provisional Practitioner."""
+    def _known_requester(self, uow: Uow, resources: list[Resource]) -> str | None:
+        """The network's person in service with the RPPS of a provisional Practitioner."""
         for resource in (each for each in resources if each["resourceType"] == "Practitioner"):
             numbers = {each.get("value") for each in resource.get("identifier", ()) if each.get("system") == RPPS}
             for person in self.network.people:
-                if person.active and numbers & {each.value for each in person.identifiers if each.system == RPPS}:
+                if numbers & {each.value for each in person.identifiers if each.system == RPPS} and self.network.serving(person.key, uow.at):
                     return f"PractitionerRole/{person.key}"
         return None
 

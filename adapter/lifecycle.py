@@ -165,10 +165,9 @@ def urgency(case: Case, arguments: Arguments) -> list[Change]:
     Forbidden for anyone else, or where the recipient is not bound."""
     reason = case.hand.code(arguments, "reason", "urgency-reason")
     dossier, scene = case.dossier, case.hand.scene
-    person = case.network.person(case.who.person or "")
+    person = case.network.serving(case.who.person or "", case.uow.at)
     recipient = case.network.unit_organisation(dossier.owner)
-    bound = bool(person and recipient and person.active)
-    bound = bound and case.says("role", person.role if person else "", "secrecy") == "oui"
+    bound = person is not None and case.says("role", person.role, "secrecy") == "oui"
     if not bound or recipient is None or case.says("recipient-category", recipient.category, "secrecy") != "oui":
         raise Forbidden("an act of urgency is for professionals bound by secrecy, toward professionals bound by it")
     if dossier.task["status"] in TERMINAL or dossier.request.get("status") != "active":

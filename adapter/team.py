@@ -20,6 +20,8 @@ def recognise(case: Case, arguments: Arguments) -> list[Change]:
     """The person recognised a professional as of the team (CSP L1110-12 2°): who it is (`person`), how it was said (`how`), and
     that the person was told what the team shares (`informed`)."""
     told, member = heard(case, arguments), _member(case, arguments)
+    if case.network.serving(arguments["person"], case.uow.at) is None:
+        raise Invalid("expected a person who is in service today", expression="person")
     if not told.how:
         raise Invalid("expected how the person recognised them: a code of agreement-way", code="required", expression="how")
     if arguments.get("informed") is not True:
@@ -47,7 +49,7 @@ def leave(case: Case, arguments: Arguments) -> list[Change]:
 
 def _member(case: Case, arguments: Arguments) -> str:
     person = case.network.person(arguments.get("person", ""))
-    if person is None or not person.active:
+    if person is None:
         raise Invalid("expected the key of a person of the network", code="not-found", expression="person")
     return f"PractitionerRole/{person.key}"
 

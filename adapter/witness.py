@@ -56,18 +56,19 @@ class Heard:
 def heard(case: Case, arguments: Arguments) -> Heard:
     """What `heard_by`, `at` and `how` say; the caller and now where they say nothing. The caller writes down what somebody of
     its own house or of the practice heard. Raises Invalid naming the argument."""
-    key = arguments.get("heard_by")
-    person = witness(case.network, case.who, case.dossier.clinic, key) if key else case.network.person(case.who.person or "")
+    key, at = arguments.get("heard_by"), _moment(case, arguments, "at")
+    person = witness(case.network, case.who, case.dossier.clinic, key, at=at) if key else case.network.person(case.who.person or "")
     how = case.hand.code(arguments, "how", "agreement-way") if "how" in arguments else ""
-    return Heard(f"PractitionerRole/{person.key}" if person else case.hand.scene.by, _moment(case, arguments, "at"), how)
+    return Heard(f"PractitionerRole/{person.key}" if person else case.hand.scene.by, at, how)
 
 
-def witness(network: Network, who: Principal, clinic: str, key: str, *, place: str = "heard_by") -> Person:
-    """The person of the network who is said to have heard an agreement. Raises Invalid (`place`) for nobody, and for somebody
-    of a third house: neither the caller nor the practice can answer for what was heard there."""
-    person = network.person(key)
-    if person is None or not person.active:
-        raise Invalid("expected the key of a person of the network", code="not-found", expression=place)
+def witness(network: Network, who: Principal, clinic: str, key: str, *, at: datetime, place: str = "heard_by") -> Person:
+    """The person of the network who is said to have heard an agreement at this moment. Raises Invalid (`place`) for nobody, for
+    who was not in service then, and for somebody of a third house: neither the caller nor the practice can answer for what was
+    heard there."""
+    person = network.serving(key, at)
+    if person is None:
+        raise Invalid("expected the key of a person of the network who was in service then", code="not-found", expression=place)
     if network.organisation_of_person(key) not in (who.organisation, clinic):
         raise Invalid("expected somebody of your own organisation or of the practice concerned", expression=place)
     return person

@@ -66,6 +66,8 @@ def tried(story: Flows, uow: Uow, *, who: str, what: str, matrix: Matrix, lang: 
     else. Raises SettingsError (a key or a time that is none), NotFound (no such referral)."""
     principal = looks_as(story.network, who)
     then = cast(Uow, AsOf(uow, moment(at, story.network.zone))) if at else uow
+    if principal.person and story.network.serving(principal.person, then.at) is None:
+        raise SettingsError("not in service then: no door shows this person anything", variable="--as", fix="see from and to in the network file")
     window, view = story.window, story.network.view_of(principal.organisation) or ""
     found = _referral(story, then, principal, view, what)
     if view not in window.views:

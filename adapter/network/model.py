@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from adapter.network.hours import Opening
 
@@ -165,7 +166,8 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A professional, in a unit or in an organisation (exactly one is set). `start` and `end` date a replacement."""
+    """A professional, in a unit or in an organisation (exactly one is set). `start` and `end` date a replacement, both days
+    included."""
 
     key: str
     name: str
@@ -181,6 +183,9 @@ class Person:
     start: date | None = None
     end: date | None = None
     active: bool = True
+
+    def serves(self, day: date) -> bool:
+        return self.active and (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +254,11 @@ class Network:
 
     def person(self, key: str) -> Person | None:
         return self._people.get(key)
+
+    def serving(self, key: str, at: datetime) -> Person | None:
+        """The person, where they are in service at this moment: by the day in the network's zone."""
+        found = self.person(key)
+        return found if found and found.serves(at.astimezone(ZoneInfo(self.zone)).date()) else None
 
     def organisation_of_person(self, key: str) -> str | None:
         found = self.person(key)

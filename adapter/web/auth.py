@@ -52,6 +52,8 @@ def principal(story: Flows, uow: Uow, token: str, *, scope: str = "", request_id
         raise Unauthorized("the token is unknown or has expired; ask /oauth/token for another")
     who = of_client(story, client)
     with refusing(who, "token", verb="scope", request_id=request_id):
+        if client.person and story.network.serving(client.person, uow.at) is None:
+            raise Unauthorized("the client's person is not in service today; the network file's from and to say when")
         if scope and scope not in who.scopes:
             raise Forbidden(f"this client was not given the scope {scope}; the network file's scopes say what it may")
     return who

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date, datetime
+
 import pytest
 
 from adapter.network import Network, Unit, merged, parse
@@ -23,6 +26,23 @@ def test_lookups_find_the_organisation_of_units_and_people_when_they_are_there()
     assert NETWORK.organisation_of_unit("pool") == "asso"
     assert NETWORK.organisation_of_person("gp") == "clinic"
     assert NETWORK.organisation_of_person("lea") == "asso"  # by her unit
+
+
+@pytest.mark.parametrize(
+    ("at", "serves"),
+    [
+        ("2026-02-28T22:59:59+00:00", False),
+        ("2026-02-28T23:00:00+00:00", True),  # the first of March in Paris
+        ("2026-03-06T22:59:59+00:00", True),
+        ("2026-03-06T23:00:00+00:00", False),
+    ],
+)
+def test_person_is_in_service_from_the_first_day_to_the_last_in_the_networks_zone(at: str, serves: bool) -> None:
+    people = tuple(replace(each, start=date(2026, 3, 1), end=date(2026, 3, 6)) for each in NETWORK.people)
+    assert (replace(NETWORK, people=people).serving("gp", datetime.fromisoformat(at)) is not None) is serves
+    gone = tuple(replace(each, active=False) for each in NETWORK.people)
+    assert replace(NETWORK, people=gone).serving("gp", datetime.fromisoformat(at)) is None
+    assert NETWORK.serving("gp", datetime.fromisoformat(at)) == NETWORK.person("gp") and NETWORK.serving("x", datetime.fromisoformat(at)) is None
 
 
 def test_view_of_is_the_category_and_for_a_clinic_the_requesters() -> None:
