@@ -44,7 +44,8 @@ class Intake:
     def mapped(
         self, uow: Uow, who: Principal, name: str, record: Mapping[str, Any], parent: Dossier | None = None, *, replacing: bool = False
     ) -> Mapped:
-        """The record as resources. A requester the network knows and a patient this clinic knows are used, not doubled;
+        """The record as resources. A requester the network knows and a patient this clinic knows are used, not doubled (a
+        clinic's record knows its own people alone: nothing crosses clinics);
         a further request (`parent`) is about the same patient, asked by the caller's organisation, one `replacing` it by
         the same requester. A service is warned of a doctor whom nobody knows. Raises Invalid where it names a witness of a
         third house."""
@@ -57,7 +58,7 @@ class Intake:
         own = who.organisation if self._is_clinic(who.organisation) else ""
         context = self.context(uow, who, record, clinic=own or who.organisation)
         first = document.to_fhir(dict(record), context=context)
-        requester = self._known_requester(uow, first.resources)
+        requester = self._known_requester(uow, first.resources, own)
         clinic = own or (self.network.organisation_of_person(split(requester)[1]) if requester else None) or who.organisation
         self._vouched(uow, who, clinic, record, first)
         patient = self._known_patient(uow, first.resources, clinic)
@@ -121,11 +122,13 @@ class Intake:
         found = self.network.organisation(key)
         return found is not None and found.kind == "clinic"
 
-    def _known_requester(self, uow: Uow, resources: list[Resource]) -> str | None:
-        """The network's person in service with the RPPS of a provisional Practitioner."""
+    def _known_requester(self, uow: Uow, resources: list[Resource], own: str) -> str | None:
+        """The network's person in service with the RPPS of a provisional Practitioner; for a clinic (`own`) of its own people
+        alone."""
+        people = [each for each in self.network.people if not own or self.network.organisation_of_person(each.key) == own]
         for resource in (each for each in resources if each["resourceType"] == "Practitioner"):
             numbers = {each.get("value") for each in resource.get("identifier", ()) if each.get("system") == RPPS}
-            for person in self.network.people:
+            for person in people:
                 if numbers & {each.value for each in person.identifiers if each.system == RPPS} and self.network.serving(person.key, uow.at):
                     return f"PractitionerRole/{person.key}"
         return None

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from adapter.network import ClientEntry, Organisation, Secret
-from tests.e2e.stage import Stage, staged
+from adapter.network import ClientEntry, Organisation, Person, Secret
+from tests.e2e.stage import CALL, Stage, staged
+from tests.e2e.test_hearsay import YES
 from tests.unit.web.test_doors import SECRET, Door, agreed
 
 PATIENT = {"resourceType": "Patient", "identifier": [{"system": "urn:ipp", "value": "7"}], "name": [{"family": "Zyxinvente"}]}
@@ -34,7 +35,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     with staged() as found:
         network = found.app.network
         other = Organisation(key="autre", kind="clinic", name="Autre cabinet fictif", category="prescripteur")
-        clients = (*network.clients, ClientEntry("autre", "autre", scopes=("system/*.cruds", "views")))
+        clients = (*network.clients, ClientEntry("autre", "autre", scopes=("system/*.cruds", "views", "intake")))
         secret = Secret(file=str(file))
         found.app.apply_network(
             replace(network, organisations=(*network.organisations, other), clients=tuple(replace(each, secret=secret) for each in clients))
@@ -144,3 +145,52 @@ def test_number_of_the_social_security_is_refused_with_its_place_unless_the_clin
     may = tuple(replace(each, nir_authorised="décret fictif") if each.key == "msp-saint-eloi" else each for each in network.organisations)
     stage.app.apply_network(replace(network, organisations=may))
     assert made(door, "saint-eloi", numbered).status_code == 201
+
+
+# ── a record that names a doctor of another clinic ───────────────────────────────────────────────
+THEIRS, NOBODYS = "10000000009", "10000000108"
+
+
+def called(door: Door, rpps: str, client: str = "autre") -> Any:
+    said = YES | {"par": "dr-autre"}
+    record = CALL | {"appelant": CALL["appelant"] | {"rpps": rpps}, "preneur_appel": "dr-autre", "accord_medecin": said, "accord_patient": said}
+    return door("POST", "/intake/appel-coursier", json=record | {"id": f"appel-{rpps}"}, headers=door.token(client))
+
+
+def listed(door: Door, client: str) -> list[Any]:
+    found: list[Any] = door("GET", "/views/prescripteur/referrals", headers=door.token(client)).json()["referrals"]
+    return found
+
+
+@pytest.fixture
+def colleague(stage: Stage) -> None:
+    network = stage.app.network
+    stage.app.apply_network(replace(network, people=(*network.people, Person(key="dr-autre", name="Dr Autre Fictif", role="doctor", organisation="autre"))))
+
+
+@pytest.mark.usefixtures("colleague")
+def test_record_of_a_clinic_stays_its_own_whichever_doctor_it_names(door: Door, stage: Stage) -> None:
+    assert called(door, THEIRS).status_code == 201
+    assert len(listed(door, "autre")) == 1 and listed(door, "saint-eloi") == []
+    for type in ("Patient", "ServiceRequest", "Task", "Consent", "Practitioner"):
+        assert "Zyx" not in door("GET", f"/fhir/{type}", headers=door.token("saint-eloi")).text
+    assert "Zyx" in door("GET", "/fhir/Patient", headers=door.token("autre")).text and stage.push() == 0
+
+
+@pytest.mark.usefixtures("colleague")
+def test_answer_is_the_same_for_a_doctor_of_another_clinic_and_for_one_whom_nobody_knows(door: Door) -> None:
+    answers = []
+    for rpps in (THEIRS, NOBODYS):
+        receipt = called(door, rpps).json()
+        (line,) = receipt["referrals"]
+        request = door("GET", f"/fhir/ServiceRequest/{line['serviceRequest']}", headers=door.token("autre")).json()
+        kind = request["requester"]["reference"].partition("/")[0]
+        doctor = door("GET", f"/fhir/{request['requester']['reference']}", headers=door.token("autre")).json()
+        answers.append((receipt["status"], [each["text"] for each in receipt["warnings"]], kind, doctor["meta"]["tag"], sorted(line)))
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.usefixtures("colleague")
+def test_call_taker_may_name_any_doctor(door: Door) -> None:
+    answer = door("POST", "/intake/appel-coursier", json=agreed(), headers=door.token("coursiers"))
+    assert answer.status_code == 201 and len(listed(door, "saint-eloi")) == 1 and listed(door, "autre") == []
