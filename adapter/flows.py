@@ -17,14 +17,14 @@ from adapter import acts, dossier, followed, lifecycle, onward, refusal, takes, 
 from adapter import receipt as receipts
 from adapter.agreements import Agreements
 from adapter.audit import events
-from adapter.audit.queries import cleaned
 from adapter.dossier import Dossier, content
 from adapter.errors import Conflict, Forbidden, Invalid, NeedsMatch, NotFound, Stale
 from adapter.intake import Intake
 from adapter.lists import Lists
 from adapter.mapping.context import Remark
 from adapter.network import PRESCRIBER, Network
-from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Uow, Version
+from adapter.own import Own
+from adapter.ports import Change, Letter, Principal, Query, Resource, Uow, Version
 from adapter.receipt import Receipt
 from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
@@ -36,7 +36,7 @@ from adapter.sync.inbound import GONE
 from adapter.sync.judge import as_theirs
 from adapter.sync.ownership import Ownership
 from adapter.sync.push import release
-from adapter.writing import DIRECTORY, Writer, patient_of
+from adapter.writing import Writer, patient_of
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
 REFER, REORIENT = "refer", "reorient"
@@ -59,6 +59,10 @@ class Flows:
     @property
     def subset(self) -> Subset:
         return Subset(self.window)
+
+    @property
+    def own(self) -> Own:
+        return Own(self.window)
 
     @property
     def agreements(self) -> Agreements:
@@ -273,41 +277,18 @@ class Flows:
 
     # ── the clinic's own software on /fhir ───────────────────────────────────────────────────────
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str = "") -> Version | None:
-        """What this organisation wrote itself, or the directory; a social service: its view of it. None: 404."""
+        """A social service reads its view (`Subset`), a clinic what it wrote (`Own`). None: 404."""
         if who.role == "service":
             return self.subset.read(uow, who, type, id, request_id=request_id)
-        query = Query(type, (Clause("_id", "id", (id,)),))
-        limited = self.window.limited(who, query)
-        found = next(iter(uow.search(limited) if limited else []), None)
-        if found is None:
-            uow.audit(events.denied(who, type, reason="absent-or-not-theirs", at=uow.at, request_id=request_id))
-            return None
-        uow.audit(events.access(who, found.cited, patient=patient_of(content(found)), rule=_ground(type), at=uow.at, request_id=request_id))
-        return found
+        return self.own.read(uow, who, type, id, request_id=request_id)
 
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str = "") -> tuple[list[Version], bool]:
-        """One page, and whether there is more: the author's own rows only, so that no count or page depends on others."""
+        """One page, and whether there is more."""
         if who.role == "service":
             return self.subset.search(uow, who, query, request_id=request_id)
-        limited = self.window.limited(who, query)
-        read = uow.search(replace(limited, count=query.count + 1)) if limited else []
-        found = read[: query.count]
-        about: dict[str, list[str]] = {}  # one event a patient (BALP); who was looked for in vain stands as a digest
-        for version in found:
-            about.setdefault(patient_of(content(version)), []).append(version.cited)
-        asked, rule = cleaned(query, self.writer.key), _ground(query.type)
-        for patient, cited in (about or {"": []}).items():
-            uow.audit(
-                events.searched(who, query.type, found=cited, query=asked, patient=patient, rule=rule, at=uow.at, request_id=request_id)
-            )
-        return found, len(read) > query.count
+        return self.own.search(uow, who, query, request_id=request_id)
 
 
 def unagreed(referral: Dossier) -> bool:
     """Sent in urgency: it runs, and the person has not agreed yet."""
     return referral.task["status"] not in TERMINAL and any(each.get("status") == "proposed" for each in referral.named)
-
-
-def _ground(type: str) -> str:
-    """What permits a clinic's own software to read a type: it is its author, or it is the directory."""
-    return "directory" if type in DIRECTORY else "basis:author"

@@ -97,10 +97,20 @@ def provisional(resource: Resource, systems: Systems) -> bool:
 # ── an opposition that stands ────────────────────────────────────────────────────────────────────
 def opposed(uow: Uow, network: Network, request: Resource, owner: str) -> bool:
     """Whether a deny of this person stands against the unit that the request is put to: then nothing of it could be seen."""
-    patient, recipient = patient_of(request), network.organisation_of_unit(owner)
+    recipient = network.organisation_of_unit(owner)
+    return denied(uow, network, request, frozenset({f"Organization/{recipient}", f"HealthcareService/{owner}"}))
+
+
+def parties(who: Principal) -> frozenset[str]:
+    """As whom a clinic's own software is denied something."""
+    return frozenset({f"Organization/{who.organisation}", *([f"PractitionerRole/{who.person}", f"Practitioner/{who.person}"] if who.person else [])})
+
+
+def denied(uow: Uow, network: Network, request: Resource, actors: frozenset[str]) -> bool:
+    """Whether a deny of this person, on this request, stands against these."""
+    patient = patient_of(request)
     consents = [content(each) for each in pointing(uow, "Consent", "patient", patient)]
     teams = [content(each) for each in pointing(uow, "CareTeam", "patient", patient)]
-    actors = frozenset({f"Organization/{recipient}", f"HealthcareService/{owner}"})
     ask = Ask(patient, actors, (f"{ACT_REASON}|TREAT",), "access")
     ground = (Basis("author", ""),)  # permits all that nobody denies
     groups = members(teams, uow.at, zone=network.zone)

@@ -130,7 +130,10 @@ async def create(type: str, request: Request) -> Response:
     def receive(story: Flows, uow: Uow) -> Version:
         who = principal(story, uow, token, request_id=request_id)
         with refusing(who, type, verb="create", request_id=request_id):
-            return story.receive(uow, who, [change], request_id=request_id)[0]
+            saved = story.receive(uow, who, [change], request_id=request_id)[0]
+            if saved.id != id and story.own.closed(uow, who, [saved]):  # met by If-None-Exist, and not to be seen
+                raise absent()
+            return saved
 
     version = await app.write(receive)
     return _resource(version, 201 if version.id == id else 200, app.fhir_base)

@@ -119,6 +119,65 @@ def test_opposition_to_everyone_is_written_down_by_the_practice(door: Door) -> N
     assert cards(door) == cards(door, "carsat", "/views/as-carsat/referrals") == cards(door, "saint-eloi", MINE) == []
 
 
+def software(door: Door, type: str, query: str = "") -> list[Any]:
+    """What the practice's own software finds on /fhir, page by page."""
+    found, path = [], f"/fhir/{type}{query}"
+    while path:
+        page = door("GET", path, headers=door.token("saint-eloi")).json()
+        found += [each["resource"] for each in page.get("entry", ())]
+        following = [each["url"] for each in page["link"] if each["relation"] == "next"]
+        path = following[0][following[0].index("/fhir/") :] if following else ""
+    return found
+
+
+OF_REFERRAL = ("ServiceRequest", "Task", "Communication", "Procedure", "Provenance")
+
+
+def test_opposition_to_everyone_closes_the_referrals_to_the_practices_software_and_leaves_it_the_person_and_the_opposition(door: Door, stage: Stage) -> None:
+    taken(door, "saint-eloi", "fiche-st-eloi", FORM)
+    taken(door, "coursiers", "appel-coursier", AGREED)
+    card = cards(door, "coursiers")[0]
+    assert act(door, "coursiers", VIEW, card, "message", text="Zyxmessage").status_code in (200, 204)
+    before = {type: software(door, type) for type in OF_REFERRAL}
+    assert len(before["ServiceRequest"]) == len(before["Task"]) == 2
+    assert act(door, "saint-eloi", MINE, cards(door, "saint-eloi", MINE)[0], "oppose", against="everyone", how="presence").status_code == 204
+    for type in OF_REFERRAL:
+        assert software(door, type) == [], type
+        for each in before[type]:
+            assert door("GET", f"/fhir/{type}/{each['id']}", headers=door.token("saint-eloi")).status_code == 404
+    assert [each["provision"]["type"] for each in software(door, "Consent")] == ["deny"]
+    assert len(software(door, "Patient")) == 1
+
+
+def test_opposition_to_one_recipient_leaves_the_practice_its_own_referral(door: Door) -> None:
+    opposed(door)
+    assert len(software(door, "ServiceRequest")) == len(software(door, "Task")) == 1 and len(software(door, "Consent")) == 2
+
+
+@pytest.mark.parametrize("query", ["?_count=1", "?_count=1&_sort=-_lastUpdated", "?_count=2", ""])
+def test_pages_go_on_past_what_is_closed(door: Door, query: str) -> None:
+    others = [{"nom": f"Zyx{name}", "nom_naissance": f"Zyx{name}", "naissance": "1950-05-06"} for name in ("un", "deux", "trois")]
+    for number, other in enumerate(others[:2]):
+        taken(door, "coursiers", "appel-coursier", AGREED | {"id": f"avant-{number}", "personne": CALL["personne"] | other})
+    opposed(door, "everyone")
+    taken(door, "coursiers", "appel-coursier", AGREED | {"id": "apres", "personne": CALL["personne"] | others[2]})
+    assert len({each["id"] for each in software(door, "Task", query)}) == len(software(door, "Task", query)) == 3
+
+
+def test_nothing_closed_is_met_by_if_none_exist(door: Door, stage: Stage) -> None:
+    taken(door, "coursiers", "appel-coursier", AGREED)
+    (request,) = software(door, "ServiceRequest")
+    again = {name: value for name, value in request.items() if name not in ("id", "meta")}
+    met = f"identifier={request['identifier'][0]['system']}|{request['identifier'][0]['value']}"
+    post = {"content": json.dumps(again), "headers": door.token("saint-eloi") | {"If-None-Exist": met}}
+    assert door("POST", "/fhir/ServiceRequest", **post).status_code == 200
+    assert act(door, "saint-eloi", MINE, cards(door, "saint-eloi", MINE)[0], "oppose", against="everyone", how="presence").status_code == 204
+    rows = len(stage.app.read_now(lambda _, uow: list(uow.audit_rows(limit=10_000))))
+    answer = door("POST", "/fhir/ServiceRequest", **post)
+    assert answer.status_code == 404 and "Zyx" not in answer.text and request["id"] not in answer.text
+    assert len(stage.app.read_now(lambda _, uow: list(uow.audit_rows(limit=10_000)))) == rows + 1
+
+
 # ── a later call ─────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("against", ["recipient", "everyone"])
 @pytest.mark.parametrize("agreed", [True, False])
