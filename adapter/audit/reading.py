@@ -83,7 +83,7 @@ def found(store: Store, wanted: Wanted, *, by: str = "", what: str = "", request
         if not row.event:
             continue
         one = told(orjson.loads(row.event))
-        if by and by not in {one.client, *(each.rpartition("/")[2] for each in (one.by, one.recipient, one.custodian))}:
+        if by and by not in {one.client, *(each.rpartition("/")[2] for each in (one.by, one.recipient))}:
             continue
         if (what and what not in (one.name, one.kind)) or (request and one.request_id != request) or (refused and one.ok):
             continue

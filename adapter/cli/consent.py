@@ -77,7 +77,7 @@ def printable(text: str, out: Any = None) -> str:
 @app.command()
 def explain(
     who: Annotated[str, typer.Option(metavar="ORG|UNIT", help="Who looks: a key of the network file.")],
-    what: Annotated[str, typer.Option(metavar="Task/ID|ServiceRequest/ID", help="The referral, by the house's own id.")],
+    what: Annotated[str, typer.Option(metavar="REFERRAL", help="RC-P4N, Task/ID or ServiceRequest/ID.")],
     at: Annotated[str, typer.Option(metavar="TIME", help="As it was at that time: 2026-03-06T18:50:00+01:00. Default: now.")] = "",
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:

@@ -98,7 +98,9 @@ def _heard(story: Flows, uow: Uow, begun: str, ended: str) -> dict[str, list[dic
         kind = ACTS.get(_code(act.get("activity")))
         recorded = str(act.get("recorded", ""))
         if kind and (not begun or recorded >= begun) and (not ended or recorded < ended):
-            found[kind].append(_entry(story, uow, act, kind))
+            entry = _entry(story, uow, act, kind)
+            if not entry["reference"] or entry not in found[kind]:  # an opposition and the end it brought are two proofs of one act
+                found[kind].append(entry)
     return {kind: sorted(each, key=lambda one: str(one["recorded"])) for kind, each in found.items()}
 
 

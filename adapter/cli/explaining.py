@@ -12,7 +12,8 @@ from adapter.audit import events
 from adapter.clock import instant
 from adapter.consent import considered, decide, in_words, proof
 from adapter.errors import NotFound, SettingsError
-from adapter.ports import Decision, Principal, Query, Uow, Version
+from adapter.ports import Clause, Decision, Principal, Query, Uow, Version
+from adapter.referral import spoken
 from adapter.showing import Asked
 from adapter.writing import patient_of
 
@@ -46,13 +47,15 @@ def explained(story: Flows, uow: Uow, *, who: str, what: str, at: str) -> dict[s
     principal = _principal(story, who)
     then = moment(at, story.network.zone) if at else uow.at
     past = cast(Uow, AsOf(uow, then))
-    kind, id = dossier.split(what)
+    kind, id = _task(story, uow, reference) if (reference := spoken.parse(what)) else dossier.split(what)
     if kind not in ("Task", "ServiceRequest"):
-        raise SettingsError("expected Task/ID or ServiceRequest/ID", variable="--what", fix="give the house's own id of the referral")
+        fix = "give the house's own id of the referral, or read its reference from a card, as RC-P4N"
+        raise SettingsError("expected a spoken reference, Task/ID or ServiceRequest/ID", variable="--what", fix=fix)
     found = dossier.load(past, id) if kind == "Task" else dossier.of_request(past, id)
-    uow.audit(events.act(OPERATOR, "consent-explain", what=what, patient=patient_of(found.request) if found else "", at=uow.at))
+    uow.audit(events.act(OPERATOR, "consent-explain", what=f"{kind}/{id}", patient=patient_of(found.request) if found else "", at=uow.at))
     if found is None:
-        raise NotFound("no such referral at that time; expected the id of its Task or ServiceRequest here, or a later --at", expression="--what")
+        text = "no such referral at that time; expected its spoken reference or the id of its Task or ServiceRequest here, or a later --at"
+        raise NotFound(text, expression="--what")
     view = story.network.view_of(principal.organisation)
     if view is None:
         raise SettingsError("it has no view: it may see nothing", variable="--who", fix="give its organisation a category in the network file")
@@ -68,6 +71,13 @@ def explained(story: Flows, uow: Uow, *, who: str, what: str, at: str) -> dict[s
         "bases": [asdict(basis) for basis in asked.bases] if asked else [],
         "consents": _weighed(asked, found, then, zone) if asked else [],
     }  # fmt: skip
+
+
+def _task(story: Flows, uow: Uow, reference: str) -> tuple[str, str]:
+    """The Task of a spoken reference, as type and id."""
+    clause = Clause("identifier", "token", (f"{story.writer.systems.sid('spoken')}|{reference}",))
+    found = uow.search(Query("Task", (clause,)))
+    return "Task", found[0].id if found else dossier.NOBODY
 
 
 def _weighed(asked: Asked, found: dossier.Dossier, at: datetime, zone: str) -> list[dict[str, Any]]:

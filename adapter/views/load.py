@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter.errors import SettingsError
+from adapter.network import CATEGORIES, PRESCRIBER
 from adapter.views.cardspec import Entry, Unlisted, compile_entry, compile_shared
 from adapter.views.declared import Declared, declared, declares, titled
 from adapter.views.document import Mapped, fault, read, words
@@ -20,6 +21,7 @@ from adapter.views.view import CONDITIONS, STAGES, Branch, Rule, View
 
 MATRIX, LABELS, CARDS = "matrix.yaml", "labels.yaml", "cards.yaml"
 NEEDED = (("telling", "care-service"), ("notice", "closed"))  # labels that every view speaks
+OFFERED_TO = frozenset(CATEGORIES) - {PRESCRIBER}  # whose units may have an offer in hand (workflow.md 6)
 VERBS = (
     "accept", "decline", "start", "complete", "ask", "answer", "message", "refer", "reorient", "withdraw",
     "inform", "confirm", "narrow", "oppose", "urgency", "recognise", "leave",  # the life of an agreement (workflow.md 4 and 5)
@@ -256,6 +258,9 @@ class _Loader:
     def _cell(self, rule: Rule, row: Mapping[str, str], status: bool, what: str) -> None:
         if rule.cls == STRUCTURE:
             return
+        if "offer" in rule.stages and self.document["recipient"] in OFFERED_TO and not (rule.cls in ("D4", "D5") or status):
+            text = f"{what}: an offer shows the need, its deadline and where it stands; {rule.cls} comes with acceptance, open or closed"
+            raise fault(self.name, rule.line, text)
         cell = row[rule.cls]
         if cell not in SHOWN or (cell == "s" and not status):
             raise fault(self.name, rule.line, f"{what}: the matrix does not give {rule.cls} to this recipient ({cell})")

@@ -127,6 +127,8 @@ def test_search_finds_by_who_what_and_refusal(desk: Desk) -> None:
     refused = desk.run("audit", "search", "--refused", "--json").stdout.splitlines()
     assert refused and all(json.loads(each)["outcome"].startswith("refused") for each in refused)
     assert desk.run("audit", "search", "--by", "nobody").exit_code == 1
+    custody = desk.run("audit", "search", "--what", "disclose", "--by", "msp-saint-eloi")
+    assert custody.exit_code == 1, "whose patient it is asked nothing and was shown nothing"
     assert "Zyx" not in desk.run("audit", "search").stdout
 
 
@@ -301,6 +303,18 @@ def test_report_hides_a_cell_under_five_and_has_no_margin_M_21(desk: Desk) -> No
         assert (row["beyond"] is None) == (number < 4) == (row["fields"] is None)
         assert not {"total", "times"} & set(row)
     assert {"D1", "D4", "D5"} <= set(row["classes"]) and row["beyond"] == 1.0
+
+
+def test_report_lists_an_opposition_once(desk: Desk) -> None:
+    desk.stage.sent()
+    desk.stage.sent(id="appel-2", personne=person(1))
+    references = []
+    for against, place in (("recipient", 0), ("everyone", 1)):
+        card = desk.stage.cards(GP, "prescripteur")[place]
+        references.append(card.card["reference"])
+        desk.stage.act(GP, "prescripteur", card, "oppose", against=against)
+    assert sorted(each["reference"] for each in reported(desk)["withdrawals"]) == sorted(references)
+    assert {each["act"] for each in reported(desk)["withdrawals"]} == {"opposition"}
 
 
 def test_report_lists_urgency_owed_sheets_withdrawals_exceptions_and_what_was_dropped(desk: Desk) -> None:

@@ -16,6 +16,7 @@ from adapter.cli.explaining import AsOf, explained
 from adapter.cli.program import program
 from adapter.errors import NotFound, SettingsError
 from adapter.ports import Version
+from adapter.referral.spoken import of_task, spoken
 from tests.e2e.stage import CLINIC, FRIDAY, Stage, staged
 
 
@@ -50,6 +51,16 @@ def test_explain_tells_the_permit_and_its_consent(stage: Stage) -> None:
     assert found["versions"] == (found["consents"][0]["consent"],)
     assert found == told(stage, "asso-coursiers", ids["request"]) | {"who": "coursier-rouen", "what": found["what"], "actors": found["actors"]}
     json.dumps(found)
+
+
+def test_explain_takes_the_reference_as_it_is_spoken(stage: Stage) -> None:
+    stage.sent()
+    (task,) = stage.app.read_now(lambda story, uow: _tasks(uow))
+    reference = of_task(json.loads(task.served))
+    found = told(stage, "coursier-rouen", reference.lower())
+    assert found == told(stage, "coursier-rouen", task.reference) | {"what": reference.lower()}
+    with pytest.raises(NotFound):
+        told(stage, "coursier-rouen", spoken("nothing has this id"))
 
 
 def test_explain_tells_why_after_a_withdrawal_and_how_it_was_before(stage: Stage) -> None:

@@ -108,6 +108,21 @@ def test_load_view_gives_status_only_when_the_matrix_says_s() -> None:
     refused("  Task:\n    executionPeriod: D12\n", 2, "(s)", recipient="saad")
 
 
+@pytest.mark.parametrize(
+    ("kind", "entry", "cls"),
+    [("Patient", "name[usual]: D1 offer open", "D1"), ("Patient", "name[usual]: D1 always", "D1"), ("ServiceRequest", "orderDetail[constraint]: D7 offer", "D7"),
+     ("Organization", "name: D10 offer open", "D10"), ("Consent", "status: D11 always", "D11")],
+)  # fmt: skip
+def test_offer_shows_nothing_but_the_need_its_deadline_and_where_it_stands(kind: str, entry: str, cls: str) -> None:
+    refused(f"  {kind}:\n    id: structure always\n    {entry}\n", 3, f"{cls} comes with acceptance")
+    load(f"  {kind}:\n    id: structure always\n    {entry.replace('offer', 'closed').replace('always', 'open')}\n")
+
+
+def test_offer_may_show_the_need_its_deadline_and_where_it_stands() -> None:
+    load("  Task:\n    status: D12 always\n    priority: D5 offer open\n  ServiceRequest:\n    code: D4 offer\n")
+    load("  Patient:\n    name: D1 always\n", "prescripteur")  # who asks has no offer in hand
+
+
 @pytest.mark.parametrize("recipient", ["bailleur", "employeur", "ecole", "proche-confiance", "indicateurs"])
 def test_no_electronic_view_can_be_written_for_the_matrix_rows_on_paper_M_07(recipient: str) -> None:
     refused("  Patient:\n    name: D1\n", 2, recipient=recipient)
