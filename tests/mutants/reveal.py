@@ -1,4 +1,4 @@
-"""Five ways in which `reveal` could leak without a wrong word in any card: each a patch of one function."""
+"""Six ways in which `reveal` could leak without a wrong word in any card: each a patch of one function."""
 
 from __future__ import annotations
 
@@ -78,9 +78,22 @@ def version_counts_hidden_edits() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def acts_know_every_need() -> Iterator[None]:
+    def own_needs(self: Window, look: Any) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for code in self.sight.asked(look.dossier):
+            found[self.terms.neutral(code)] = (*found.get(self.terms.neutral(code), ()), code)
+        return found
+
+    with mock.patch.object(Window, "own_needs", own_needs):
+        yield
+
+
 MUTANTS: dict[str, Patch] = {
     each.__name__: each
     for each in (
         order_follows_the_last_edit, etag_follows_the_stored_version, words_of_the_doctor_go_along, drafts_are_listed, version_counts_hidden_edits,
+        acts_know_every_need,
     )
 }  # fmt: skip

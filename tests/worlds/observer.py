@@ -25,9 +25,11 @@ SEARCHES = (
     "?reason-code=denutrition", "?_include=Task:focus", "?_revinclude=Task:focus", "?_has:Task:focus:status=requested",
     "?patient.family=Zyxdurand", "?_elements=note", "?_summary=count", "?_total=accurate", "?_filter=status eq requested",
 )  # fmt: skip
+TAILS = ("absent/_history/1", "_history", "absent", "absent/_history")
 NONCES = frozenset({"date", "x-request-id", "last-modified"})
 NOWHERE = "11111111-1111-4111-8111-111111111111"
 SHOWN = {"coursier-rouen": ["aide-alimentaire", "isolement"], "saad-portage": ["aide-alimentaire"], "permanence-saint-eloi": ["acces-droits", "budget"]}
+HEARING = {"coursier-rouen": "coursier-lea", "permanence-saint-eloi": "as-ines"}
 Answer = tuple[str, int, tuple[tuple[str, str], ...], bytes]
 
 
@@ -44,7 +46,7 @@ class Observer:
 
     def look(self, guesses: Iterable[str], *, thorough: bool = True) -> list[Answer]:
         """`guesses`: references of the house that it should not know, tried as ids."""
-        asyncio.run(self._all(list(guesses), *((TYPES, SEARCHES) if thorough else (TYPES[:4], SEARCHES[:3]))))
+        asyncio.run(self._all(list(guesses), *((TYPES, SEARCHES, TAILS) if thorough else (TYPES[:4], SEARCHES[:3], TAILS[:2]))))
         return self.answers
 
     def ask(self, method: str, path: str, **more: Any) -> Answer:
@@ -64,7 +66,7 @@ class Observer:
         type, _, id = reference.partition("/")
         return f"/fhir/{type}/{id}", f"/fhir/{type}/{id}/_history", f"/fhir/{type}?_id={id}", f"/views/{self.view}/referrals/{id}"
 
-    async def _all(self, guesses: list[str], types: Sequence[str], searches: Sequence[str]) -> None:
+    async def _all(self, guesses: list[str], types: Sequence[str], searches: Sequence[str], tails: Sequence[str]) -> None:
         base = f"/views/{self.view}/referrals"
         cards = json.loads((await self._ask("GET", base))[3]).get("referrals", [])
         await self._ask("GET", base, language="en")
@@ -78,9 +80,9 @@ class Observer:
             bundle = json.loads((await self._ask("GET", f"/fhir/{type}"))[3])
             for entry in bundle.get("entry", ()):
                 await self._ask("GET", f"/fhir/{type}/{entry['resource'].get('id', '')}")
-            for tail in searches:
-                await self._ask("GET", f"/fhir/{type}{quote(tail, safe='?=&:')}")
-            for tail in ("absent", "absent/_history", "absent/_history/1", "_history"):
+            for search in searches:
+                await self._ask("GET", f"/fhir/{type}{quote(search, safe='?=&:')}")
+            for tail in tails:
                 await self._ask("GET", f"/fhir/{type}/{tail}")
         for guess in guesses:
             for path in self._guessed(guess):
@@ -102,10 +104,12 @@ class Observer:
         await self._tried(path, self._bodies())
 
     async def _tried(self, path: str, bodies: Sequence[tuple[str, Any]]) -> None:
-        """Each act with the ETag of the card as it then is."""
+        """Each act with the ETag of the card as it then is, which only an act that happened changes."""
+        status = 0
         for verb, body in bodies:
-            etag = dict((await self._ask("GET", path))[2]).get("etag", "none").removeprefix("W/").strip('"')
-            await self._ask("POST", f"{path}/{verb}", match=etag, body=body)
+            if status < 400:
+                etag = dict((await self._ask("GET", path))[2]).get("etag", "none").removeprefix("W/").strip('"')
+            _, status, _, _ = await self._ask("POST", f"{path}/{verb}", match=etag, body=body)
 
     def _bodies(self) -> list[tuple[str, Any]]:
         """Needs that may be hidden, that are nowhere, that are its own; the acts that end it come last."""
@@ -117,7 +121,7 @@ class Observer:
             ("complete", {"needs": {BESIDE[self.unit]: "no such code", OUTSIDE: "no such code", "nowhere": "no such code", NEEDS[self.unit][0]: "no such code"}}),
             ("complete", {"needs": {BESIDE[self.unit]: "droits-ouverts", shown[0]: "droits-ouverts"}}),
             ("message", {"text": "nous passons demain"}),
-            ("refer", {"id": "more", "service": "portage-repas", "besoins": ["denutrition"], "destinataire": "saad-portage", "accord_patient": YES}),
+            ("refer", {"id": "more", "service": "portage-repas", "besoins": ["denutrition"], "destinataire": "saad-portage", "accord_patient": YES | {"par": HEARING.get(self.unit)}}),
             ("narrow", {"needs": [OUTSIDE]}),
             ("narrow", {"needs": [BESIDE[self.unit], "nowhere"]}),
             ("narrow", {"needs": shown[-1:]}),
