@@ -109,6 +109,7 @@ class Observer:
         for verb, body in bodies:
             if status < 400:
                 etag = dict((await self._ask("GET", path))[2]).get("etag", "none").removeprefix("W/").strip('"')
+            self.world.act(f"observer-{len(self.answers)}", 60 * 24)  # what an act before took of ids moves none of this one
             _, status, _, _ = await self._ask("POST", f"{path}/{verb}", match=etag, body=body)
 
     def _bodies(self) -> list[tuple[str, Any]]:
@@ -131,7 +132,6 @@ class Observer:
         ]
 
     async def _ask(self, method: str, path: str, *, language: str = "fr", match: str = "", body: Any = None) -> Answer:
-        self.world.act(f"observer-{len(self.answers)}", 60 * 24)  # what an act before took of ids moves none of this one
         target, _, query = path.partition("?")
         headers = {"authorization": f"Bearer {TOKEN}", "accept-language": language, "x-request-id": "0" * 32}
         headers |= {"if-match": f'W/"{match}"'} if match else {}

@@ -146,7 +146,8 @@ class Software(Observer):
     """The software of one client of this network, in one view."""
 
     def __init__(self, made: World, client: str, unit: str, view: str) -> None:
-        self.made, self.asgi, self.unit, self.view, self.answers = made, web.create(made.app), unit, view, []
+        self.made = self.world = made
+        self.asgi, self.unit, self.view, self.answers = web.create(made.app), unit, view, []
         made.act("software", 60 * 24)
         expires = FRIDAY + timedelta(days=9)
         made.app.write_now(lambda _, uow: uow.save_token(digest("a-token-of-the-test"), client.encode(), expires))
