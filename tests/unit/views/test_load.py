@@ -17,7 +17,7 @@ from adapter.views.document import read
 from adapter.views.elements import ELEMENTS, OPENED, leaves, steps_of
 from adapter.views.load import load_labels
 from adapter.views.matrix import CLASSES, SHOWN, STRUCTURE, load_matrix
-from adapter.views.r4 import TABLE
+from adapter.views.r4 import RESOURCES, TABLE
 from tests.unit.views.looks import ROOT, TERMS, VIEWS, all_facts, see
 
 FOLDER = ROOT / "mappings" / "views"
@@ -393,3 +393,8 @@ def test_classes_shown_on_demand_are_those_whose_lines_say_so() -> None:
     assert {name: set(view.on_demand) for name, view in VIEWS.items() if view.on_demand} == {
         "patient": {"D9"}, "prescripteur": {"D3", "D6", "D9"}, "as-msp-equipe": {"D3", "D9"}, "idel-ssiad": {"D3", "D9"},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("type", ["Location", "Appointment", "RelatedPerson"])
+def test_view_may_speak_of_a_type_that_no_file_of_ours_does_yet(type: str) -> None:
+    assert type in RESOURCES
