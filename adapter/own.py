@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from adapter import refusal
 from adapter.audit import events
 from adapter.audit.queries import cleaned
+from adapter.consent import may_deny
 from adapter.dossier import content, follow, lanes, split
-from adapter.fhir import dumps
 from adapter.ports import Clause, Principal, Query, Resource, Uow, Version
 from adapter.showing import Window
 from adapter.writing import DIRECTORY, patient_of
@@ -84,12 +84,12 @@ class Own:
         return request is not None and refusal.denied(uow, self.window.network, content(request), refusal.parties(who))
 
     def _denying(self, uow: Uow, patients: set[str]) -> set[str]:
-        """Those of them with a Consent in force that denies anything: of the others no referral need be looked at."""
+        """Those of them with a Consent in force that may deny anything: of the others no referral need be looked at."""
         if not patients:
             return set()
         clauses = (Clause("patient", "reference", tuple(sorted(patients))), Clause("status", "token", ("active",)))
         consents = map(content, uow.search(Query("Consent", clauses, count=_ALL)))
-        return {patient_of(each) for each in consents if b'"deny"' in dumps(each)}
+        return {patient_of(each) for each in consents if may_deny(each)}
 
 
 def _lanes(uow: Uow, resource: Resource) -> list[str]:
