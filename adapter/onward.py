@@ -14,12 +14,12 @@ from adapter.errors import Conflict, Invalid
 from adapter.names import SDOHCC_CODES
 from adapter.network import Network
 from adapter.ports import Principal, Resource, Uow
-from adapter.referral.states import TERMINAL
+from adapter.referral.states import TAKEN, TERMINAL
 from adapter.showing import Window
 from adapter.sight import UNSAFE, unsafe_contact
 from adapter.writing import patient_of
 
-RUNS = frozenset({"accepted", "in-progress", "on-hold"})
+RUNS = TAKEN - TERMINAL  # accepted, in-progress, on-hold
 
 
 def may_ask(network: Network, who: Principal, parent: Dossier, record: Mapping[str, Any]) -> None:
@@ -38,7 +38,7 @@ def unsafe(uow: Uow, window: Window, parent: Dossier) -> bool:
     tasks = pointing(uow, "Task", "patient", patient_of(parent.request))
     others = (load(uow, each.id) for each in tasks if each.id != parent.task["id"])
     meant = [parent, *(each for each in others if each and each.task["status"] not in TERMINAL)]
-    return any(unsafe_contact(each.request) or not needs.isdisjoint(window.sight.asked(each)) for each in meant)
+    return any(window.sight.unsafe(each, needs) for each in meant)
 
 
 def tied(resource: Resource, parent: Dossier, *, replacing: bool, unsafe: bool) -> Resource:

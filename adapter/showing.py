@@ -20,7 +20,7 @@ from adapter.network import PRESCRIBER, Network
 from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query, Resource, Uow, Version
 from adapter.referral import states
 from adapter.referral.scene import SOCIAL_ASSESSMENT
-from adapter.sight import Sight, unsafe_contact
+from adapter.sight import Sight
 from adapter.sync.pull import Cursor, cursor_name
 from adapter.views import Facts, Glass, View, card, classes, etag, project
 from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, KEEPER, Writer, patient_of, withdrawn
@@ -198,7 +198,7 @@ class Window:
         others = self._known_as(uow, who, view, HOLDER, "|", Clause("patient", "reference", (patient_of(dossier.request),)))
         loaded = (load(uow, each.id) for each in others if each.id != dossier.task["id"])
         needs = self.views[view].unsafe_contact
-        unsafe = (each for each in loaded if each and (unsafe_contact(each.request) or not needs.isdisjoint(self.sight.asked(each))))
+        unsafe = (each for each in loaded if each and self.sight.unsafe(each, needs))
         return any(self.decision(uow, who, view, each).permit for each in unsafe)
 
     def told(self, uow: Uow, who: Principal, look: Look, *, request_id: str) -> None:

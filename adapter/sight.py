@@ -73,6 +73,10 @@ class Sight:
         system = self.writer.systems.code("need")
         return [coding["code"] for coding in _codings(dossier.request, "reasonCode") if coding.get("system") == system]
 
+    def unsafe(self, dossier: Dossier, needs: frozenset[str]) -> bool:
+        """Whether a referral says that contact is unsafe, by its own word or by one of `needs` (france.md 3.4)."""
+        return unsafe_contact(dossier.request) or not needs.isdisjoint(self.asked(dossier))
+
     def sensitivity(self, code: str) -> int:
         """1 to 3; an unknown need counts as 3."""
         found = self._needs.get(code)
