@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.e2e.desk import Desk
 
 pytest_plugins = ["tests.postgres", "tests.hapi_server", "tests.validator"]
 
@@ -29,6 +34,19 @@ _left: Counter[tuple[str, str]] = Counter()
 def shared() -> Path:
     """The folder of material of others (never committed); the tier `shared` needs it."""
     return SHARED
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A whole Liaison on disk and the command line beside it."""
+    from adapter.store import upgrade
+    from tests.e2e.desk import Desk
+    from tests.e2e.stage import staged
+
+    url = f"sqlite:///{tmp_path / 'liaison.db'}"
+    upgrade(url)
+    with staged(url) as stage:
+        yield Desk(stage, tmp_path)
 
 
 @pytest.hookimpl(tryfirst=True)

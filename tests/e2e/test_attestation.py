@@ -7,28 +7,17 @@ import base64
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter.consent import Wording, proof
 from adapter.ports import Change, Resource
-from adapter.store import upgrade
 from tests.e2e.desk import Desk
 from tests.e2e.records import card, only, stored
-from tests.e2e.stage import COURSIER, GP, Stage, staged
+from tests.e2e.stage import COURSIER, GP, Stage
 
 YES = {"accord": "oui", "par": "coursier-lea", "le": "2026-03-06T18:50:00+01:00", "comment": "telephone"}
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    url = f"sqlite:///{tmp_path / 'liaison.db'}"
-    upgrade(url)
-    with staged(url) as stage:
-        yield Desk(stage, tmp_path)
 
 
 def in_the_call(stage: Stage) -> Resource:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -16,19 +15,10 @@ from adapter.audit import REASONS
 from adapter.audit.told import told
 from adapter.cli.refusing import said
 from adapter.ports import Query
-from adapter.store import upgrade
 from tests.e2e.desk import VIEW, Desk
-from tests.e2e.stage import CARSAT, COURSIER, GP, staged
+from tests.e2e.stage import CARSAT, COURSIER, GP
 
 NAME = "Zyxdurand, Jeannezyx, 1938-02-03\n"
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    url = f"sqlite:///{tmp_path / 'liaison.db'}"
-    upgrade(url)
-    with staged(url) as stage:
-        yield Desk(stage, tmp_path)
 
 
 def events_of(desk: Desk) -> list[Any]:

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter.audit.told import told
-from adapter.store import upgrade
 from tests.e2e.away import edit, known, there
 from tests.e2e.desk import Desk
 from tests.e2e.records import VIEW, stored
-from tests.e2e.stage import COURSIER, PATIENT, staged
+from tests.e2e.stage import COURSIER, PATIENT
 
 NOBODY: dict[str, Any] = PATIENT | {"id": "another", "name": [{"use": "official", "family": "Zyxautre", "given": ["Paulzyx"]}], "birthDate": "1951-05-06"}
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    url = f"sqlite:///{tmp_path / 'liaison.db'}"
-    upgrade(url)
-    with staged(url) as stage:
-        yield Desk(stage, tmp_path)
 
 
 def listed(desk: Desk) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,12 +18,11 @@ from adapter.cli.refusing import said
 from adapter.cli.viewing import AS_TOLD, looks_as, tried
 from adapter.errors import LiaisonError, SettingsError
 from adapter.ports import Change, Principal, Query
-from adapter.store import upgrade
 from adapter.views import around_of, load_folder
 from adapter.views.why import places, written
 from tests.e2e.desk import Desk
 from tests.e2e.places import MSP, settle
-from tests.e2e.stage import CARSAT, COURSIER, GP, ROOT, SAAD, Stage, staged
+from tests.e2e.stage import CARSAT, COURSIER, GP, ROOT, SAAD, Stage
 from tests.unit.views.looks import paths
 from tests.unit.views.test_why import MADE, named
 
@@ -162,14 +160,6 @@ def test_diff_with_a_recipient_on_paper_is_everything() -> None:
 
 
 # ── try ──────────────────────────────────────────────────────────────────────────────────────────
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    url = f"sqlite:///{tmp_path / 'liaison.db'}"
-    upgrade(url)
-    with staged(url) as stage:
-        yield Desk(stage, tmp_path)
-
-
 def stored(stage: Stage, type: str) -> list[dict[str, Any]]:
     return [json.loads(each.served) for each in stage.app.read_now(lambda _, uow: uow.search(Query(type)))]
 
