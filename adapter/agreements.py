@@ -41,7 +41,7 @@ class Agreements:
         consents = [current for change in changes if change.type == "Consent" and change.id and (current := uow.current("Consent", change.id))]
         before = {each.id for each in consents if not each.deleted and self._in_force(content(each), uow.at)}
         saved = self.writer.take(uow, who, changes, request_id=request_id)
-        written = [content(each) for each in saved]
+        written = [content(each) for each in saved if not each.deleted]
         lost = {each["id"] for each in written if each["id"] in before and not self._in_force(each, uow.at)}
         for lane in dossier.lanes(uow, [each for each in written if each["id"] in lost or _ends(each)]):
             found = dossier.of_request(uow, lane)

@@ -58,13 +58,15 @@ class LiaisonError(Exception):
 
 class Refused(LiaisonError):
     """The request as made is refused. `issues` has at least one entry. `event`: what the audit is told of it once its unit
-    was rolled back, given the time; `told`: it was, or needs not be; `kept`: what else is written then, given that unit of work."""
+    was rolled back, given the time; `told`: it was, or needs not be; `kept`: what else is written then, given that unit of work;
+    `number`: which of several changes it is about."""
 
     status = 400
     code = "invalid"
     event: Callable[[datetime], dict[str, Any]] | None = None
     kept: Callable[[Any], object] | None = None
     told = False
+    number: int | None = None
 
     def __init__(self, text: str, *, expression: str = "", issues: Sequence[Issue] = (), code: str = "") -> None:
         super().__init__(text)

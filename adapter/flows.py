@@ -24,6 +24,7 @@ from adapter.lists import Lists
 from adapter.mapping.context import Remark
 from adapter.network import PRESCRIBER, Network
 from adapter.own import Own
+from adapter.past import Past
 from adapter.ports import Change, Letter, Principal, Query, Resource, Uow, Version
 from adapter.receipt import Receipt
 from adapter.referral.spoken import of_task
@@ -63,6 +64,10 @@ class Flows:
     @property
     def own(self) -> Own:
         return Own(self.window)
+
+    @property
+    def past(self) -> Past:
+        return Past(self.own, self.subset)
 
     @property
     def agreements(self) -> Agreements:

@@ -31,7 +31,7 @@ class Own:
             reason = "absent-or-not-theirs" if found is None else "opposed"
             uow.audit(events.denied(who, type, reason=reason, at=uow.at, request_id=request_id))
             return None
-        uow.audit(events.access(who, found.cited, patient=patient_of(content(found)), rule=_ground(type), at=uow.at, request_id=request_id))
+        uow.audit(events.access(who, found.cited, patient=patient_of(content(found)), rule=ground(type), at=uow.at, request_id=request_id))
         return found
 
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> tuple[list[Version], bool]:
@@ -42,7 +42,7 @@ class Own:
         about: dict[str, list[str]] = {}  # one event a patient (BALP); who was looked for in vain stands as a digest
         for version in found:
             about.setdefault(patient_of(content(version)), []).append(version.cited)
-        asked, rule = cleaned(query, self.window.writer.key), _ground(query.type)
+        asked, rule = cleaned(query, self.window.writer.key), ground(query.type)
         for patient, cited in (about or {"": []}).items():
             uow.audit(
                 events.searched(who, query.type, found=cited, query=asked, patient=patient, rule=rule, at=uow.at, request_id=request_id)
@@ -100,6 +100,6 @@ def _lanes(uow: Uow, resource: Resource) -> list[str]:
     return lanes(uow, [{"resourceType": type, "id": id} for type, id in targets if type in ("ServiceRequest", "Consent")])
 
 
-def _ground(type: str) -> str:
+def ground(type: str) -> str:
     """What permits a clinic's own software to read a type: it is its author, or it is the directory."""
     return "directory" if type in DIRECTORY else "basis:author"

@@ -6,7 +6,7 @@ Absent and forbidden read the same (rule of the house), so that no reference can
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import orjson
@@ -24,11 +24,11 @@ _NUMBER = "expected no number of the social security: the network file names no 
 _UNIT = "expected a unit of the directory that takes part: HealthcareService/key, as the network file has it"
 
 
-def check_references(uow: Uow, network: Network, organisation: str, resource: Resource) -> None:
+def check_references(uow: Uow, network: Network, organisation: str, resource: Resource, *, coming: Container[str] = ()) -> None:
     """Raises Invalid with every reference that points to nothing `organisation` may point to, and where a referral is not
-    one request and one Task for one unit (workflow.md 1)."""
+    one request and one Task for one unit (workflow.md 1). `coming`: "Type/id" of what is written with it."""
     type = resource["resourceType"]
-    missing = {value for value in _values(resource) if not _there(uow, network, organisation, value)}
+    missing = {value for value in _values(resource) if value not in coming and not _there(uow, network, organisation, value)}
     missing |= {each["reference"] for name in OURS.get(type, ()) for each in listed(resource.get(name)) if not split(each.get("reference", "x/x"))[0]}
     issues = [Issue("not-found", _HERE, path) for path, value in _places(resource, type) if value in missing] if missing else []
     issues += _shape(uow, network, resource)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from adapter import fhir
+from adapter import fhir, removing
 from adapter.audit import events
 from adapter.clock import Clock
 from adapter.consent import may_become, urgencies, wider
 from adapter.dossier import Dossier, content, follow, lanes, of_request, pointing, split
-from adapter.errors import Forbidden, Invalid, NotFound, Stale
+from adapter.errors import Forbidden, Gone, Invalid, NotFound, Refused, Stale
 from adapter.names import Systems
 from adapter.network import Network
-from adapter.ports import Change, Clause, IndexRow, Letter, Principal, Resource, Uow, Version
+from adapter.ports import Change, IndexRow, Letter, Principal, Resource, Uow, Version
 from adapter.references import check_numbers, check_references, listed
 from adapter.referral import codes, states, verbs
 from adapter.referral.states import TERMINAL
@@ -40,25 +41,41 @@ class Writer:
 
     def take(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
         """Writes them in order and posts what the EHR must be told; the versions that now stand."""
-        saved = [self.write(uow, who, change, request_id=request_id) for change in changes]
-        told = (version for version in saved if version.type != "ServiceRequest" or version.number > 1)  # a new one has no Task yet
+        coming = frozenset(f"{change.type}/{change.id}" for change in changes if change.verb != "delete") if len(changes) > 1 else frozenset()
+        saved = []
+        for number, change in enumerate(changes):
+            try:
+                saved.append(self.write(uow, who, change, coming=coming, request_id=request_id))
+            except Refused as refusal:
+                refusal.number = number
+                raise
+        told = (each for each in saved if not each.deleted and (each.type != "ServiceRequest" or each.number > 1))  # a new one has no Task yet
         self.post(uow, [content(version) for version in told], request_id=request_id)
         return saved
 
-    def write(self, uow: Uow, who: Principal, change: Change, *, request_id: str = "") -> Version:
-        """The version that now stands. Raises NotFound, Forbidden, Stale, Invalid (illegal move, frozen element)."""
+    def write(
+        self, uow: Uow, who: Principal, change: Change, *, coming: frozenset[str] = frozenset(), request_id: str = ""
+    ) -> Version:
+        """The version that now stands. `coming`: what is written with it, and may be pointed to already. Raises NotFound, Forbidden,
+        Stale, Invalid (illegal move, frozen element), Conflict (still pointed to)."""
         resource = change.resource
-        if resource is None or change.verb not in ("create", "update"):
-            raise Invalid("only create and update are offered", code="not-supported")
-        if change.if_none_exist and (found := self._existing(uow, who, change, request_id)):
-            return found
+        if change.verb == "delete":
+            return self._delete(uow, who, change, request_id)
+        if resource is None:
+            raise Invalid("expected a resource", code="required")
         current = uow.current(change.type, change.id) if change.id else None
         old = content(current) if current and not current.deleted else None
         author = self.author(uow, resource, who)
         self._may(who, change, old, author)
+        if current is not None and old is None and not uow.marked(change.type, current.id, AUTHOR, who.organisation):
+            raise NotFound("not found")  # another's, or a person's who was erased: it does not come back
         if change.origin == "fhir":
-            check_references(uow, self.network, who.organisation, resource)
+            if change.if_match is not None and change.if_match != (current.number if current else 0):
+                raise Stale("the resource has another version now", expression=f"{change.type}.meta.versionId")
+            check_references(uow, self.network, who.organisation, resource, coming=coming)
             check_numbers(self.network, who.organisation, resource)
+            if change.type == "ServiceRequest" and old is not None and any(map(_sent, pointing(uow, "Task", "focus", f"ServiceRequest/{change.id}"))):
+                states.check_request(old, resource)
         if change.type == "Task":
             actors = self.actors(who, old or resource, author) | _on_behalf(change)
             resource = self._settled(uow, actors, old, resource)
@@ -93,6 +110,22 @@ class Writer:
         uow.audit(events.written(who, saved, created=number == 1, patient=patient_of(resource), at=uow.at, request_id=request_id))
         return saved
 
+    def _delete(self, uow: Uow, who: Principal, change: Change, request_id: str) -> Version:
+        """What was sent or agreed does not go, nor what is still pointed to (`removing`). What is gone already is gone."""
+        current = uow.current(change.type, change.id or "")
+        old = content(current) if current and not current.deleted else None
+        wrote = current is not None and uow.marked(change.type, current.id, AUTHOR, who.organisation)
+        self._may(who, change, old or {}, who.organisation if wrote else "")
+        if current is None or old is None:
+            raise Gone("it is deleted")
+        if change.if_match is not None and change.if_match != current.number:
+            raise Stale("the resource has another version now", expression=f"{change.type}.meta.versionId")
+        removing.check(uow, current)
+        gone = replace(current, number=current.number + 1, updated=uow.at, served=b"", received=b"", deleted=True)
+        saved = uow.save(gone, expected=current.number, index=[IndexRow(AUTHOR, "token", value=who.organisation)])
+        uow.audit(events.written(who, saved, created=False, patient=patient_of(old), at=uow.at, request_id=request_id))
+        return saved
+
     def _held(self, uow: Uow, task: Resource, author: str) -> list[IndexRow]:
         """Under which id the requester and the owning unit know a Task (workflow.md 6, pairwise ids)."""
         if task["resourceType"] != "Task":
@@ -113,20 +146,6 @@ class Writer:
             return True
         told = pointing(uow, "Provenance", "target", task.get("focus", {}).get("reference", ""))
         return withdrawn(map(content, told))
-
-    def _existing(self, uow: Uow, who: Principal, change: Change, request_id: str) -> Version | None:
-        """The one resource of the caller's own that meets the condition: nothing else is looked at, and it is a read like any
-        other. Raises Stale (412) when it has several."""
-        self._may(who, change, None, who.organisation)
-        system, value = change.if_none_exist or ("", "")
-        asked = fhir.query(change.type, [("identifier", f"{system}|{value}")])
-        found = uow.search(replace(asked, clauses=(*asked.clauses, Clause(AUTHOR, "token", (who.organisation,)))))
-        if len(found) > 1:
-            raise Stale("several resources of yours meet If-None-Exist; expected one at most", code="multiple-matches")
-        for version in found:
-            patient = patient_of(content(version))
-            uow.audit(events.access(who, version.cited, patient=patient, rule="basis:author", at=uow.at, request_id=request_id))
-        return found[0] if found else None
 
     def author(self, uow: Uow, resource: Resource, who: Principal) -> str:
         """Key of the organisation whose word the resource is: the requester's, or that of the referral it follows."""
@@ -171,8 +190,9 @@ class Writer:
             raise Forbidden("the directory is kept by the network file", expression=change.type)
         if change.type in BY_ACT:
             raise Forbidden("written by the acts that it tells of, not from outside", expression=change.type)
-        if not who.may(change.type, "c" if change.verb == "create" else "u"):
-            raise Forbidden(f"the token has no scope for this; expected system/{change.type}.c", expression=change.type)
+        act: Literal["c", "u", "d"] = {"create": "c", "delete": "d"}.get(change.verb, "u")  # type: ignore[assignment]
+        if not who.may(change.type, act) or (old is None and not who.may(change.type, "c")):
+            raise Forbidden(f"the token has no scope for this; expected system/{change.type}.{act}", expression=change.type)
         if author != who.organisation:
             raise (
                 Forbidden("written in another organisation's name", expression=f"{change.type}.requester")
@@ -234,6 +254,10 @@ class Writer:
 def _on_behalf(change: Change) -> frozenset[str]:
     """Who takes a record down, or writes what a person said, acts for the requester (workflow.md 2 and 3)."""
     return frozenset({"requester"} if change.origin in ("intake", "device") else ())
+
+
+def _sent(task: Version) -> bool:
+    return bool(content(task)["status"] != "draft")
 
 
 def _server_kept(resource: Resource) -> Callable[[Resource], None]:

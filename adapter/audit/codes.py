@@ -48,7 +48,7 @@ DONE, REFUSED = "0", "8"
 
 
 def interaction(code: str) -> Coding:
-    """A RESTful interaction: read, vread, create, update, delete, search-type."""
+    """A RESTful interaction: read, vread, create, update, delete, search-type, history-instance, history-type."""
     return coding("http://hl7.org/fhir/restful-interaction", code)
 
 

@@ -13,7 +13,9 @@ from datetime import datetime
 from adapter.audit import codes, parts
 from adapter.ports import Decision, Principal, Resource, Version
 
-_ACTIONS = {"create": "C", "read": "R", "vread": "R", "update": "U", "patch": "U", "delete": "D", "search-type": "E"}
+_ACTIONS = {
+    "create": "C", "read": "R", "vread": "R", "update": "U", "patch": "U", "delete": "D", "search-type": "E", "history-instance": "E", "history-type": "E",
+}  # fmt: skip
 
 
 def access(
@@ -46,16 +48,16 @@ def written(
 
 def searched(
     who: Principal, type: str, *, found: Sequence[str] = (), query: str = "", patient: str = "", rule: str = "", at: datetime,
-    request_id: str = "", address: str = "",
+    request_id: str = "", address: str = "", verb: str = "search-type",
 ) -> Resource:  # fmt: skip
-    """A search was answered. `found`: the versions given out, of one patient; `rule`: what permitted it. `query`: the search
+    """A search was answered, or (`verb`) a history. `found`: the versions given out, of one patient; `rule`: what permitted it. `query`: the search
     with every value replaced by its keyed digest; never the values themselves."""
     text = f"{type}?{query}" if query else type
     asked = {
         "type": codes.SYSTEM_OBJECT, "role": codes.QUERY_ROLE, "query": base64.b64encode(text.encode()).decode(), "description": text,
     }  # fmt: skip
     return parts.event(
-        codes.REST, codes.interaction("search-type"), "E", at=at,
+        codes.REST, codes.interaction(verb), "E", at=at,
         agents=[parts.client(who, codes.SOURCE, address), parts.server(codes.DESTINATION), parts.user(who)],
         entities=[asked, *map(parts.resource, found), parts.patient(patient, [("rule", rule)]), parts.request(request_id)],
     )  # fmt: skip

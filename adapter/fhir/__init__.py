@@ -11,10 +11,10 @@ from adapter.fhir.outcome import outcome
 from adapter.fhir.parameters import CORE_TYPES
 from adapter.fhir.reading import load, parse, refuse
 from adapter.fhir.schema import warm
-from adapter.fhir.search import query
+from adapter.fhir.search import DEFAULT_COUNT, query
 from adapter.fhir.writing import dumps, exact, stamp
 
 __all__ = [
-    "CORE_TYPES", "after", "capability", "check", "dumps", "exact", "load", "outcome", "parse", "query", "refuse", "resource_types", "rows",
+    "CORE_TYPES", "DEFAULT_COUNT", "after", "capability", "check", "dumps", "exact", "load", "outcome", "parse", "query", "refuse", "resource_types", "rows",
     "searchset", "served_types", "span", "stamp", "warm",
 ]

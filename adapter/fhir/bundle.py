@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import orjson
 
+from adapter.clock import instant
 from adapter.ports import Resource, Version
 
 
@@ -24,6 +25,28 @@ def searchset(
     if lines := [_entry(entry, base.rstrip("/")) for entry in entries]:
         bundle["entry"] = lines
     return bundle
+
+
+def history_bundle(versions: Iterable[Version], *, base: str, self_url: str, next_url: str | None = None) -> Resource:
+    """A history Bundle of these versions, in their order (R4 http, 3.1.0.16): a deletion has a request and no resource."""
+    links = [{"relation": "self", "url": self_url}] + ([{"relation": "next", "url": next_url}] if next_url else [])
+    bundle: Resource = {"resourceType": "Bundle", "type": "history", "link": links}
+    if lines := [_line(version, base.rstrip("/")) for version in versions]:
+        bundle["entry"] = lines
+    return bundle
+
+
+def _line(version: Version, base: str) -> Resource:
+    method, url = ("DELETE", version.reference) if version.deleted else ("POST", version.type) if version.number == 1 else ("PUT", version.reference)
+    status = "204" if version.deleted else "201" if version.number == 1 else "200"
+    line: Resource = {"fullUrl": f"{base}/{version.reference}"}
+    if not version.deleted:
+        line["resource"] = orjson.Fragment(version.served)
+    line["request"] = {"method": method, "url": url}
+    line["response"] = {"status": status, "etag": f'W/"{version.number}"'}
+    if version.deleted or b'"lastUpdated":' in version.served:  # the time of a projection is nobody's business
+        line["response"]["lastModified"] = instant(version.updated)
+    return line
 
 
 def _entry(entry: Version | Resource, base: str) -> Resource:

@@ -14,9 +14,13 @@ ROLE = f"{SDOHCC}/CapabilityStatement/SDOHCC-CoordinationPlatform"
 OAUTH = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
-def capability(types: Mapping[str, Iterable[str]], *, base: str, at: str | datetime, version: str) -> Resource:
+def capability(
+    types: Mapping[str, Iterable[str]], *, system: Iterable[str] = (), formats: Iterable[str] = ("json",), base: str, at: str | datetime, version: str
+) -> Resource:
     """The CapabilityStatement of a server at `base` that offers these interactions per type (`read`, `create`,
-    `search-type`…), as of `at` (FHIR dateTime), software `version`. Search parameters are listed where a type can be searched."""
+    `search-type`…) and of the whole (`transaction`, `batch`), as of `at` (FHIR dateTime), software `version`. Search parameters are
+    listed where a type can be searched."""
+    whole = [{"code": code} for code in system]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -26,13 +30,15 @@ def capability(types: Mapping[str, Iterable[str]], *, base: str, at: str | datet
         "software": {"name": "Liaison", "version": version},
         "implementation": {"description": "Social referrals in FHIR", "url": base},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": [each for name in formats for each in (f"application/fhir+{name}", name)],
+        "patchFormat": ["application/json-patch+json"],
         "rest": [
             {
                 "mode": "server",
-                "security": {"service": [{"coding": [{"system": OAUTH, "code": "OAuth"}]}]},
+                "security": {"service": [{"coding": [{"system": OAUTH, "code": "SMART-on-FHIR"}]}]},
                 "resource": [_resource(type, tuple(interactions)) for type, interactions in sorted(types.items())],
             }
+            | ({"interaction": whole} if whole else {})
         ],
     }
 
@@ -44,9 +50,18 @@ def _resource(type: str, interactions: tuple[str, ...]) -> Resource:
     if interactions:
         line["interaction"] = [{"code": code} for code in interactions]
     line["versioning"] = "versioned"
+    line["readHistory"] = "vread" in interactions
+    if "update" in interactions:
+        line |= {"updateCreate": True, "conditionalUpdate": True}
     if "create" in interactions:
         line["conditionalCreate"] = True
+    if "read" in interactions:
+        line["conditionalRead"] = "full-support"
+    if "delete" in interactions:
+        line["conditionalDelete"] = "not-supported"
     if "search-type" in interactions and type in CORE_TYPES:
         common = [{"name": "_id", "type": "token"}, {"name": "_lastUpdated", "type": "date"}]
         line["searchParam"] = [*common, *({"name": p.name, "type": p.kind} for p in parameters(type).values())]
+    if interactions:
+        line["operation"] = [{"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}]
     return line

@@ -31,6 +31,12 @@ def targets(element: str) -> frozenset[str]:
 
 
 @cache
+def summary(owner: str) -> frozenset[str]:
+    """The summary elements of a type or of an object below it ("Task", "TaskRestriction"); empty for a data type."""
+    return frozenset(_table("summary").get(owner, ()))
+
+
+@cache
 def resource_types() -> frozenset[str]:
     """The names of all resource types of R4."""
     return frozenset(codes("resource-types"))

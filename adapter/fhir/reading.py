@@ -57,7 +57,7 @@ def _loaded(body: bytes) -> tuple[dict[str, Any], bytes]:
     except TypeError:  # more than 254 levels
         raise Malformed("expected JSON that is not nested so deeply") from None
     if compact != body:
-        _refuse_doubles(body)
+        check_doubles(body)
     return value, compact
 
 
@@ -71,8 +71,9 @@ def _refuse_other_text(body: bytes) -> None:
         raise Malformed(text) from None
 
 
-def _refuse_doubles(body: bytes) -> None:
-    """JSON permits a member twice, FHIR does not, and readers disagree on which one counts."""
+def check_doubles(body: bytes) -> None:
+    """Raises Malformed (400) where an object of `body` (which is JSON) has a member twice: JSON permits it, FHIR does not, and readers
+    disagree on which one counts."""
     doubled: list[tuple[int, int]] = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

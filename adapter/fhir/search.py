@@ -33,7 +33,7 @@ def query(type: str, params: Iterable[tuple[str, str]]) -> Query:
     options: dict[str, Any] = {}
     for name, value in params:
         if name == "_count":
-            options["count"] = _count(value)
+            options["count"] = count_of(value)
         elif name == "_sort":
             options["sort"] = _sort(value)
         else:
@@ -41,7 +41,8 @@ def query(type: str, params: Iterable[tuple[str, str]]) -> Query:
     return Query(type, tuple(clauses), **{"count": DEFAULT_COUNT, **options})
 
 
-def _count(value: str) -> int:
+def count_of(value: str) -> int:
+    """The `_count` of a search or history, as far as a page goes. Raises Malformed."""
     if not value.isascii() or not value.isdigit() or len(value) > 9:
         raise Malformed("expected a whole number", expression="_count", code="invalid")
     return min(int(value), MOST)

@@ -39,6 +39,7 @@ TERMINAL = frozenset({"rejected", "cancelled", "completed", "failed", _ERROR})
 TAKEN = frozenset({"accepted", "in-progress", "on-hold", "completed", "failed"})  # only what was accepted comes to these
 NEEDS_REASON = frozenset({"rejected", "cancelled", "on-hold", "failed"})
 FROZEN = ("owner", "requester", "basedOn", "partOf", "for", "focus")
+FROZEN_REQUEST = ("subject", "performer", "requester", "basedOn", "replaces", "intent")
 READ_AS = {"received": "requested", "ready": "accepted"}  # never written by us (workflow.md 2)
 
 
@@ -108,6 +109,15 @@ def _thawed(old: Resource | None, task: Resource) -> list[Issue]:
         return []
     changed = [element for element in FROZEN if _target(old.get(element)) != _target(task.get(element))]
     return [Issue("business-rule", f"{element} may not change once the Task is requested", f"Task.{element}") for element in changed]
+
+
+def check_request(old: Resource, new: Resource) -> None:
+    """The same of the request behind it: what was sent is about one person, from one to another. Raises Invalid with every element
+    that would change."""
+    changed = [element for element in FROZEN_REQUEST if _target(old.get(element)) != _target(new.get(element))]
+    issues = [Issue("business-rule", f"{element} may not change once the request is sent", f"ServiceRequest.{element}") for element in changed]
+    if issues:
+        raise Invalid(issues[0].text, issues=issues)
 
 
 def _target(value: object) -> object:

@@ -28,15 +28,15 @@ class Connection(Protocol):
 class Session:
     """`wrote` tells whether anything was changed, `letters` whether in the outbox; `fault` is the driver's error that a unit met, even one it swallowed."""
 
-    __slots__ = ("_connection", "_dialect", "_errors", "fault", "letters", "writing", "wrote")
+    __slots__ = ("_connection", "_errors", "dialect", "fault", "letters", "writing", "wrote")
 
     def __init__(self, connection: Connection, *, dialect: str, errors: type[Exception], writing: bool) -> None:
-        self._connection, self._dialect, self._errors = connection, dialect, errors
+        self._connection, self.dialect, self._errors = connection, dialect, errors
         self.writing, self.wrote, self.letters = writing, False, False
         self.fault: Exception | None = None
 
     def _execute(self, statement: Statement, params: Mapping[str, Any]) -> Cursor:
-        sql = statement.text(self._dialect)
+        sql = statement.text(self.dialect)
         if not self.writing and (statement.writes or statement.locks):
             raise RuntimeError("a unit given to read() must not write")
         self.wrote = self.wrote or statement.writes
@@ -67,7 +67,7 @@ class Session:
         """Inserts rows, each the values of all columns in their order. PostgreSQL gets a few in one statement, for each
         statement costs an answer; SQLite one after another, which takes it a third of the time that many at once do."""
         waiting = list(rows)
-        if self._dialect == "sqlite":
+        if self.dialect == "sqlite":
             self._insert_each(table, waiting)
             return
         for start in range(0, len(waiting), _CHUNK):

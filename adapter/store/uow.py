@@ -10,6 +10,7 @@ from adapter.store.bridge import Bridge
 from adapter.store.chain import Canonical, Chain, Seal
 from adapter.store.codec import Codec
 from adapter.store.erasure import Erasure
+from adapter.store.histories import Histories
 from adapter.store.outbox import Outbox
 from adapter.store.search import Search
 from adapter.store.session import Session
@@ -33,7 +34,7 @@ class Making:
         return SqlUow(Unit(session, self.clock.now(), self.blind, self.codec), self.canonical)
 
 
-class SqlUow(Versions, Search, Outbox, Bridge, Shelf, Chain, Erasure):
+class SqlUow(Versions, Histories, Search, Outbox, Bridge, Shelf, Chain, Erasure):
     """`ports.Uow` on SQLAlchemy's two engines."""
 
     def __init__(self, unit: Unit, canonical: Canonical) -> None:

@@ -77,7 +77,7 @@ class Versions:
                 raise Conflict(f"Expected no {version.type} with this id, but found one", code="duplicate")
             raise Stale(f"Expected version {expected} of this {version.type}, but found {number}")
         before = {tuple(term) for term in orjson.loads(seen[1])} if seen else set()
-        after = set() if version.deleted else terms(version.type, index, self._unit.blind)
+        after = terms(version.type, index, self._unit.blind)
         saved = replace(version, number=number + 1)
         row = self._row(saved, after)
         if seen:

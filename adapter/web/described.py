@@ -12,6 +12,7 @@ from adapter.views.load import VERBS
 from adapter.web.shapes import ACTS, SAID, SCHEMAS, Schema, ref, text
 
 JSON, FHIR_JSON, FORM = "application/json", "application/fhir+json", "application/x-www-form-urlencoded"
+JSON_PATCH = "application/json-patch+json"
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token of /oauth/token, good for a few minutes."},
     "client": {"type": "http", "scheme": "basic", "description": "A client of the network file and its secret."},
@@ -35,14 +36,25 @@ PATH = {
     "type": text("a FHIR resource type", enum=sorted(fhir.CORE_TYPES)), "id": text("a resource's id; in a view the caller's own id of a referral"),
     "mapping": text("name of a mapping document, appel-coursier"), "record": text("the sender's id of a record"),
     "view": text("the view of the caller's organisation, coursier-dac-asso"), "reference": text("spoken reference of a closing notice, K7-42M"),
+    "version": text("the number of a version"),
     "verb": text("what is done; each view offers some of these", enum=list(VERBS)),
 }  # fmt: skip
 HEADERS = {
-    "If-Match": "the ETag of the card as it was read", "Idempotency-Key": "instead of the record's own id",
+    "If-Match": "the ETag as it was read: of the card, of the resource",
+    "If-None-Match": "an ETag: 304 if it is still that version", "If-Modified-Since": "a time: 304 if nothing changed since",
+    "Prefer": "return=minimal, representation or OperationOutcome; handling=strict or lenient", "Idempotency-Key": "instead of the record's own id",
     "If-None-Exist": "identifier=system|value: created only if the caller has none such",
     "Accept-Language": "fr (by default) or en: the language of labels",
 }  # fmt: skip
-QUERY = {"_count": "results a page", "_sort": "search parameter to sort by; - before it: downwards", "_page": "of a next link, alone", "_format": "json"}
+QUERY = {
+    "_count": "results a page",
+    "_since": "an instant: what happened before is left out", "_summary": "true, text, data, count or false",
+    "_elements": "the elements of the top level that are wanted, with commas between",
+    "_sort": "search parameter to sort by; - before it: downwards", "_page": "of a next link, alone", "_format": "json",
+}  # fmt: skip
+SEARCHED = tuple(name for name in QUERY if name != "_since")
+PRESENTED = ("_format", "_summary", "_elements")
+PAST = ("_count", "_since", "_page", *PRESENTED)
 DEMAND = {"demand": "data classes, with commas between, of which the view shows something on demand only; the register says so"}
 
 
@@ -66,16 +78,40 @@ class Door:
 READS, VIEWED = (401, 404, 406, 503), (401, 403, 404, 503)
 WRITES = (400, 401, 403, 404, 413, 415, 422, 503)
 OWN = "Parameters are the type's own, as /fhir/metadata lists them; the software of a social service has those of its view."
+CONDITION = "The condition is a search in the address: PUT /fhir/Patient?identifier=system|value."
+WHOLE = "A Bundle of type batch (each entry for itself) or transaction (all or nothing)."
 SEARCHES = (400, 401, 404, 406, 410, 503)
 DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/oauth/token"): Door((200, JSON, "Token"), (FORM, "TokenRequest"), by="client"),
     ("GET", "/fhir/metadata"): Door((200, FHIR_JSON, "Resource"), refuses=(406,), by="", query=("_format",)),
-    ("GET", "/fhir/{type}/{id}"): Door((200, FHIR_JSON, "Resource"), refuses=READS, query=("_format",)),
-    ("GET", "/fhir/{type}"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, query=tuple(QUERY), note=OWN),
-    ("POST", "/fhir/{type}/_search"): Door((200, FHIR_JSON, "Bundle"), (FORM, "Search"), (*SEARCHES, 413, 415), note=OWN),
+    ("POST", "/fhir"): Door((200, FHIR_JSON, "Bundle"), (FHIR_JSON, "Bundle"), (*WRITES, 406, 409, 410, 412), headers=("Prefer",), note=WHOLE),
+    ("GET", "/fhir/{type}"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, headers=("Prefer",), query=SEARCHED, note=OWN),
+    ("POST", "/fhir/{type}/_search"): Door((200, FHIR_JSON, "Bundle"), (FORM, "Search"), (*SEARCHES, 413, 415), headers=("Prefer",), note=OWN),
+    ("GET", "/fhir/{type}/_history"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, query=PAST),
+    ("POST", "/fhir/{type}/$validate"): Door((200, FHIR_JSON, "OperationOutcome"), (FHIR_JSON, "Resource"), (400, 401, 404, 406, 413, 415, 503)),
     ("POST", "/fhir/{type}"): Door(
-        (201, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 412), headers=("If-None-Exist",),
+        (201, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 406, 412), headers=("If-None-Exist", "Prefer"), query=PRESENTED,
         also=((200, "the one that was there (If-None-Exist)"),),
+    ),
+    ("PUT", "/fhir/{type}"): Door(
+        (200, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 406, 412), headers=("If-Match", "Prefer"),
+        also=((201, "none met the condition: it was created"),), note=CONDITION,
+    ),
+    ("GET", "/fhir/{type}/{id}"): Door(
+        (200, FHIR_JSON, "Resource"), refuses=(400, 410, *READS), headers=("If-None-Match", "If-Modified-Since"), query=PRESENTED,
+        also=((304, "as the client has it"),),
+    ),
+    ("PUT", "/fhir/{type}/{id}"): Door(
+        (200, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 406, 412), headers=("If-Match", "Prefer"), query=PRESENTED,
+        also=((201, "there was none of this id: it was created"),),
+    ),
+    ("PATCH", "/fhir/{type}/{id}"): Door(
+        (200, FHIR_JSON, "Resource"), (JSON_PATCH, "Patch"), (*WRITES, 406, 410, 412), headers=("If-Match", "Prefer"), query=PRESENTED
+    ),
+    ("DELETE", "/fhir/{type}/{id}"): Door((204, "", ""), refuses=(400, 401, 403, 404, 406, 409, 410, 412, 422, 503), headers=("If-Match",)),
+    ("GET", "/fhir/{type}/{id}/_history"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, query=PAST),
+    ("GET", "/fhir/{type}/{id}/_history/{version}"): Door(
+        (200, FHIR_JSON, "Resource"), refuses=(400, 410, *READS), query=PRESENTED, headers=("If-None-Match",), also=((304, "as the client has it"),)
     ),
     ("POST", "/intake/{mapping}"): Door((201, JSON, "Receipt"), (JSON, "Record"), (*WRITES, 409), headers=("Idempotency-Key",)),
     ("POST", "/intake/{mapping}/{record}/agreements"): Door(

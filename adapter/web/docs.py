@@ -83,7 +83,7 @@ def _shapes(document: Schema) -> Iterator[str]:
     for name, schema in document["components"]["schemas"].items():
         required = schema.get("required", ())
         rows = [[f"<code>{escape(key)}</code>", _type(part) + ("" if key in required else ", optional"), escape(part.get("description", "")) + _words(part)]
-                for key, part in schema["properties"].items()]  # fmt: skip
+                for key, part in schema.get("properties", {}).items()]  # fmt: skip
         yield f'<h3 id="{escape(name)}">{escape(name)}</h3><p>{escape(schema["description"])}</p>' + (_table(("key", "", ""), rows) if rows else "")
 
 

@@ -1,9 +1,9 @@
-"""`/fhir`: R4 read, create and search of the core types, for the clinic's own software."""
+"""`/fhir`: the RESTful API of R4 for EHRs and for the software of social services. Each door reads what is asked for; `rest` does it
+inside a unit of work."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
@@ -12,20 +12,30 @@ from starlette.responses import Response
 from adapter import __version__, fhir
 from adapter.app import App
 from adapter.clock import instant
-from adapter.dossier import content
-from adapter.errors import Malformed, NotFound, Refused
+from adapter.errors import Issue, Malformed, NotFound, Refused, WrongType
 from adapter.flows import Flows
-from adapter.ports import Change, Query, Uow, Version
+from adapter.ports import Principal, Resource, Uow
+from adapter.web import bundles
+from adapter.web.asked import Asked, Interaction, asked_by
 from adapter.web.auth import bearer, principal, refusing
+from adapter.web.entries import JSON_PATCH, conditions, searched
 from adapter.web.intake import written
-from adapter.web.paging import PARAMETER, seal, unseal
 from adapter.web.refusals import FHIR_JSON, refused
-from adapter.web.untold import absent
+from adapter.web.rest import Answer, Rest
+from adapter.writing import BY_ACT, DIRECTORY
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
 TYPES = tuple(type for type in fhir.CORE_TYPES if type != "AuditEvent")  # the trail is the officer's, at the command line
-INTERACTIONS = ("read", "create", "search-type")
+READS = ("read", "vread", "history-instance", "history-type", "search-type")
+SYSTEM = ("transaction", "batch")
+WRITES = ("create", "update", "patch", "delete")
 _JSON = re.compile(r"application/(fhir\+)?json|\*/\*|application/\*|text/json|^$")
+_VALIDATED = ("resource", "mode", "profile")
+
+
+def interactions(type: str) -> tuple[str, ...]:
+    """What is offered of a type: the directory and what proves are written by other ways."""
+    return READS if type in DIRECTORY or type in BY_ACT else (*READS, *WRITES)
 
 
 def _type(type: str) -> str:
@@ -35,18 +45,51 @@ def _type(type: str) -> str:
 
 
 def _acceptable(request: Request) -> Response | None:
-    """406 when the client takes no JSON (XML comes later)."""
+    """406 when the client takes no JSON."""
     wanted = request.query_params.get("_format") or request.headers.get("accept", "")
     if _JSON.search(wanted.lower()) or wanted.lower() in ("json", "application/fhir json"):
         return None
     return refused(406, list(Refused("expected a client that accepts application/fhir+json", code="not-supported").issues))
 
 
-def _resource(version: Version, status: int = 200, base: str = "") -> Response:
-    headers = {"ETag": f'W/"{version.number}"', "Last-Modified": version.updated.strftime("%a, %d %b %Y %H:%M:%S GMT")}
-    if status == 201:
-        headers["Location"] = f"{base}/{version.cited}"
-    return Response(version.served, status, headers, FHIR_JSON)
+async def _done(request: Request, asked: Asked) -> Response:
+    """Carries one interaction out in a unit of its own."""
+    app: App = request.app.state.liaison
+    token, request_id = bearer(request), request.state.request_id
+
+    def perform(story: Flows, uow: Uow) -> Answer:
+        who = principal(story, uow, token, request_id=request_id)
+        with refusing(who, asked.type, verb=asked.interaction, request_id=request_id):
+            return Rest(story, uow, who, app.fhir_base, request_id).perform(asked)
+
+    answer = await app.write(perform)
+    if answer.refusal is not None:
+        raise answer.refusal
+    return Response(answer.body, answer.status, answer.headers(app.fhir_base), FHIR_JSON if answer.body else None)
+
+
+async def _asked(request: Request, interaction: Interaction, type: str, id: str = "", version: str = "") -> Response:
+    """A door without a body."""
+    if response := _acceptable(request):
+        return response
+    bearer(request)
+    params = request.query_params.multi_items()
+    return await _done(request, asked_by(interaction, _type(type), id=id, version=version, params=params, headers=request.headers))
+
+
+async def _sent(request: Request, interaction: Interaction, type: str, id: str = "") -> Response:
+    """A door that takes a resource; with a condition in the address where there is no id."""
+    if response := _acceptable(request):
+        return response
+    bearer(request)
+    body = await written(request, FHIR_JSON)
+    resource = fhir.parse(body, type=_type(type))
+    condition = conditions(request.headers.get("if-none-exist", "")) if interaction == "create" else None
+    params = [] if interaction == "update" and not id else request.query_params.multi_items()
+    if interaction == "update" and not id:
+        condition = searched(request.url.query, type)
+    asked = asked_by(interaction, type, id=id, params=params, headers=request.headers, resource=resource, written=body, conditions=condition)
+    return await _done(request, asked)
 
 
 @router.get("/metadata", summary="What this server can do")
@@ -54,97 +97,118 @@ async def metadata(request: Request) -> Response:
     app: App = request.app.state.liaison
     if response := _acceptable(request):
         return response
-    found = fhir.capability(dict.fromkeys(TYPES, INTERACTIONS), base=app.fhir_base, at=instant(app.started), version=__version__)
+    types = {type: interactions(type) for type in TYPES}
+    found = fhir.capability(types, system=SYSTEM, base=app.fhir_base, at=instant(app.started), version=__version__)
     return Response(fhir.dumps(found), media_type=FHIR_JSON)
 
 
-@router.get("/{type}/{id}", summary="Read one resource")
-async def read(type: str, id: str, request: Request) -> Response:
+@router.post("", summary="Batch or transaction: many interactions in one Bundle")
+async def bundle(request: Request) -> Response:
     app: App = request.app.state.liaison
     if response := _acceptable(request):
         return response
-    token, type, request_id = bearer(request), _type(type), request.state.request_id
+    token, request_id = bearer(request), request.state.request_id
+    body = await written(request, FHIR_JSON)
 
-    def one(story: Flows, uow: Uow) -> Version | None:
-        return story.read(uow, principal(story, uow, token, request_id=request_id), type, id, request_id=request_id)
+    def who(story: Flows, uow: Uow) -> Principal:
+        return principal(story, uow, token, request_id=request_id)
 
-    found = await app.write(one)
-    if found is None:
-        raise absent()
-    return _resource(found)
+    found = await bundles.process(app, body, who=who, types=TYPES, prefer=request.headers.get("prefer", ""), request_id=request_id)
+    return Response(found, media_type=FHIR_JSON)
 
 
 @router.get("/{type}", summary="Search a type")
 async def search(type: str, request: Request) -> Response:
-    return await _search(type, request, request.query_params.multi_items())
+    return await _asked(request, "search-type", type)
 
 
 @router.post("/{type}/_search", summary="Search a type; the way to search by what identifies a person")
 async def search_post(type: str, request: Request) -> Response:
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return refused(415, list(Refused("expected application/x-www-form-urlencoded", code="not-supported").issues))
+    if response := _acceptable(request):
+        return response
+    bearer(request)
     try:
         form = parse_qsl((await request.body()).decode("utf-8"), keep_blank_values=True, max_num_fields=100)
     except (UnicodeDecodeError, ValueError):
         raise Malformed("expected a form in UTF-8 with at most 100 fields") from None
-    return await _search(type, request, [*request.query_params.multi_items(), *form])
+    params = [*request.query_params.multi_items(), *form]
+    return await _done(request, asked_by("search-type", _type(type), params=params, headers=request.headers))
 
 
-async def _search(type: str, request: Request, params: list[tuple[str, str]]) -> Response:
-    app: App = request.app.state.liaison
+@router.get("/{type}/_history", summary="What happened to the resources of a type, newest first")
+async def history_type(type: str, request: Request) -> Response:
+    return await _asked(request, "history-type", type)
+
+
+@router.post("/{type}/$validate", summary="Check a resource; nothing is stored")
+async def validate(type: str, request: Request) -> Response:
     if response := _acceptable(request):
         return response
-    token, request_id, base = bearer(request), request.state.request_id, app.fhir_base
-    given = [(name, value) for name, value in params if name != "_format"]
-    cursor = next((value for name, value in given if name == PARAMETER), None)
-    if cursor is not None and len(given) > 1:
-        raise Malformed("expected the next link as it was given, without further parameters", expression=PARAMETER)
-    first = fhir.query(_type(type), given) if cursor is None else Query(_type(type))
-
-    def found(story: Flows, uow: Uow) -> tuple[list[Version], str | None]:
-        who = principal(story, uow, token, request_id=request_id)
-        with refusing(who, type, verb="search-type", request_id=request_id):
-            said, query = given, first
-            if cursor is not None:
-                page = unseal(cursor, type, client=who.client, key=story.writer.key, at=uow.at)
-                said, query = list(page.params), replace(fhir.query(type, page.params), after=page.after)
-            versions, more = story.search(uow, who, query, request_id=request_id)
-            sealed = seal(said, versions[-1], query, client=who.client, key=story.writer.key, at=uow.at) if more and versions else ""
-            return versions, f"{base}/{type}?{PARAMETER}={sealed}" if sealed else None
-
-    versions, following = await app.write(found)
-    bundle = fhir.searchset([content(version) for version in versions], base=base, self_url=f"{base}/{type}", next_url=following, total=None)
-    return Response(fhir.dumps(bundle), media_type=FHIR_JSON)
-
-
-@router.post("/{type}", status_code=201, summary="Create a resource (If-None-Exist: identifier=system|value)")
-async def create(type: str, request: Request) -> Response:
     app: App = request.app.state.liaison
     token, request_id = bearer(request), request.state.request_id
-    body = await written(request, FHIR_JSON)
-    resource = fhir.parse(body, type=_type(type))
-    condition = _condition(request.headers.get("if-none-exist", ""))
-    id = app.clock.new_id()
-    change = Change("create", type, id, resource, body, if_none_exist=condition)
-
-    def receive(story: Flows, uow: Uow) -> Version:
-        who = principal(story, uow, token, request_id=request_id)
-        with refusing(who, type, verb="create", request_id=request_id):
-            saved = story.receive(uow, who, [change], request_id=request_id)[0]
-            if saved.id != id and story.own.closed(uow, who, [saved]):  # met by If-None-Exist, and not to be seen
-                raise absent()
-            return saved
-
-    version = await app.write(receive)
-    return _resource(version, 201 if version.id == id else 200, app.fhir_base)
+    await app.write(lambda story, uow: principal(story, uow, token, request_id=request_id))
+    given = fhir.load(await written(request, FHIR_JSON))
+    issues = fhir.check(_validated(given), type=_type(type))
+    return Response(fhir.dumps(fhir.outcome(issues)), media_type=FHIR_JSON)
 
 
-def _condition(header: str) -> tuple[str, str] | None:
-    """(system, value) of `identifier=system|value`; other conditions are refused with 400."""
-    if not header:
-        return None
-    pairs = parse_qsl(header.partition("?")[2] or header)
-    if len(pairs) == 1 and pairs[0][0] == "identifier" and "|" in pairs[0][1]:
-        system, _, value = pairs[0][1].partition("|")
-        return system, value
-    raise Malformed("expected If-None-Exist: identifier=system|value")
+def _validated(given: Resource) -> Resource:
+    """The resource to be checked: what was sent, or the parameter `resource` of a Parameters resource."""
+    if given.get("resourceType") != "Parameters":
+        return given
+    lines = given.get("parameter")
+    parts = {each.get("name"): each for each in lines if isinstance(each, dict)} if isinstance(lines, list) else {}
+    if any(name not in _VALIDATED for name in parts) or not isinstance(resource := parts.get("resource", {}).get("resource"), dict):
+        raise Malformed(f"expected the parameter resource; offered are {', '.join(_VALIDATED)}", expression="Parameters.parameter", code="required")
+    if "profile" in parts:
+        issue = Issue("not-supported", "profiles are not checked here: leave the parameter out to check against R4", "Parameters.parameter")
+        raise Malformed(issue.text, issues=[issue])
+    return resource
+
+
+@router.post("/{type}", status_code=201, summary="Create a resource (If-None-Exist: only if none of yours meets the condition)")
+async def create(type: str, request: Request) -> Response:
+    return await _sent(request, "create", type)
+
+
+@router.put("/{type}", summary="Update the one resource that meets the condition in the address, or create it")
+async def update_conditional(type: str, request: Request) -> Response:
+    return await _sent(request, "update", type)
+
+
+@router.get("/{type}/{id}", summary="Read one resource")
+async def read(type: str, id: str, request: Request) -> Response:
+    return await _asked(request, "read", type, id)
+
+
+@router.put("/{type}/{id}", summary="Update a resource (If-Match: only if it still has that version), or create it under this id")
+async def update(type: str, id: str, request: Request) -> Response:
+    return await _sent(request, "update", type, id)
+
+
+@router.patch("/{type}/{id}", summary="Change a resource by a JSON Patch (RFC 6902)")
+async def patch(type: str, id: str, request: Request) -> Response:
+    if response := _acceptable(request):
+        return response
+    bearer(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
+        raise WrongType(f"expected a JSON Patch; send it with Content-Type: {JSON_PATCH}")
+    params, body = request.query_params.multi_items(), await request.body()
+    return await _done(request, asked_by("patch", _type(type), id=id, params=params, headers=request.headers, written=body))
+
+
+@router.delete("/{type}/{id}", status_code=204, summary="Delete a resource that nobody else has seen")
+async def delete(type: str, id: str, request: Request) -> Response:
+    return await _asked(request, "delete", type, id)
+
+
+@router.get("/{type}/{id}/_history", summary="The versions of a resource, newest first")
+async def history(type: str, id: str, request: Request) -> Response:
+    return await _asked(request, "history-instance", type, id)
+
+
+@router.get("/{type}/{id}/_history/{version}", summary="Read one version of a resource")
+async def vread(type: str, id: str, version: str, request: Request) -> Response:
+    return await _asked(request, "vread", type, id, version)

@@ -15,7 +15,6 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from adapter.errors import Gone, Malformed
-from adapter.ports import Query, Version
 
 PARAMETER = "_page"
 LIVES = timedelta(minutes=30)
@@ -30,11 +29,10 @@ class Page:
     after: tuple[str, str]
 
 
-def seal(params: Sequence[tuple[str, str]], last: Version, query: Query, *, client: str, key: bytes, at: datetime) -> str:
-    """The cursor behind `last`, for `client` and half an hour."""
-    after = (last.updated.isoformat(timespec="microseconds") if query.sort else "", last.id)
+def seal(params: Sequence[tuple[str, str]], after: tuple[str, str], *, type: str, client: str, key: bytes, at: datetime) -> str:
+    """The cursor behind the row whose keyset is `after`, for `client`, one type (or list) and half an hour."""
     said = orjson.dumps([params, after, (at + LIVES).timestamp()])
-    return base64.urlsafe_b64encode(_cipher(key).encrypt(said, _bound(client, query.type))).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_cipher(key).encrypt(said, _bound(client, type))).decode().rstrip("=")
 
 
 def unseal(cursor: str, type: str, *, client: str, key: bytes, at: datetime) -> Page:

@@ -86,6 +86,10 @@ SCHEMAS: dict[str, Schema] = {
     "Bundle": _object(
         "A FHIR R4 searchset; link `next` leads on.", {"resourceType": text(enum=["Bundle"]), "entry": _list({"type": "object"})}, ("resourceType",)
     ),
+    "Operation": _object("One operation of a JSON Patch (RFC 6902).", {
+        "op": text(enum=["add", "remove", "replace", "move", "copy", "test"]), "path": text("a JSON Pointer"), "from": text("a JSON Pointer"),
+    }, ("op", "path")),
+    "Patch": {"type": "array", "description": "A JSON Patch.", "items": ref("Operation")},
     "Record": _object(
         "A record as its mapping says (`liaison map list`; mappings/README.md).", {"id": text("the sender's own: the same id again is the same record")}
     ),

@@ -5,6 +5,7 @@ usage: python tests/tools/fhir_tables.py [--check] [FOLDER]     FOLDER holds ele
 codes.json     value set -> its codes, for required bindings that can be listed
 bindings.json  element -> value set, for those bindings; an element is the R4B class name + "." + JSON name
 targets.json   element -> types its references may point to, where not every type is allowed
+summary.json   type or object below it -> its summary elements, choices by their common name
 Facts only: names, codes and paths. With --check nothing is written; exit 1 when the tables are out of date.
 """
 
@@ -37,6 +38,7 @@ def tables(folder: Path) -> dict[str, dict[str, Any]]:
     codes: dict[str, Any] = {}
     bindings: dict[str, Any] = {}
     targets: dict[str, Any] = {}
+    summary: dict[str, Any] = {}
     for path, row in elements.items():
         strength, url = row.get("binding", ("", ""))
         systems = value_sets.get(url, {})
@@ -46,9 +48,12 @@ def tables(folder: Path) -> dict[str, dict[str, Any]]:
             codes[name] = sorted({code for listed in systems.values() for code in listed})
         if row.get("targets", ["Resource"]) != ["Resource"] and "Reference" in row["types"]:
             targets[key(path)] = sorted(row["targets"])
+        if row.get("summary") and f"{path.split('.')[0]}.implicitRules" in elements and "." in path:
+            parent, _, name = path.rpartition(".")
+            summary.setdefault(owner(parent), []).append(name.removesuffix("[x]"))
     codes["resource-types"] = sorted(value_sets["http://hl7.org/fhir/ValueSet/resource-types"]["http://hl7.org/fhir/resource-types"])
     codes["served-types"] = sorted(path for path, row in elements.items() if "." not in path and f"{path}.implicitRules" in elements)
-    return {"codes": codes, "bindings": bindings, "targets": targets}
+    return {"codes": codes, "bindings": bindings, "targets": targets, "summary": {name: sorted(found) for name, found in summary.items()}}
 
 
 def text(table: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What the rooms hand each other: small frozen shapes and the protocols of the concrete rooms.
+"""Small frozen shapes, and the protocols of the store.
 
 A resource is always a plain dict as FHIR R4 JSON has it; references inside the house are relative
 (`Task/ID`) and use our own ids.
@@ -6,8 +6,8 @@ A resource is always a plain dict as FHIR R4 JSON has it; references inside the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
@@ -50,7 +50,6 @@ class Change:
     resource: Resource | None = None
     received: bytes | None = None
     if_match: int | None = None
-    if_none_exist: tuple[str, str] | None = None  # identifier system, value
     origin: Literal["fhir", "intake", "pull", "portal", "device"] = "fhir"
 
 
@@ -240,6 +239,22 @@ class Uow(Protocol):
         another, Conflict when `expected` is 0 and the row exists."""
         ...
 
+    def marked(self, type: str, id: str, param: str, value: str) -> bool:
+        """Whether a resource, deleted or not, has this search row (a token without system, or a reference)."""
+        ...
+
+    def happened(
+        self, type: str, param: str, values: Sequence[str], *, id: str = "", since: datetime | None = None, after: tuple[str, str, int] | None = None,
+        count: int,
+    ) -> list[Version]:  # fmt: skip
+        """Versions, deletions too, of the resources of a type (`id`: of one) that have a search row of `param` with one of (at most
+        two) `values`: newest first, from `since` on, behind `after` (time as text, id, number)."""
+        ...
+
+    def alone(self) -> None:
+        """No other unit comes past this call until this one is committed: for what must look before it writes."""
+        ...
+
     def search(self, query: Query) -> list[Version]: ...
     def count(self, query: Query) -> int: ...
 
@@ -350,48 +365,3 @@ class Store(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-# ── the other side ───────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """A resource as the EHR has it. `version` is "" where the EHR gives none."""
-
-    resource: Resource
-    version: str = ""
-
-    @property
-    def id(self) -> str:
-        return str(self.resource.get("id", ""))
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """What an EHR says and shows it can do."""
-
-    fhir_version: str = ""
-    software: str = ""
-    types: Mapping[str, frozenset[str]] = field(default_factory=dict)  # type -> interactions
-    search: Mapping[str, frozenset[str]] = field(default_factory=dict)  # type -> parameters
-    transactions: bool = False
-    conditional_create: bool = False
-
-
-class EhrClient(Protocol):
-    """One EHR endpoint. Blocking; used from job threads only. Raises EhrError and its kinds."""
-
-    name: str
-
-    def capability(self) -> Capability: ...
-    def read(self, type: str, id: str) -> Remote | None:
-        """None when the EHR says 404 or 410."""
-        ...
-
-    def search(self, type: str, params: Sequence[tuple[str, str]]) -> Iterable[list[Remote]]:
-        """Pages, each fetched when asked for; finite whatever the EHR's links say."""
-        ...
-
-    def create(self, resource: Resource, *, if_none_exist: tuple[str, str] | None = None) -> Remote: ...
-    def update(self, resource: Resource, *, if_match: str) -> Remote: ...
-    def patch(self, type: str, id: str, operations: list[dict[str, Any]], *, if_match: str) -> Remote: ...
-    def transaction(self, bundle: Resource) -> Resource: ...

@@ -1,0 +1,51 @@
+"""What the rooms hand each other: small frozen shapes and the protocols of the concrete rooms.
+
+A resource is always a plain dict as FHIR R4 JSON has it; references inside the house are relative
+(`Task/ID`) and use our own ids.
+"""
+
+from adapter.ports.ehr import Capability, EhrClient, Remote
+from adapter.ports.shapes import (
+    Ask,
+    AuditRow,
+    Basis,
+    Change,
+    Clause,
+    ConflictRow,
+    Decision,
+    IndexRow,
+    Letter,
+    LetterState,
+    Link,
+    Principal,
+    Query,
+    Resource,
+    Store,
+    T,
+    Uow,
+    Version,
+)
+
+__all__ = [
+    "Ask",
+    "AuditRow",
+    "Basis",
+    "Capability",
+    "Change",
+    "Clause",
+    "ConflictRow",
+    "Decision",
+    "EhrClient",
+    "IndexRow",
+    "Letter",
+    "LetterState",
+    "Link",
+    "Principal",
+    "Query",
+    "Remote",
+    "Resource",
+    "Store",
+    "T",
+    "Uow",
+    "Version",
+]

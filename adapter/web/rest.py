@@ -1,0 +1,190 @@
+"""One FHIR interaction carried out inside a unit of work (R4 http): what is read, what is written, what the answer says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Literal
+
+from adapter import fhir
+from adapter.audit import events
+from adapter.dossier import content
+from adapter.errors import Forbidden, Gone, Invalid, Malformed, NotFound, Refused, Stale
+from adapter.fhir.patching import patch
+from adapter.fhir.subsetting import SUBSETTED, subset
+from adapter.flows import Flows
+from adapter.ports import Change, Principal, Query, Resource, Uow, Version
+from adapter.web import pages
+from adapter.web.asked import Asked, Pairs, same_tag
+from adapter.web.untold import absent
+from adapter.writing import patient_of
+
+UNCHANGED, NOTHING = 304, 204
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`version`: what the answer is about, its tag and time; `body`: JSON, b"" for none; `location`: whether the client is told where
+    it stands. `refusal`: to be raised once the unit is committed, for it has told the audit why nothing is given."""
+
+    status: int
+    version: Version | None = None
+    body: bytes = b""
+    location: bool = False
+    refusal: Refused | None = None
+
+    def headers(self, base: str) -> dict[str, str]:
+        if self.version is None:
+            return {}
+        found = {"ETag": f'W/"{self.version.number}"', "Last-Modified": format_datetime(self.version.updated.astimezone(UTC), usegmt=True)}
+        return found | ({"Location": f"{base}/{self.version.cited}"} if self.location else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a write asks for: a change, or for a conditional create what it found. `made`: the change makes something new."""
+
+    change: Change | None = None
+    found: Version | None = None
+    made: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The interactions as one caller may do them in one unit of work. `base`: address of our `/fhir`."""
+
+    story: Flows
+    uow: Uow
+    who: Principal
+    base: str
+    request_id: str
+
+    def perform(self, asked: Asked) -> Answer:
+        """Raises Refused. What is written is part of the unit."""
+        if asked.interaction in ("create", "update", "patch", "delete"):
+            wish = self.wanted(asked)
+            changes = [wish.change] if wish.change else []
+            saved = self.story.receive(self.uow, self.who, changes, request_id=self.request_id)[0] if changes else wish.found
+            return self.written(asked, saved, made=wish.made)
+        return {
+            "read": self._read, "vread": self._vread, "search-type": self._search, "history-instance": self._history, "history-type": self._history,
+        }[asked.interaction](asked)  # fmt: skip
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────
+    def _read(self, asked: Asked) -> Answer:
+        found = self.story.read(self.uow, self.who, asked.type, asked.id, request_id=self.request_id)
+        if found is None:
+            return _refused(_gone() if self.story.past.gone(self.uow, self.who, asked.type, asked.id) else absent())
+        if same_tag(asked.if_none_match, found.number) or (not asked.if_none_match and _unmodified(asked.if_modified_since, found.updated)):
+            return Answer(UNCHANGED, found)
+        return Answer(200, found, subset(found.served, asked.subsetting))
+
+    def _vread(self, asked: Asked) -> Answer:
+        found = self.story.past.version(self.uow, self.who, asked.type, asked.id, asked.number, request_id=self.request_id)
+        if found is None or found.deleted:
+            return _refused(absent() if found is None else _gone())
+        return Answer(UNCHANGED, found) if same_tag(asked.if_none_match, found.number) else Answer(200, found, subset(found.served, asked.subsetting))
+
+    def _search(self, asked: Asked) -> Answer:
+        return Answer(200, body=pages.search(self, asked))
+
+    def _history(self, asked: Asked) -> Answer:
+        found = pages.history(self, asked)
+        return _refused(absent()) if found is None else Answer(200, body=found)
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────
+    def wanted(self, asked: Asked) -> Wish:
+        """The change that is asked for, its conditions looked up."""
+        _whole(asked.resource)
+        if asked.interaction == "create":
+            if asked.conditions is not None and (found := self._met(asked.type, asked.conditions)):
+                return Wish(found=self._known(found))
+            return Wish(Change("create", asked.type, self.story.writer.clock.new_id(), asked.resource, asked.written), made=True)
+        id = asked.id
+        if asked.conditions is not None:
+            met = self._met(asked.type, asked.conditions)
+            own = (asked.resource or {}).get("id", "")
+            if met and own and own != met.id:
+                raise Malformed("expected the id of the resource that meets the condition, or none", expression=f"{asked.type}.id", code="invalid")
+            id = met.id if met else own or self.story.writer.clock.new_id()
+        elif asked.interaction == "update" and (asked.resource or {}).get("id") != id:
+            raise Malformed("expected the id that the address has", expression=f"{asked.type}.id", code="invalid")
+        now = self.uow.current(asked.type, id)
+        if now is not None and not now.deleted and self.story.own.closed(self.uow, self.who, [now]):
+            raise NotFound("not found")
+        if asked.interaction == "patch":
+            return Wish(self._patched(asked, now))
+        verb: Literal["update", "delete"] = "delete" if asked.interaction == "delete" else "update"
+        return Wish(Change(verb, asked.type, id, asked.resource, asked.written, if_match=asked.if_match), made=now is None or now.deleted)
+
+    def _patched(self, asked: Asked, now: Version | None) -> Change:
+        """The whole resource as the patch leaves it. Only the caller's own is looked at."""
+        if now is None or not self.story.past.own_word(self.uow, self.who, now):
+            raise NotFound("not found") if now is None or not self.story.past.gone(self.uow, self.who, now.type, now.id) else Gone("it is deleted")
+        body = patch(now.served, asked.written)
+        resource = fhir.parse(body, type=asked.type)
+        if resource.get("id") != now.id:
+            raise Invalid("expected a patch that leaves the id", expression=f"{asked.type}.id")
+        return Change("update", asked.type, now.id, resource, body, if_match=asked.if_match)
+
+    def _met(self, type: str, conditions: Pairs) -> Version | None:
+        """The one resource, of those that the caller may see, that meets the conditions. Raises Stale (412) when several do."""
+        self.uow.alone()
+        found = self.matching(fhir.query(type, conditions))
+        if len(found) > 1:
+            raise Stale("several resources of yours meet the condition; expected one at most", code="multiple-matches")
+        return found[0] if found else None
+
+    def matching(self, query: Query) -> Sequence[Version]:
+        """Two of what meets `query`, of what the caller may see, at most. Raises NotFound and Forbidden for who may not look."""
+        if self.who.role != "clinic":
+            raise NotFound("not found")
+        limited = self.story.window.limited(self.who, replace(query, count=2))
+        if limited is None or not query.clauses:
+            raise Forbidden(f"a condition needs search parameters and the scope system/{query.type}.s", expression=query.type)
+        found = self.uow.search(limited)
+        closed = self.story.own.closed(self.uow, self.who, found)
+        if closed:
+            raise NotFound("not found")
+        return found
+
+    def _known(self, found: Version) -> Version:
+        """A match of If-None-Exist is given like a read."""
+        if not self.who.may(found.type, "c"):
+            raise Forbidden(f"the token has no scope for this; expected system/{found.type}.c", expression=found.type)
+        patient = patient_of(content(found))
+        self.uow.audit(events.access(self.who, found.cited, patient=patient, rule="basis:author", at=self.uow.at, request_id=self.request_id))
+        return found
+
+    def written(self, asked: Asked, saved: Version | None, *, made: bool) -> Answer:
+        """The answer to a write: `saved` is what stands now; `made`: it was not there before."""
+        if saved is None or saved.deleted:
+            return Answer(NOTHING, saved)
+        body = subset(saved.served, asked.subsetting)
+        if asked.returns == "minimal":
+            body = b""
+        elif asked.returns == "OperationOutcome":
+            body = fhir.dumps(fhir.outcome([]))
+        return Answer(201 if made else 200, saved, body, location=made)
+
+
+def _whole(resource: Resource | None) -> None:
+    """Raises Invalid for part of a resource: stored, it would take the rest away."""
+    if resource and SUBSETTED in resource.get("meta", {}).get("tag", ()):
+        raise Invalid("expected a whole resource: this one is tagged SUBSETTED", expression=f"{resource['resourceType']}.meta.tag")
+
+
+def _refused(refusal: Refused) -> Answer:
+    return Answer(refusal.status, refusal=refusal)
+
+
+def _gone() -> Gone:
+    found = Gone("it is deleted; its history tells when")
+    found.told = True
+    return found
+
+
+def _unmodified(since: datetime | None, updated: datetime) -> bool:
+    return since is not None and updated.replace(microsecond=0) <= since
