@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from adapter import __version__, fhir
 from adapter.app import App
+from adapter.audit import events
 from adapter.clock import instant
 from adapter.errors import Issue, Malformed, NotFound, Refused, WrongType
 from adapter.flows import Flows
@@ -148,7 +149,11 @@ async def validate(type: str, request: Request) -> Response:
         return response
     app: App = request.app.state.liaison
     token, request_id = bearer(request), request.state.request_id
-    await app.write(lambda story, uow: principal(story, uow, token, request_id=request_id))
+
+    def told(story: Flows, uow: Uow) -> None:
+        uow.audit(events.act(principal(story, uow, token, request_id=request_id), "validate", at=uow.at, request_id=request_id))
+
+    await app.write(told)
     given = fhir.load(await written(request, FHIR_JSON))
     issues = fhir.check(_validated(given), type=_type(type))
     return Response(fhir.dumps(fhir.outcome(issues)), media_type=FHIR_JSON)

@@ -105,6 +105,27 @@ ROUTES: dict[str, Ask] = {  # client, method, path, more, status, events
     "fhir create of what is none": ("clinic", "POST", "/fhir/Patient", {"body": {"resourceType": "Patient", "Zyx": 1}}, 400, {"refused-malformed": 1}),
     "fhir read of the trail": ("clinic", "GET", "/fhir/AuditEvent", {}, 404, {"refused-notfound": 1}),
     "fhir write into the trail": ("clinic", "POST", "/fhir/AuditEvent", {"body": {"resourceType": "AuditEvent"}}, 404, {"refused-notfound": 1}),
+    "fhir version of the clinic": ("clinic", "GET", "/fhir/Task/TASK/_history/1", {}, 200, {"vread": 1}),
+    "fhir version that is not there": ("clinic", "GET", "/fhir/Task/TASK/_history/99", {}, 404, {"refused-absent-or-not-theirs": 1}),
+    "fhir history of the clinic": ("clinic", "GET", "/fhir/Task/TASK/_history", {}, 200, {"history-instance": 1}),
+    "fhir history of a type": ("clinic", "GET", "/fhir/Task/_history", {}, 200, {"history-type": 1}),
+    "fhir history of another's": ("other", "GET", "/fhir/Task/TASK/_history", {}, 404, {"refused-absent-or-not-theirs": 1}),
+    "fhir version for a unit": ("unit", "GET", "/fhir/Task/ID/_history/1", {}, 404, {"decision": 1, "disclosure": 1, "read": 1}),
+    "fhir update by a unit": ("unit", "PUT", "/fhir/Patient/x", {"body": {"resourceType": "Patient", "id": "x"}}, 404, {"refused-notfound": 1}),
+    "fhir update by the clinic": ("clinic", "PUT", "/fhir/Patient/x", {"body": {"resourceType": "Patient", "id": "x"}}, 201, {"create": 1}),
+    "fhir patch by a unit": ("unit", "PATCH", "/fhir/Task/TASK", {"raw": b"[]", "type": "application/json-patch+json"}, 404, {"refused-notfound": 1}),
+    "fhir patch of what is none": ("clinic", "PATCH", "/fhir/Task/TASK", {"raw": b"[Zyx", "type": "application/json-patch+json"}, 400, {"refused-malformed": 1}),
+    "fhir delete by a unit": ("unit", "DELETE", "/fhir/Task/TASK", {}, 404, {"refused-notfound": 1}),
+    "fhir delete of what was sent": ("clinic", "DELETE", "/fhir/Task/TASK", {}, 422, {"refused-invalid": 1}),
+    "fhir validate": ("clinic", "POST", "/fhir/Patient/$validate", {"body": {"resourceType": "Patient", "gender": "Zyx"}}, 200, {"validate": 1}),
+    "fhir batch": ("clinic", "POST", "/fhir", {"body": {"resourceType": "Bundle", "type": "batch", "entry": [
+        {"request": {"method": "GET", "url": "Task/TASK"}}, {"request": {"method": "GET", "url": "Patient/none"}},
+        {"request": {"method": "DELETE", "url": "Task/none"}}]}}, 200, {"refused-absent-or-not-theirs": 2, "refused-notfound": 1}),
+    "fhir transaction": ("clinic", "POST", "/fhir", {"body": {"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient"}}]}}, 200, {"create": 1}),
+    "fhir transaction refused": ("clinic", "POST", "/fhir", {"body": {"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"request": {"method": "GET", "url": "Patient/none"}}]}}, 404, {"refused-notfound": 1}),
+    "fhir bundle that is none": ("clinic", "POST", "/fhir", {"body": {"resourceType": "Bundle", "type": "collection"}}, 400, {"refused-malformed": 1}),
     "fhir create of a proof": ("clinic", "POST", "/fhir/CareTeam", {"body": {"resourceType": "CareTeam"}}, 403, {"refused-forbidden": 1}),
 }  # fmt: skip
 

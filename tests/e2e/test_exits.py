@@ -54,6 +54,9 @@ ROUTES = {
     "POST /oauth/token": NOTHING, "GET /fhir/metadata": NOTHING, "GET /health/live": NOTHING, "GET /health/ready": NOTHING, "GET /metrics": NOTHING,
     "GET /docs": NOTHING, "GET /openapi.json": NOTHING,
     "GET /fhir/{type}/{id}": OWN, "GET /fhir/{type}": OWN, "POST /fhir/{type}/_search": OWN, "POST /fhir/{type}": OWN,
+    "POST /fhir": OWN, "PUT /fhir/{type}": OWN, "PUT /fhir/{type}/{id}": OWN, "PATCH /fhir/{type}/{id}": OWN, "DELETE /fhir/{type}/{id}": NOTHING,
+    "GET /fhir/{type}/_history": OWN, "GET /fhir/{type}/{id}/_history": OWN, "GET /fhir/{type}/{id}/_history/{version}": OWN,
+    "POST /fhir/{type}/$validate": NOTHING,
     "POST /intake/{mapping}": RECEIPT, "POST /intake/{mapping}/{record}/agreements": RECEIPT,
     "GET /views/{view}/referrals": WINDOW, "GET /views/{view}/referrals/{id}": WINDOW, "POST /views/{view}/referrals/{id}/{verb}": WINDOW,
     "GET /views/{view}/owed": WINDOW, "GET /views/{view}/notices": NOTICE, "POST /views/{view}/notices/{reference}/acknowledge": NOTICE,
@@ -164,12 +167,30 @@ class House:
                 bundle = self.call("GET", f"/fhir/{type}", client, "GET /fhir/{type}").json()
                 self.call("POST", f"/fhir/{type}/_search", client, "POST /fhir/{type}/_search", data={"_id": "x"})
                 self.call("POST", f"/fhir/{type}", client, "POST /fhir/{type}", json={"resourceType": type})
+                self.call("POST", f"/fhir/{type}/$validate", client, "POST /fhir/{type}/$validate", json={"resourceType": type})
+                self.call("PUT", f"/fhir/{type}?_id=x", client, "PUT /fhir/{type}", json={"resourceType": type})
+                self.call("GET", f"/fhir/{type}/_history", client, "GET /fhir/{type}/_history")
                 for id in [*ids[type], *(each["resource"]["id"] for each in bundle.get("entry", ()))]:
                     self.call("GET", f"/fhir/{type}/{id}", client, "GET /fhir/{type}/{id}")
+                    self.past(client, type, id)
             self.call("POST", "/intake/appel-coursier/appel-1/agreements", client, "POST /intake/{mapping}/{record}/agreements", json={"who": "nobody"})
             self.call("POST", "/intake/appel-coursier", client, "POST /intake/{mapping}", json=record(urgence="jamais"))
             for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/fhir/metadata"):
                 self.call("GET", path, client, f"GET {path}")
+
+
+    def past(self, client: str, type: str, id: str) -> None:
+        """What was, and writes that change nothing: each of the interactions on one resource."""
+        place, there = f"/fhir/{type}/{id}", "/fhir/{type}/{id}"
+        history = self.call("GET", f"{place}/_history", client, f"GET {there}/_history").json()
+        for number in [1, *(each["resource"]["meta"]["versionId"] for each in history.get("entry", ()) if "resource" in each)]:
+            self.call("GET", f"{place}/_history/{number}", client, f"GET {there}/_history/{{version}}")
+        stale = {"if-match": 'W/"987654"'}
+        self.call("PUT", place, client, f"PUT {there}", json={"resourceType": type, "id": id}, headers=stale)
+        self.call("PATCH", place, client, f"PATCH {there}", content=b"[]", headers=stale | {"content-type": "application/json-patch+json"})
+        self.call("DELETE", place, client, f"DELETE {there}", headers=stale)
+        asked = {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "GET", "url": url}} for url in (f"{type}/{id}", f"{type}/{id}/_history", type)]}
+        self.call("POST", "/fhir", client, "POST /fhir", json=asked)
 
 
 VIEW_OF = {"coursiers": "coursier-dac-asso", "saad": "saad", "carsat": "as-carsat", "saint-eloi": "prescripteur"}

@@ -53,7 +53,7 @@ def test_whole_referral_comes_in_one_transaction_whatever_the_order_of_its_entri
     answer = clinic("POST", "", bundle(*referral()))
     assert statuses(answer) == ["201 Created"] * 4 and answer.json()["type"] == "transaction-response"
     places = [each["response"]["location"].rpartition("/fhir/")[2].partition("/_history")[0] for each in answer.json()["entry"]]
-    task, request, consent, person = (clinic("GET", place).json() for place in places)
+    task, request, consent, _ = (clinic("GET", place).json() for place in places)
     assert task["status"] == "requested"
     assert (task["focus"]["reference"], task["for"]["reference"]) == (places[1], places[3])
     assert (request["supportingInfo"][0]["reference"], consent["patient"]["reference"]) == (places[2], places[3])
