@@ -16,7 +16,7 @@ from adapter.views.cardspec import Entry, Unlisted, compile_entry, compile_share
 from adapter.views.declared import Declared, declared, declares, titled
 from adapter.views.document import Mapped, fault, read, words
 from adapter.views.elements import Leaf, Step, leaves
-from adapter.views.matrix import SHOWN, STRUCTURE, Matrix, exists, load_matrix
+from adapter.views.matrix import CLASSES, SHOWN, STRUCTURE, Matrix, exists, load_matrix
 from adapter.views.view import CONDITIONS, STAGES, Branch, Rule, View
 
 MATRIX, LABELS, CARDS = "matrix.yaml", "labels.yaml", "cards.yaml"
@@ -141,6 +141,14 @@ def _labels(tables: Mapped, name: str) -> dict[str, Any]:
     return dict(tables)
 
 
+def _beside(leaf: Leaf) -> str:
+    """What stands beside a link or a code and says in words or numbers whom or what it means: no view may list it (M-04)."""
+    if leaf.steps[-1].name == "display":
+        return "a display is what somebody wrote beside a code or link: list what it points to, or the label of the code"
+    inside = any(type == "Reference" and step.name == "identifier" for type, step in zip(leaf.types, leaf.steps[1:], strict=False))
+    return "of a Reference only the link itself may be listed" if inside else ""
+
+
 class _Loader:
     def __init__(self, document: Mapped, name: str, around: Around) -> None:
         self.document, self.name, self.matrix, self.shared, self.cards = document, name, around.matrix, around.labels, around.cards
@@ -170,13 +178,13 @@ class _Loader:
         labels = {**self.shared, **_labels(self._section("labels"), self.name)}
         return View(
             name=self._text("view"), version=self._version(), recipient=recipient, title=self._title(),
-            profile=self._choice("profile", ("keep", "drop")) == "keep", subsetted=document.get("subsetted") is True,
+            profile=self._choice("profile", ("keep", "drop")) == "keep", subsetted=self._switch("subsetted"),
             ids="local" if self._choice("ids", ("pairwise", "local")) == "local" else "pairwise", sensitivity=self._number("sensitivity"),
-            needs_for={cls: frozenset(map(str, needs)) for cls, needs in self._section("needs_for").items()},
+            needs_for=self._needs(),
             unsafe_contact=self.matrix.unsafe_contact, trees=self.trees, rules=tuple(self.rules), labels=labels,
             card=self._arranged("card"), line=self._arranged("list"),
-            writes=self._known("writes", document.get("writes"), VERBS),
-            search={kind: self._searched(kind, names) for kind, names in self._section("search").items()},
+            writes=self._known("writes", document.get("writes"), VERBS, self._line("writes")),
+            search=self._searches(),
             sort=self._sorted(),
         )  # fmt: skip
 
@@ -204,6 +212,12 @@ class _Loader:
             raise fault(self.name, self._line(key), f"expected {key} as a whole number")
         return value
 
+    def _switch(self, key: str) -> bool:
+        value = self.document.get(key, False)
+        if not isinstance(value, bool):
+            raise fault(self.name, self._line(key), f"expected {key} as true or false, but found {value}")
+        return value
+
     def _choice(self, key: str, choices: tuple[str, ...]) -> str:
         if (value := self._text(key)) not in choices:
             raise fault(self.name, self._line(key), f"expected {key} as {' or '.join(choices)}, but found {value}")
@@ -218,12 +232,21 @@ class _Loader:
             raise fault(self.name, self._line(key), f"expected {key} as a mapping")
         return value
 
-    def _known(self, key: str, names: Any, known: Any) -> tuple[str, ...]:
-        found = tuple(map(str, names)) if isinstance(names, list) else ()
+    def _known(self, key: str, names: Any, known: Any, line: int) -> tuple[str, ...]:
+        if names is not None and not isinstance(names, list):
+            raise fault(self.name, line, f"expected {key} as a list")
+        found = tuple(map(str, names or ()))
         for each in found:
             if each not in known or found.count(each) > 1:
-                raise fault(self.name, self._line(key), f"expected each once of {', '.join(known)}, but found {each}")
+                raise fault(self.name, line, f"expected each once of {', '.join(known)}, but found {each}")
         return found
+
+    def _needs(self) -> dict[str, frozenset[str]]:
+        section = self._section("needs_for")
+        for cls, needs in section.items():
+            if cls not in CLASSES or not isinstance(needs, list) or not all(isinstance(need, str) and needs.count(need) == 1 for need in needs):
+                raise fault(self.name, section.lines[cls], f"{cls}: expected a data class (D1 to D13) and the list of its needs, each once")
+        return {cls: frozenset(needs) for cls, needs in section.items()}
 
     # ── elements ─────────────────────────────────────────────────────────────────────────────────
     def _element(self, kind: str, path: str, said: Any, line: int, row: Mapping[str, str]) -> None:
@@ -233,9 +256,13 @@ class _Loader:
         except ValueError as error:
             raise fault(self.name, line, str(error)) from error
         words = str(said or "").split()
+        if beside := next(filter(None, map(_beside, found)), ""):
+            raise fault(self.name, line, f"{kind}.{path}: {beside}")
         if known is None:
             raise fault(self.name, line, f"{kind}.{path}: matrix.yaml gives this element no data class")
         cls, status = known
+        if cls == STRUCTURE and found[0].types[-1] == "Extension" and path not in self.matrix.elements[kind]:
+            raise fault(self.name, line, f"{kind}.{path}: an extension is not the {STRUCTURE} it hangs on: matrix.yaml gives it no data class")
         if not words or words[0] != cls:
             raise fault(self.name, line, f"{kind}.{path} is {cls}, but found {words[0] if words else 'nothing'}")
         made = any(leaf.steps[-1].name == "text" and leaf.types[-2:-1] == ("CodeableConcept",) for leaf in found)
@@ -318,10 +345,14 @@ class _Loader:
                 entries[key] = entry
         return entries
 
-    def _searched(self, kind: str, names: Any) -> tuple[str, ...]:
+    def _searches(self) -> dict[str, tuple[str, ...]]:
+        section = self._section("search")
+        return {kind: self._searched(kind, names, section.lines[kind]) for kind, names in section.items()}
+
+    def _searched(self, kind: str, names: Any, line: int) -> tuple[str, ...]:
         known = {param: path for param, path in SEARCHED.get(kind, {}).items() if self.shows(kind, tuple(map(Step, path.split("."))))}
-        return self._known("search", names, known)
+        return self._known(f"search of {kind}", names, known, line)
 
     def _sorted(self) -> tuple[str, ...]:
         known = [key for key, path in SORTED.items() if self.shows("Task", tuple(map(Step, path.split("."))))]
-        return self._known("sort", self.document.get("sort"), known)
+        return self._known("sort", self.document.get("sort"), known, self._line("sort"))
