@@ -137,6 +137,8 @@ def _wrong(row: AuditRow, count: int, heads: deque[str], acts: Callable[[int], A
         return "removed" if row.seq > count + 1 else "inserted"
     if row.digest != seal(heads[-1], _covered(row)):
         return "?"
+    if row.erased and (row.event or row.salt):
+        return "changed"  # an act destroys content and salt as it puts its number there
     if not row.sealed:
         return "changed" if row.event.startswith(_SALTED) else ""
     if row.event or row.salt:

@@ -11,6 +11,7 @@ from adapter.audit.chain import Checkpoint, Verdict, pages, verify
 from adapter.ports import AuditRow, Resource, Uow
 
 PAGE = 1000
+BEFORE_ALL = -(1 << 62)  # below any number that a row could have been given by somebody else: ours begin at 1
 
 
 def patient_in(event: Resource) -> str:
@@ -41,7 +42,7 @@ def verified(uow: Uow, kept: Iterable[Checkpoint] = (), *, start: Checkpoint | N
         patient = patient_in(event)
         return uow.audit_person(patient) if patient else ""
 
-    after = start.count if start else 0
+    after = start.count if start else BEFORE_ALL
     verdict = verify(pages(page, size=PAGE, after=after), kept=points, start=start, acts=act, filed=filed)
     grown = uow.audit_head()[0]
     if verdict.ok and verdict.count > grown:

@@ -40,6 +40,9 @@ ATTACKS: dict[str, tuple[list[str], int, str]] = {
     "emptied": (["UPDATE audit SET event = x'', salt = x'' WHERE seq = 4"], 4, "erased"),
     "no bytes at all": (["UPDATE audit SET event = NULL WHERE seq = 4"], 4, "changed"),
     "misfiled": (["UPDATE audit SET person = 'x' WHERE person <> ''"], 0, "misfiled"),
+    "before the first": ([COPY.format(0, 3)], 0, "inserted"),
+    "below nothing": ([COPY.format(-5, 3)], -5, "inserted"),
+    "called erased": (["UPDATE audit SET erased = seq + 1 WHERE seq = 4"], 4, "changed"),
     "beyond the head": (["UPDATE audit_head SET seq = seq - 1, digest = (SELECT digest FROM audit WHERE seq = audit_head.seq - 1)"], 0, "inserted"),
 }  # fmt: skip
 
