@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 
@@ -115,3 +115,14 @@ class FrozenClock:
 def instant(at: datetime) -> str:
     """FHIR instant in UTC with milliseconds: 2026-03-02T17:50:00.000Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def instant_of(text: str, zone: tzinfo | None = None) -> datetime | None:
+    """The instant that somebody's text says, in UTC; `zone` is its zone where it names none. None: it is no instant, or of
+    a year in which some zone has no date."""
+    try:
+        found = datetime.fromisoformat(text)
+        found = found if found.tzinfo else found.replace(tzinfo=zone)
+        return found.astimezone(UTC) if found.tzinfo and 1 < found.year < 9999 else None
+    except ValueError:
+        return None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from adapter.acts import Arguments, changes
-from adapter.clock import instant
+from adapter.clock import instant, instant_of
 from adapter.consent import confirmation_stands, confirmed, information_owed, opposition, urgent, wider
 from adapter.consent.urgency import ACTIVITY as URGENCY
 from adapter.dossier import Dossier, content, load, pointing
@@ -80,11 +80,8 @@ def _until(case: Case, arguments: Arguments) -> str | None:
     written = arguments.get("until")
     if written is None:
         return None
-    try:
-        end = datetime.fromisoformat(written)
-    except ValueError:
-        end = None
-    if end is None or end.tzinfo is None or end <= case.uow.at:
+    end = instant_of(written)
+    if end is None or end <= case.uow.at:
         raise Invalid("expected an instant with its zone, later than now; to end it now, withdraw", code="value", expression="until")
     return instant(end)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.acts import Arguments, Hand, changes
-from adapter.clock import instant
+from adapter.clock import instant, instant_of
 from adapter.dossier import Dossier
 from adapter.errors import Invalid
 from adapter.mapping import Terms
@@ -78,11 +78,8 @@ def _moment(case: Case, arguments: Arguments, name: str) -> datetime:
     """The instant of an argument, not later than now; now where there is none."""
     if name not in arguments:
         return case.uow.at
-    try:
-        found = datetime.fromisoformat(arguments[name])
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None or found > case.uow.at:
+    found = instant_of(arguments[name])
+    if found is None or found > case.uow.at:
         raise Invalid("expected an instant with its zone, not in the future", code="value", expression=name)
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +13,7 @@ from adapter.audit.chain import pages
 from adapter.audit.parts import recorded
 from adapter.audit.told import Told, told
 from adapter.audit.verifying import PAGE, patient_in
+from adapter.clock import instant_of
 from adapter.errors import SettingsError
 from adapter.ports import AuditRow, Store
 
@@ -33,12 +33,9 @@ def moment(text: str, zone: str, option: str) -> str:
     """A day or a time as it stands in the events (UTC, microseconds); "" of "". Raises SettingsError naming the option."""
     if not text:
         return ""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError("expected a day or a time", variable=option, fix="write it as 2026-03-06 or 2026-03-06T18:50:00+01:00") from None
-    aware = found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
-    return recorded(aware)
+    if (found := instant_of(text, ZoneInfo(zone))) is None:
+        raise SettingsError("expected a day or a time", variable=option, fix="write it as 2026-03-06 or 2026-03-06T18:50:00+01:00")
+    return recorded(found)
 
 
 def links(store: Store, wanted: Wanted) -> Iterator[AuditRow]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from adapter import dossier
 from adapter.audit import events
-from adapter.clock import instant
+from adapter.clock import instant, instant_of
 from adapter.consent import considered, decide, in_words, proof
 from adapter.errors import NotFound, SettingsError
 from adapter.ports import Clause, Decision, Principal, Query, Uow, Version
@@ -98,8 +98,6 @@ def _principal(story: Flows, who: str) -> Principal:
 
 def moment(text: str, zone: str) -> datetime:
     """The instant that --at says, in this zone when it names none. Raises SettingsError."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError("expected a time", variable="--at", fix="write it as 2026-03-06T18:50:00+01:00") from None
-    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
+    if (found := instant_of(text, ZoneInfo(zone))) is None:
+        raise SettingsError("expected a time", variable="--at", fix="write it as 2026-03-06T18:50:00+01:00")
+    return found

@@ -105,6 +105,15 @@ def test_recipient_that_narrows_a_permit_without_codes_names_what_it_saw_and_no_
     assert [each["code"] for concept in only(stored(stage, "Consent"))["provision"]["code"] for each in concept["coding"]] == ["isolement"]
 
 
+@pytest.mark.parametrize("verb", ["inform", "confirm", "narrow", "withdraw", "oppose"])
+@pytest.mark.parametrize("end", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z"])
+def test_time_that_no_zone_can_hold_is_refused_as_no_time(stage: Stage, verb: str, end: str) -> None:
+    stage.sent()
+    arguments = {"until": end} if verb == "narrow" else {"at": end}
+    with pytest.raises(Invalid, match="instant"):
+        stage.act(COURSIER, VIEW, card(stage), verb, heard_by="coursier-lea", **arguments)
+
+
 # ── a need outside the permit ────────────────────────────────────────────────────────────────────
 ASKED = [
     ("narrow", {"needs": ["budget"]}), ("narrow", {"needs": ["isolement", "budget"]}), ("narrow", {"needs": ["isolement"]}), ("narrow", {"needs": ["denutrition"]}),
