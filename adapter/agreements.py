@@ -11,7 +11,6 @@ from typing import Any
 from adapter import acts, dossier, lifecycle, takes
 from adapter.audit import events
 from adapter.clock import instant
-from adapter.consent.times import bounds
 from adapter.dossier import Dossier, content
 from adapter.lists import Lists
 from adapter.network import Network
@@ -64,10 +63,8 @@ class Agreements:
         return saved
 
     def _in_force(self, consent: Resource, at: datetime) -> bool:
-        """Active, and not past its end: who ends it now takes it back (`lifecycle.narrow` refuses both alike)."""
-        period = consent.get("provision", {}).get("period") or {}
-        ends = (bounds(period, self.network.zone) or (None, None))[1] if "end" in period else None
-        return consent.get("status") == "active" and (ends is None or at < ends[1])
+        """Who ends it now takes it back (`lifecycle.narrow` refuses both alike)."""
+        return lifecycle.in_force(consent, at, self.network.zone)
 
     def _without_agreement(self, referral: Dossier, lost: set[str], at: datetime) -> bool:
         """Whether one of the Consents `lost` was the recipient's for this referral, and it has no other."""

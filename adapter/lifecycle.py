@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from adapter.acts import Arguments, changes
 from adapter.clock import instant, instant_of
 from adapter.consent import confirmation_stands, confirmed, information_owed, opposition, urgent, wider
+from adapter.consent.times import bounds
 from adapter.consent.urgency import ACTIVITY as URGENCY
 from adapter.dossier import Dossier, content, load, pointing
 from adapter.errors import Forbidden, Invalid
@@ -26,8 +27,15 @@ from adapter.witness import Case, Heard, heard, witnessed, written
 EVERYONE, RECIPIENT = "everyone", "recipient"  # whom an opposition is against
 
 
+def in_force(consent: Resource, at: datetime, zone: str) -> bool:
+    """Active, and not past its end."""
+    period = consent.get("provision", {}).get("period") or {}
+    ends = (bounds(period, zone) or (None, None))[1] if "end" in period else None
+    return consent.get("status") == "active" and (ends is None or at < ends[1])
+
+
 def _in_force(case: Case) -> list[Resource]:
-    found = [each for each in case.dossier.named if each.get("status") == "active"]
+    found = [each for each in case.dossier.named if in_force(each, case.uow.at, case.network.zone)]
     if not found:
         raise Invalid("no agreement is in force", expression="Consent.status")
     return found
@@ -169,7 +177,7 @@ def urgency(case: Case, arguments: Arguments) -> list[Change]:
         raise Forbidden("an act of urgency is for professionals bound by secrecy, toward professionals bound by it")
     if dossier.task["status"] in TERMINAL or dossier.request.get("status") != "active":
         raise Invalid("expected an open referral to which the doctor agreed", expression="ServiceRequest.status")
-    if any(each.get("status") == "active" for each in dossier.named):
+    if any(in_force(each, case.uow.at, case.network.zone) for each in dossier.named):
         raise Invalid("the person agreed: nothing is to be done without", expression="Consent.status")
     _first_time(case)
     act = urgent(

@@ -114,6 +114,20 @@ def test_time_that_no_zone_can_hold_is_refused_as_no_time(stage: Stage, verb: st
         stage.act(COURSIER, VIEW, card(stage), verb, heard_by="coursier-lea", **arguments)
 
 
+def test_agreement_past_its_end_is_none_to_confirm_or_to_inform_of_and_urgency_may_follow_it(stage: Stage) -> None:
+    stage.sent(**TO_CARSAT)
+    own = only(stage.cards(GP, "prescripteur"))
+    own = stage.act(GP, "prescripteur", own, "narrow", until=(stage.clock.now() + timedelta(hours=1)).isoformat(), heard_by="dr-exemple")
+    stage.clock.tick(timedelta(hours=2))
+    own = stage.see(GP, "prescripteur", own.id)
+    for verb in ("confirm", "inform", "narrow"):
+        with pytest.raises(Invalid, match="no agreement is in force"):
+            stage.act(GP, "prescripteur", own, verb, **({"needs": ["budget"]} if verb == "narrow" else {}))
+    assert stage.cards(CARSAT, "as-carsat") == []
+    assert stage.act(GP, "prescripteur", own, "urgency", reason="danger-vital") is not None
+    assert len(stage.cards(CARSAT, "as-carsat")) == 1
+
+
 # ── a need outside the permit ────────────────────────────────────────────────────────────────────
 ASKED = [
     ("narrow", {"needs": ["budget"]}), ("narrow", {"needs": ["isolement", "budget"]}), ("narrow", {"needs": ["isolement"]}), ("narrow", {"needs": ["denutrition"]}),
