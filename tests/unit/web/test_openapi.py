@@ -70,7 +70,7 @@ def test_operations_name_their_parameters_bodies_and_refusals_and_nothing_that_i
             assert answer["description"]
             if int(status) >= 400 and path not in ("/oauth/token", "/health/ready"):
                 assert answer["content"] == {"application/fhir+json": {"schema": {"$ref": "#/components/schemas/OperationOutcome"}}}
-        assert ("requestBody" in operation) == (method == "POST" and not path.endswith("/acknowledge"))
+        assert ("requestBody" in operation) == (method in ("POST", "PUT", "PATCH") and not path.endswith("/acknowledge"))
         assert operation["summary"]
 
 
