@@ -42,12 +42,14 @@ def numbered(key: object, owner: Iterable[object]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One line of an OperationOutcome: `code` is a FHIR issue-type, `expression` a FHIRPath."""
+    """One line of an OperationOutcome: `code` is a FHIR issue-type, `expression` a FHIRPath; `detail` a stable code of
+    `fhir.details`, where the issue-type and the kind of refusal do not say it all."""
 
     code: str
     text: str
     expression: str = ""
     severity: Severity = "error"
+    detail: str = ""
 
 
 class LiaisonError(Exception):
@@ -68,9 +70,9 @@ class Refused(LiaisonError):
     told = False
     number: int | None = None
 
-    def __init__(self, text: str, *, expression: str = "", issues: Sequence[Issue] = (), code: str = "") -> None:
+    def __init__(self, text: str, *, expression: str = "", issues: Sequence[Issue] = (), code: str = "", detail: str = "") -> None:
         super().__init__(text)
-        self.issues = tuple(issues) or (Issue(code or self.code, text, expression),)
+        self.issues = tuple(issues) or (Issue(code or self.code, text, expression, detail=detail),)
 
 
 class Malformed(Refused):

@@ -30,7 +30,7 @@ def check_references(uow: Uow, network: Network, organisation: str, resource: Re
     type = resource["resourceType"]
     missing = {value for value in _values(resource) if value not in coming and not _there(uow, network, organisation, value)}
     missing |= {each["reference"] for name in OURS.get(type, ()) for each in listed(resource.get(name)) if not split(each.get("reference", "x/x"))[0]}
-    issues = [Issue("not-found", _HERE, path) for path, value in _places(resource, type) if value in missing] if missing else []
+    issues = [Issue("not-found", _HERE, path, detail="reference") for path, value in _places(resource, type) if value in missing] if missing else []
     issues += _shape(uow, network, resource)
     if issues:
         raise Invalid(issues[0].text, issues=issues)

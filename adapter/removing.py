@@ -16,9 +16,9 @@ def check(uow: Uow, version: Version) -> None:
     """Raises Invalid where a Task was sent, a Consent was ever in force or a copy is at an EHR; Conflict (409) where something points
     to it, naming the types."""
     if _shared(uow, version):
-        raise Invalid(STAYS, expression=f"{version.type}.status")
+        raise Invalid(STAYS, expression=f"{version.type}.status", detail="shared")
     if found := pointing(uow, version.reference):
-        raise Conflict(f"still pointed to by: {', '.join(found)}; delete these first", expression=version.type)
+        raise Conflict(f"still pointed to by: {', '.join(found)}; delete these first", expression=version.type, detail="reference")
 
 
 def _shared(uow: Uow, version: Version) -> bool:

@@ -88,9 +88,9 @@ class Writer:
     def _closes_only(self, change: Change, old: Resource, new: Resource) -> None:
         """A Consent never returns to active on the same id, and from outside it only narrows (workflow.md 4)."""
         if not may_become(str(old.get("status")), str(new.get("status"))):
-            raise Invalid("an agreement that ended does not return: make a new Consent", expression="Consent.status")
+            raise Invalid("an agreement that ended does not return: make a new Consent", expression="Consent.status", detail="agreement")
         if change.origin == "fhir" and (paths := wider(old, new, zone=self.network.zone)):
-            raise Invalid("a Consent in force only narrows: what is wider needs a new agreement", expression=f"Consent.{paths[0]}")
+            raise Invalid("a Consent in force only narrows: what is wider needs a new agreement", expression=f"Consent.{paths[0]}", detail="agreement")
 
     def _save(
         self, uow: Uow, who: Principal, change: Change, resource: Resource, current: Version | None, author: str, request_id: str
@@ -192,7 +192,7 @@ class Writer:
             raise Forbidden("written by the acts that it tells of, not from outside", expression=change.type)
         act: Literal["c", "u", "d"] = {"create": "c", "delete": "d"}.get(change.verb, "u")  # type: ignore[assignment]
         if not who.may(change.type, act) or (old is None and not who.may(change.type, "c")):
-            raise Forbidden(f"the token has no scope for this; expected system/{change.type}.{act}", expression=change.type)
+            raise Forbidden(f"the token has no scope for this; expected system/{change.type}.{act}", expression=change.type, detail="scope")
         if author != who.organisation:
             raise (
                 Forbidden("written in another organisation's name", expression=f"{change.type}.requester")
@@ -219,7 +219,7 @@ class Writer:
         consents = [content(found) for reference in wanted if (found := follow(uow, reference)) and found.type == "Consent"]
         doctor, patient = verbs.agreements(content(request), consents) if request else (False, False)
         if request is None or not doctor or not (patient or self._urgent(uow, request.reference, task)):
-            raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status")
+            raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status", detail="agreement")
 
     def _urgent(self, uow: Uow, request: str, task: Resource) -> bool:
         """Whether an act of urgency on this request holds for the organisation of its owner now."""

@@ -53,7 +53,7 @@ def check_move(old: str, new: str, actor: str | Collection[str]) -> None:
     """Passes for a legal move and for no move at all. Raises Invalid (business-rule) naming the legal moves."""
     if old == new or new in legal(old, actor):
         return
-    raise Invalid(_no_move(old, new, actor), expression="Task.status")
+    raise Invalid(_no_move(old, new, actor), expression="Task.status", detail="illegal-move")
 
 
 def _no_move(old: str, new: str, actor: str | Collection[str]) -> str:
@@ -100,7 +100,7 @@ def _moves(old: Resource | None, task: Resource, actors: Collection[str]) -> lis
     before, after = _status(old or {}), _status(task)
     if before == after or after in legal(before, actors):
         return []
-    return [Issue("business-rule", _no_move(before, after, actors), "Task.status")]
+    return [Issue("business-rule", _no_move(before, after, actors), "Task.status", detail="illegal-move")]
 
 
 def _thawed(old: Resource | None, task: Resource) -> list[Issue]:
@@ -108,14 +108,14 @@ def _thawed(old: Resource | None, task: Resource) -> list[Issue]:
     if old is None or old.get("status") == "draft":
         return []
     changed = [element for element in FROZEN if _target(old.get(element)) != _target(task.get(element))]
-    return [Issue("business-rule", f"{element} may not change once the Task is requested", f"Task.{element}") for element in changed]
+    return [Issue("business-rule", f"{element} may not change once the Task is requested", f"Task.{element}", detail="frozen") for element in changed]
 
 
 def check_request(old: Resource, new: Resource) -> None:
     """The same of the request behind it: what was sent is about one person, from one to another. Raises Invalid with every element
     that would change."""
     changed = [element for element in FROZEN_REQUEST if _target(old.get(element)) != _target(new.get(element))]
-    issues = [Issue("business-rule", f"{element} may not change once the request is sent", f"ServiceRequest.{element}") for element in changed]
+    issues = [Issue("business-rule", f"{element} may not change once the request is sent", f"ServiceRequest.{element}", detail="frozen") for element in changed]
     if issues:
         raise Invalid(issues[0].text, issues=issues)
 

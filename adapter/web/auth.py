@@ -55,7 +55,7 @@ def principal(story: Flows, uow: Uow, token: str, *, scope: str = "", request_id
         if client.person and story.network.serving(client.person, uow.at) is None:
             raise Unauthorized("the client's person is not in service today; the network file's from and to say when")
         if scope and scope not in who.scopes:
-            raise Forbidden(f"this client was not given the scope {scope}; the network file's scopes say what it may")
+            raise Forbidden(f"this client was not given the scope {scope}; the network file's scopes say what it may", detail="scope")
     return who
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from adapter.fhir import details
+
 Schema = dict[str, Any]
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 STYLE = """
@@ -38,7 +40,7 @@ def page(document: Schema) -> str:
         f"<h1>{title}</h1><p>{escape(told['description'])}</p>",
         '<p>The same for machines: <a href="openapi.json">openapi.json</a>; FHIR: <a href="fhir/metadata">fhir/metadata</a>. Times are instants with '
         "their zone; every refusal is an OperationOutcome that names what, where and what was expected.</p>",
-        *_schemes(document), *_doors(document), "<h2>Shapes</h2>", *_shapes(document),
+        *_schemes(document), *_doors(document), "<h2>Shapes</h2>", *_shapes(document), *_codes(),
     ]  # fmt: skip
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
@@ -85,6 +87,11 @@ def _shapes(document: Schema) -> Iterator[str]:
         rows = [[f"<code>{escape(key)}</code>", _type(part) + ("" if key in required else ", optional"), escape(part.get("description", "")) + _words(part)]
                 for key, part in schema.get("properties", {}).items()]  # fmt: skip
         yield f'<h3 id="{escape(name)}">{escape(name)}</h3><p>{escape(schema["description"])}</p>' + (_table(("key", "", ""), rows) if rows else "")
+
+
+def _codes() -> Iterator[str]:
+    yield f"<h2>Error codes</h2><p>Of <code>issue.details.coding</code>, system <code>{details.SYSTEM}</code>; a code keeps its meaning.</p>"
+    yield _table(("code", "meaning"), [[f"<code>{escape(code)}</code>", escape(said)] for code, said in details.CODES.items()])
 
 
 def _type(schema: Schema) -> str:

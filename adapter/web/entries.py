@@ -65,7 +65,7 @@ def place(number: int) -> str:
 def placed(refusal: Refused, number: int) -> Refused:
     """The same refusal, its issues under the entry that they are about."""
     at = place(number)
-    issues = [Issue(each.code, each.text, f"{at}.{each.expression}" if each.expression else at, each.severity) for each in refusal.issues]
+    issues = [Issue(each.code, each.text, f"{at}.{each.expression}" if each.expression else at, each.severity, each.detail) for each in refusal.issues]
     found = type(refusal)(str(refusal), issues=issues)
     found.event, found.kept, found.told = refusal.event, refusal.kept, refusal.told
     return found
@@ -106,7 +106,7 @@ def checked(asked: Asked) -> None:
     if asked.resource is None:
         return
     if issues := fhir.check(asked.resource, type=asked.type):
-        fhir.refuse([Issue(each.code, each.text, f"resource.{each.expression.partition('.')[2]}".rstrip("."), each.severity) for each in issues])
+        fhir.refuse([Issue(each.code, each.text, f"resource.{each.expression.partition('.')[2]}".rstrip("."), each.severity, each.detail) for each in issues])
 
 
 def _operations(resource: object) -> bytes:

@@ -39,7 +39,7 @@ def liaison_refusal(request: Request, error: Exception) -> Response:
     if found.retry or isinstance(found, TooMany):
         headers["Retry-After"] = "5"
     if isinstance(found, Refused):
-        return refused(found.status, list(found.issues), headers)
+        return Response(dumps(outcome(found)), found.status, headers, FHIR_JSON)
     if isinstance(found, MappingError):
         return refused(found.status, [Issue(found.code, found.text, found.path)], headers)
     code = "store-away" if isinstance(found, Unavailable | StoreFault) else "request-failed"

@@ -143,7 +143,7 @@ class Rest:
             raise NotFound("not found")
         limited = self.story.window.limited(self.who, replace(query, count=2))
         if limited is None or not query.clauses:
-            raise Forbidden(f"a condition needs search parameters and the scope system/{query.type}.s", expression=query.type)
+            raise Forbidden(f"a condition needs search parameters and the scope system/{query.type}.s", expression=query.type, detail="scope")
         found = self.uow.search(limited)
         closed = self.story.own.closed(self.uow, self.who, found)
         if closed:
@@ -153,7 +153,7 @@ class Rest:
     def _known(self, found: Version) -> Version:
         """A match of If-None-Exist is given like a read."""
         if not self.who.may(found.type, "c"):
-            raise Forbidden(f"the token has no scope for this; expected system/{found.type}.c", expression=found.type)
+            raise Forbidden(f"the token has no scope for this; expected system/{found.type}.c", expression=found.type, detail="scope")
         patient = patient_of(content(found))
         self.uow.audit(events.access(self.who, found.cited, patient=patient, rule="basis:author", at=self.uow.at, request_id=self.request_id))
         return found
