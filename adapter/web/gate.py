@@ -15,6 +15,7 @@ from adapter.web.refusals import UNFORESEEN
 
 REQUESTS = Counter("liaison_requests_total", "Requests answered", ["route", "method", "status"])
 SECONDS = Histogram("liaison_request_seconds", "Time to answer", ["route"])
+LONGEST_ADDRESS, LONGEST_HEADERS = 8 * 1024, 32 * 1024  # bytes
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a label is one of these, never the caller's text
 _REQUEST_ID = re.compile(REQUEST_ID.encode())
 _HEADERS = [
@@ -26,7 +27,7 @@ _HEADERS = [
 
 
 class Gate:
-    """Refuses a body over `max_body` bytes with 413 before it is read whole; answers 500 without a word of detail."""
+    """Refuses a body over `max_body` bytes with 413 before it is read whole, an address or headers too long with 414 and 431; answers 500 without a word of detail."""
 
     def __init__(self, inner: ASGIApp, *, clock: Clock, max_body: int) -> None:
         self.inner, self.clock, self.max_body = inner, clock, max_body
@@ -62,6 +63,13 @@ class Gate:
             await send(message)
 
         try:
+            if len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"]) > LONGEST_ADDRESS:
+                text = f"expected an address of at most {LONGEST_ADDRESS} bytes; search by POST to _search"
+                await _refuse(noted, 414, Issue("too-long", text))
+                return
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS:
+                await _refuse(noted, 431, Issue("too-long", f"expected headers of at most {LONGEST_HEADERS} bytes together"))
+                return
             length = headers.get(b"content-length", b"0")
             if length.isdigit() and int(length) > self.max_body:
                 await _refuse(noted, 413, Issue("too-long", f"expected at most {self.max_body} bytes; send less in one request"))

@@ -64,7 +64,7 @@ def test_fault_is_an_outcome_of_nothing_internal_and_is_logged_by_class(door: Do
     assert (answer.status_code, answer.headers["content-type"], answer.headers["x-request-id"]) == (status, "application/fhir+json", "a-request-1")
     assert answer.headers["cache-control"] == "no-store"
     (issue,) = answer.json()["issue"]
-    assert issue.keys() == {"severity", "code", "diagnostics"} and not re.search("Zyx|zyx|SQLITE|Error|database", answer.text)
+    assert issue.keys() == {"severity", "code", "details", "diagnostics"} and not re.search("Zyx|zyx|SQLITE|Error|database", answer.text)
     (line,) = [json.loads(each) for each in lines.getvalue().splitlines()]
     assert (line["error"], line["request_id"]) == (type(error).__name__, "a-request-1")
     assert line["code"] == ("store-away" if status == 503 else "request-failed") and "Zyx" not in lines.getvalue()
@@ -148,3 +148,10 @@ def test_metrics_are_for_loopback_or_the_token(door: Door, stage: Stage, tmp_pat
 def test_what_may_be_a_name_a_phone_or_a_date_is_no_request_id(door: Door, word: str) -> None:
     """It would stand in the log and in the events."""
     assert asked(door.asgi, "GET", "/health/live", headers={"X-Request-Id": word}).headers["x-request-id"] != word
+
+
+def test_address_or_headers_too_long_are_refused_before_anything_is_read(door: Door) -> None:
+    long, wide = door("GET", "/fhir/Task?name=" + "x" * 8200), door("GET", "/fhir/metadata", headers={"X-Much": "x" * 33_000})
+    assert (long.status_code, wide.status_code) == (414, 431)
+    for answer in (long, wide):
+        assert answer.json()["issue"][0]["code"] == "too-long" and "xxxx" not in answer.text
