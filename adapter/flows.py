@@ -37,6 +37,7 @@ from adapter.sync.inbound import GONE
 from adapter.sync.judge import as_theirs
 from adapter.sync.ownership import Ownership
 from adapter.sync.push import release
+from adapter.trail import Trail
 from adapter.writing import Writer, patient_of
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
@@ -64,6 +65,10 @@ class Flows:
     @property
     def own(self) -> Own:
         return Own(self.window)
+
+    @property
+    def trail(self) -> Trail:
+        return Trail(self.writer.key)
 
     @property
     def past(self) -> Past:
@@ -282,13 +287,17 @@ class Flows:
 
     # ── the clinic's own software on /fhir ───────────────────────────────────────────────────────
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str = "") -> Version | None:
-        """A social service reads its view (`Subset`), a clinic what it wrote (`Own`). None: 404."""
+        """A social service reads its view (`Subset`), a clinic what it wrote (`Own`), each its part of the trail. None: 404."""
+        if type == "AuditEvent":
+            return self.trail.read(uow, who, id, request_id=request_id)
         if who.role == "service":
             return self.subset.read(uow, who, type, id, request_id=request_id)
         return self.own.read(uow, who, type, id, request_id=request_id)
 
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str = "") -> tuple[list[Version], bool]:
         """One page, and whether there is more."""
+        if query.type == "AuditEvent":
+            return self.trail.search(uow, who, query, request_id=request_id)
         if who.role == "service":
             return self.subset.search(uow, who, query, request_id=request_id)
         return self.own.search(uow, who, query, request_id=request_id)

@@ -26,7 +26,8 @@ from adapter.web.rest import Answer, Rest
 from adapter.writing import BY_ACT, DIRECTORY
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
-TYPES = tuple(type for type in fhir.CORE_TYPES if type != "AuditEvent")  # the trail is the officer's, at the command line
+TYPES = fhir.CORE_TYPES
+TRAIL = ("read", "search-type")  # an event has no history and is written by what it tells of
 READS = ("read", "vread", "history-instance", "history-type", "search-type")
 SYSTEM = ("transaction", "batch")
 WRITES = ("create", "update", "patch", "delete")
@@ -36,6 +37,8 @@ _VALIDATED = ("resource", "mode", "profile")
 
 def interactions(type: str) -> tuple[str, ...]:
     """What is offered of a type: the directory and what proves are written by other ways."""
+    if type == "AuditEvent":
+        return TRAIL
     return READS if type in DIRECTORY or type in BY_ACT else (*READS, *WRITES)
 
 
@@ -43,6 +46,12 @@ def _type(type: str) -> str:
     if type not in TYPES:
         raise NotFound(f"this server offers {', '.join(sorted(TYPES))}", code="not-supported")
     return type
+
+
+def _offered(type: str, interaction: Interaction) -> None:
+    """Raises NotFound for the history of what has none; what may be written is for the writer to say (403, or 404 alike for all)."""
+    if type == "AuditEvent" and interaction not in TRAIL:
+        raise NotFound("offered for AuditEvent are read and search-type", code="not-supported")
 
 
 def _acceptable(request: Request) -> Response | None:
@@ -71,6 +80,7 @@ async def _done(request: Request, asked: Asked) -> Response:
 
 async def _asked(request: Request, interaction: Interaction, type: str, id: str = "", version: str = "") -> Response:
     """A door without a body."""
+    _offered(_type(type), interaction)
     if response := _acceptable(request):
         return response
     bearer(request)
@@ -83,8 +93,9 @@ async def _sent(request: Request, interaction: Interaction, type: str, id: str =
     if response := _acceptable(request):
         return response
     bearer(request)
+    _offered(_type(type), interaction)
     body = await written(request, FHIR_JSON)
-    resource = fhir.parse(body, type=_type(type))
+    resource = fhir.parse(body, type=type)
     condition = conditions(request.headers.get("if-none-exist", "")) if interaction == "create" else None
     params = [] if interaction == "update" and not id else request.query_params.multi_items()
     if interaction == "update" and not id:

@@ -27,7 +27,8 @@ _HEADERS = [
 
 
 class Gate:
-    """Refuses a body over `max_body` bytes with 413 before it is read whole, an address or headers too long with 414 and 431; answers 500 without a word of detail."""
+    """Refuses a body over `max_body` bytes with 413 before it is read whole, an address or headers too long with 414 and 431;
+    answers 500 without a word of detail."""
 
     def __init__(self, inner: ASGIApp, *, clock: Clock, max_body: int) -> None:
         self.inner, self.clock, self.max_body = inner, clock, max_body

@@ -54,13 +54,17 @@ def test_exact_and_dumps_write_every_number_back_as_it_came():
     assert fhir.dumps(fhir.exact(body)) == body
 
 
+def detail(code: str) -> dict[str, object]:
+    return {"coding": [{"system": "urn:liaison:error", "code": code}]}
+
+
 def test_outcome_tells_every_issue_when_given_a_refusal():
     refusal = Malformed("x", issues=[Issue("required", "is required", "Task.status"), Issue("value", "expected a date")])
     assert fhir.outcome(refusal) == {
         "resourceType": "OperationOutcome",
         "issue": [
-            {"severity": "error", "code": "required", "diagnostics": "is required", "expression": ["Task.status"]},
-            {"severity": "error", "code": "value", "diagnostics": "expected a date"},
+            {"severity": "error", "code": "required", "details": detail("required"), "diagnostics": "is required", "expression": ["Task.status"]},
+            {"severity": "error", "code": "value", "details": detail("value"), "diagnostics": "expected a date"},
         ],
     }
 
