@@ -1,4 +1,4 @@
-"""The wire: FHIR R4 as JSON in and out. The only room that knows fhir.resources, and it imports it only when
+"""The wire: FHIR R4 as JSON in and out, and as XML where lxml is there. The only room that knows fhir.resources, and it imports it only when
 the first type is compiled."""
 
 from adapter.fhir.bundle import searchset
@@ -13,8 +13,10 @@ from adapter.fhir.reading import load, parse, refuse
 from adapter.fhir.schema import warm
 from adapter.fhir.search import DEFAULT_COUNT, query
 from adapter.fhir.writing import dumps, exact, stamp
+from adapter.fhir.xml_reading import from_xml, xml_available
+from adapter.fhir.xml_writing import to_xml
 
 __all__ = [
-    "CORE_TYPES", "DEFAULT_COUNT", "after", "capability", "check", "dumps", "exact", "load", "outcome", "parse", "query", "refuse", "resource_types", "rows",
-    "searchset", "served_types", "span", "stamp", "warm",
+    "CORE_TYPES", "DEFAULT_COUNT", "after", "capability", "check", "dumps", "exact", "from_xml", "load", "outcome", "parse", "query", "refuse",
+    "resource_types", "rows", "searchset", "served_types", "span", "stamp", "to_xml", "warm", "xml_available",
 ]

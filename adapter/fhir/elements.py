@@ -38,7 +38,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One object type: its members by JSON name, and its choices: name -> is one of them required."""
+    """One object type: its members by JSON name, in the order that R4 gives their elements in XML, and its choices: name -> is one
+    of them required."""
 
     name: str
     fields: dict[str, Field]
@@ -104,7 +105,7 @@ def _read(name: str, cls: Any) -> Element:
             kind,
             many,
             primitive,
-            f"_{json_name}" in aliases,
+            f"_{json_name}" in aliases or (primitive and key == "Extension.value"),  # the class forgot `_valueCode` and its like
             required=not choice and bool(info.is_required() or extra.get("element_required")),
             choice=choice,
             codes=facts.bound(key) if kind == "code" else "",
@@ -114,7 +115,9 @@ def _read(name: str, cls: Any) -> Element:
         fields[json_name] = Field(json_name, kind, False, False, False, False, "value", "", frozenset())
         _meet(kind)
     _meet(SIBLING)
-    return Element(name, fields, choices, resource="implicitRules" in fields)
+    order = {json_name: position for position, json_name in enumerate(cls.elements_sequence())}  # the classes list their members by the alphabet
+    in_order = sorted(fields, key=lambda json_name: order.get(json_name, len(order)))
+    return Element(name, {json_name: fields[json_name] for json_name in in_order}, choices, resource="implicitRules" in fields)
 
 
 def _type(annotation: Any) -> tuple[str, bool, bool]:

@@ -34,7 +34,7 @@ def fault(div: str) -> str:
     content: list[bool] = []
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        if not seen and (name != "div" or attributes.get("xmlns") != NAMESPACE):
+        if (not seen and name != "div") or attributes.get("xmlns", NAMESPACE if seen else "") != NAMESPACE:
             raise _Unfit("expected one <div> in the XHTML namespace")
         if name not in ELEMENTS:
             raise _Unfit("holds an element that a narrative may not have")
