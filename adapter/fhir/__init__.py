@@ -13,7 +13,8 @@ from adapter.fhir.reading import load, parse, refuse
 from adapter.fhir.schema import warm
 from adapter.fhir.search import DEFAULT_COUNT, query
 from adapter.fhir.writing import dumps, exact, stamp
-from adapter.fhir.xml_reading import from_xml, xml_available
+from adapter.fhir.xml_document import xml_available
+from adapter.fhir.xml_reading import from_xml
 from adapter.fhir.xml_writing import to_xml
 
 __all__ = [

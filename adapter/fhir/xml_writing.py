@@ -56,7 +56,7 @@ def _object(tag: str, type: str, value: Resource, out: list[str], written: str =
     aside, order, fields = attributes(type), _order(type), element(type).fields
     for name in sorted(aside & value.keys()):
         written += f' {name}="{_escaped(value[name])}"'
-    members = {name.removeprefix("_") for name in value} - aside
+    members = {name.removeprefix("_") for name in value if name not in aside}
     if not members:
         out.append(f"<{tag}{written}/>")
         return
