@@ -105,7 +105,8 @@ def _read(name: str, cls: Any) -> Element:
             kind,
             many,
             primitive,
-            f"_{json_name}" in aliases or (primitive and key == "Extension.value"),  # the class forgot `_valueCode` and its like
+            # The classes forgot `_valueCode` of an extension, and give the narrative what xhtml has not in R4.
+            (f"_{json_name}" in aliases and kind != "xhtml") or (primitive and key == "Extension.value"),
             required=not choice and bool(info.is_required() or extra.get("element_required")),
             choice=choice,
             codes=facts.bound(key) if kind == "code" else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from adapter.fhir.narrative import NAMESPACE
+from adapter.fhir.narrative import ATTRIBUTES, NAMESPACE
 
 _HTML, _XML = f"{{{NAMESPACE}}}", "{http://www.w3.org/XML/1998/namespace}"
 _IN_TEXT = {ord(sign): escape for sign, escape in {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}.items()}
@@ -13,8 +13,8 @@ _IN_ATTRIBUTE = {**_IN_TEXT, ord('"'): "&quot;", ord("\t"): "&#9;", ord("\n"): "
 
 
 def text(div: Any) -> str | None:
-    """An element of lxml as XHTML without prefixes, the namespace declared once, what is empty as `<p/>`; None where anything in
-    it is of another namespace. Comments and processing instructions stay, as they do in JSON. White space in it means something."""
+    """An element of lxml as XHTML without prefixes, the namespace declared once, what is empty as `<p/>`; None where anything in it
+    is of another namespace, or has more attributes than XHTML knows. White space, comments and processing instructions stay."""
     try:
         return "".join(_pieces(div))
     except ValueError:
@@ -27,8 +27,7 @@ def _pieces(div: Any) -> Iterator[str]:
 
     for event, node in etree.iterwalk(div, events=("start", "end", "comment", "pi")):
         if event == "start":
-            opening = f"<{_name(node.tag)}" + (f' xmlns="{NAMESPACE}"' if node is div else "")
-            opening += "".join(f' {_attribute(name)}="{value.translate(_IN_ATTRIBUTE)}"' for name, value in node.items())
+            opening = f"<{_name(node.tag)}" + (f' xmlns="{NAMESPACE}"' if node is div else "") + "".join(_attributes(node))
             yield f"{opening}/>" if _bare(node) else f"{opening}>{(node.text or '').translate(_IN_TEXT)}"
             continue
         if event == "comment":
@@ -51,9 +50,10 @@ def _name(tag: str) -> str:
     return tag.removeprefix(_HTML)
 
 
-def _attribute(name: str) -> str:
-    if name.startswith(_XML):
-        return f"xml:{name.removeprefix(_XML)}"
-    if name.startswith("{"):
+def _attributes(node: Any) -> Iterator[str]:
+    if len(node.keys()) > len(ATTRIBUTES):  # which they may be is for the validator to say, but `items` takes the square of their number
         raise ValueError
-    return name
+    for name, value in node.items():
+        if name.startswith("{") and not name.startswith(_XML):
+            raise ValueError
+        yield f' {name.replace(_XML, "xml:")}="{value.translate(_IN_ATTRIBUTE)}"'

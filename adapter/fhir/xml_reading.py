@@ -70,9 +70,9 @@ def _object(node: Any, type: str, at: Place) -> Resource:
     """The members of an object, resourceType apart."""
     if len(at) > DEEPEST:
         _refuse(at, f"expected at most {DEEPEST} levels of objects and arrays", code="too-long")
-    found: Resource = dict(node.items())
-    if not found.keys() <= _attributes(type):
+    if not _attributes(type).issuperset(node.keys()):  # before `items`, which takes the square of their number
         _refuse(at, "has an attribute that it has not in FHIR R4")
+    found: Resource = dict(node.items())
     elements = _elements(type)
     for number, child in enumerate(_children(node, at), start=1):
         field = elements.get(child.tag)
@@ -104,7 +104,7 @@ def _complex(node: Any, type: str, at: Place) -> Resource:
     if type != "Resource":
         return _object(node, type, at)
     children = list(_children(node, at))
-    if len(children) != 1 or node.items():
+    if len(children) != 1 or node.keys():
         _refuse(at, "expected one resource, and no attribute")
     return _resource(children[0], at)
 
