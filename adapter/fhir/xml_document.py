@@ -8,6 +8,7 @@ from typing import Any
 
 from adapter.errors import Malformed
 
+_SCHEMA = tuple(f"{{http://www.w3.org/2001/XMLSchema-instance}}{name}" for name in ("schemaLocation", "noNamespaceSchemaLocation"))
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?>[ \t\r\n]+|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 _ENCODING = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"']*)")
 
@@ -40,7 +41,10 @@ def root(body: bytes) -> Any:
         huge_tree=False, collect_ids=False,
     )  # fmt: skip
     try:
-        return etree.fromstring(body, parser)
+        found = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:  # its text may hold values
         line, column = error.position
         raise Malformed(f"expected well-formed XML, nested less than 256 levels: see line {line}, column {column}") from None
+    for name in _SCHEMA:  # where a schema might be found: many tools write it, and it says nothing of the resource
+        found.attrib.pop(name, None)
+    return found

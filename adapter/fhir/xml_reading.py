@@ -29,7 +29,7 @@ def from_xml(body: bytes) -> bytes:
     """The compact JSON of the FHIR XML in `body`, for `parse` to check: values are taken as they are written, the text of numbers
     included (7.10 stays 7.10, and what is no number of JSON stays a string).
 
-    Any prefix may stand for the namespace; comments, processing instructions and white space mean nothing. Elements are taken in any
+    Any prefix may stand for the namespace; comments, processing instructions, white space and `xsi:schemaLocation` mean nothing. Elements are taken in any
     order: R4 has one, but no order changes the meaning, since repeated elements keep theirs.
     Raises Malformed (400) with the place of the first fault: no XML in UTF-8, a document type (so no entities), an element, attribute
     or text that R4 has not, an element twice that does not repeat, nesting that JSON may not have either.

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from adapter import __version__
 from adapter.app import App
 from adapter.errors import LiaisonError
-from adapter.web import auth, docs, fhir, health, intake, plain, views
+from adapter.web import auth, docs, fhir, formats, health, intake, plain, views
 from adapter.web.described import described
 from adapter.web.gate import Gate
 from adapter.web.refusals import http_refusal, liaison_refusal, unforeseen
@@ -30,7 +32,12 @@ class Description(FastAPI):
         return self.openapi_schema
 
 
-HANDLERS = {LiaisonError: liaison_refusal, HTTPException: http_refusal, Exception: unforeseen}
+def spoken(handler: Callable[[Request, Exception], Response]) -> Callable[[Request, Exception], Response]:
+    """A handler whose answer is in the format that the client wants."""
+    return lambda request, error: formats.rendered(request, handler(request, error))
+
+
+HANDLERS = {LiaisonError: spoken(liaison_refusal), HTTPException: spoken(http_refusal), Exception: spoken(unforeseen)}
 ROUTERS = tuple(door.router for door in (auth, fhir, intake, views, health))
 
 

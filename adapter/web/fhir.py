@@ -3,7 +3,6 @@ inside a unit of work."""
 
 from __future__ import annotations
 
-import re
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
@@ -20,7 +19,7 @@ from adapter.web import bundles
 from adapter.web.asked import Asked, Interaction, asked_by
 from adapter.web.auth import bearer, principal, refusing
 from adapter.web.entries import JSON_PATCH, conditions, searched
-from adapter.web.intake import written
+from adapter.web.formats import acceptable, body
 from adapter.web.refusals import FHIR_JSON, refused
 from adapter.web.rest import Answer, Rest
 from adapter.writing import BY_ACT, DIRECTORY
@@ -31,7 +30,6 @@ TRAIL = ("read", "search-type")  # an event has no history and is written by wha
 READS = ("read", "vread", "history-instance", "history-type", "search-type")
 SYSTEM = ("transaction", "batch")
 WRITES = ("create", "update", "patch", "delete")
-_JSON = re.compile(r"application/(fhir\+)?json|\*/\*|application/\*|text/json|^$")
 _VALIDATED = ("resource", "mode", "profile")
 
 
@@ -54,14 +52,6 @@ def _offered(type: str, interaction: Interaction) -> None:
         raise NotFound("offered for AuditEvent are read and search-type", code="not-supported")
 
 
-def _acceptable(request: Request) -> Response | None:
-    """406 when the client takes no JSON."""
-    wanted = request.query_params.get("_format") or request.headers.get("accept", "")
-    if _JSON.search(wanted.lower()) or wanted.lower() in ("json", "application/fhir json"):
-        return None
-    return refused(406, list(Refused("expected a client that accepts application/fhir+json", code="not-supported").issues))
-
-
 async def _done(request: Request, asked: Asked) -> Response:
     """Carries one interaction out in a unit of its own."""
     app: App = request.app.state.liaison
@@ -81,7 +71,7 @@ async def _done(request: Request, asked: Asked) -> Response:
 async def _asked(request: Request, interaction: Interaction, type: str, id: str = "", version: str = "") -> Response:
     """A door without a body."""
     _offered(_type(type), interaction)
-    if response := _acceptable(request):
+    if response := acceptable(request):
         return response
     bearer(request)
     params = request.query_params.multi_items()
@@ -90,42 +80,43 @@ async def _asked(request: Request, interaction: Interaction, type: str, id: str 
 
 async def _sent(request: Request, interaction: Interaction, type: str, id: str = "") -> Response:
     """A door that takes a resource; with a condition in the address where there is no id."""
-    if response := _acceptable(request):
+    if response := acceptable(request):
         return response
     bearer(request)
     _offered(_type(type), interaction)
-    body = await written(request, FHIR_JSON)
-    resource = fhir.parse(body, type=type)
+    sent = await body(request)
+    resource = fhir.parse(sent, type=type)
     condition = conditions(request.headers.get("if-none-exist", "")) if interaction == "create" else None
     params = [] if interaction == "update" and not id else request.query_params.multi_items()
     if interaction == "update" and not id:
         condition = searched(request.url.query, type)
-    asked = asked_by(interaction, type, id=id, params=params, headers=request.headers, resource=resource, written=body, conditions=condition)
+    asked = asked_by(interaction, type, id=id, params=params, headers=request.headers, resource=resource, written=sent, conditions=condition)
     return await _done(request, asked)
 
 
 @router.get("/metadata", summary="What this server can do")
 async def metadata(request: Request) -> Response:
     app: App = request.app.state.liaison
-    if response := _acceptable(request):
+    if response := acceptable(request):
         return response
     types = {type: interactions(type) for type in TYPES}
-    found = fhir.capability(types, system=SYSTEM, base=app.fhir_base, at=instant(app.started), version=__version__)
+    formats = ("json", "xml") if fhir.xml_available() else ("json",)
+    found = fhir.capability(types, system=SYSTEM, formats=formats, base=app.fhir_base, at=instant(app.started), version=__version__)
     return Response(fhir.dumps(found), media_type=FHIR_JSON)
 
 
 @router.post("", summary="Batch or transaction: many interactions in one Bundle")
 async def bundle(request: Request) -> Response:
     app: App = request.app.state.liaison
-    if response := _acceptable(request):
+    if response := acceptable(request):
         return response
     token, request_id = bearer(request), request.state.request_id
-    body = await written(request, FHIR_JSON)
+    sent = await body(request)
 
     def who(story: Flows, uow: Uow) -> Principal:
         return principal(story, uow, token, request_id=request_id)
 
-    found = await bundles.process(app, body, who=who, types=TYPES, prefer=request.headers.get("prefer", ""), request_id=request_id)
+    found = await bundles.process(app, sent, who=who, types=TYPES, prefer=request.headers.get("prefer", ""), request_id=request_id)
     return Response(found, media_type=FHIR_JSON)
 
 
@@ -138,7 +129,7 @@ async def search(type: str, request: Request) -> Response:
 async def search_post(type: str, request: Request) -> Response:
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return refused(415, list(Refused("expected application/x-www-form-urlencoded", code="not-supported").issues))
-    if response := _acceptable(request):
+    if response := acceptable(request):
         return response
     bearer(request)
     try:
@@ -156,7 +147,7 @@ async def history_type(type: str, request: Request) -> Response:
 
 @router.post("/{type}/$validate", summary="Check a resource; nothing is stored")
 async def validate(type: str, request: Request) -> Response:
-    if response := _acceptable(request):
+    if response := acceptable(request):
         return response
     app: App = request.app.state.liaison
     token, request_id = bearer(request), request.state.request_id
@@ -165,7 +156,7 @@ async def validate(type: str, request: Request) -> Response:
         uow.audit(events.act(principal(story, uow, token, request_id=request_id), "validate", at=uow.at, request_id=request_id))
 
     await app.write(told)
-    given = fhir.load(await written(request, FHIR_JSON))
+    given = fhir.load(await body(request))
     issues = fhir.check(_validated(given), type=_type(type))
     return Response(fhir.dumps(fhir.outcome(issues)), media_type=FHIR_JSON)
 
@@ -206,13 +197,13 @@ async def update(type: str, id: str, request: Request) -> Response:
 
 @router.patch("/{type}/{id}", summary="Change a resource by a JSON Patch (RFC 6902)")
 async def patch(type: str, id: str, request: Request) -> Response:
-    if response := _acceptable(request):
+    if response := acceptable(request):
         return response
     bearer(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
         raise WrongType(f"expected a JSON Patch; send it with Content-Type: {JSON_PATCH}")
-    params, body = request.query_params.multi_items(), await request.body()
-    return await _done(request, asked_by("patch", _type(type), id=id, params=params, headers=request.headers, written=body))
+    params, sent = request.query_params.multi_items(), await request.body()
+    return await _done(request, asked_by("patch", _type(type), id=id, params=params, headers=request.headers, written=sent))
 
 
 @router.delete("/{type}/{id}", status_code=204, summary="Delete a resource that nobody else has seen")

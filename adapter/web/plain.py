@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from adapter.errors import MappingError, Refused
-from adapter.web import untold
+from adapter.web import formats, untold
 
 
 def routes(routers: Iterable[APIRouter]) -> Iterator[Route]:
@@ -54,4 +54,4 @@ class Door:
             raise
         if answer.status_code in (406, 415):  # answered without a word to the story
             await untold.tell(request, self._route.name, answer.status_code)
-        await answer(scope, receive, send)
+        await (await formats.given(request, answer))(scope, receive, send)
