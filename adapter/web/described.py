@@ -11,7 +11,7 @@ from adapter import fhir
 from adapter.views.load import VERBS
 from adapter.web.shapes import ACTS, SAID, SCHEMAS, Schema, ref, text
 
-JSON, FHIR_JSON, FORM = "application/json", "application/fhir+json", "application/x-www-form-urlencoded"
+JSON, FHIR_JSON, FHIR_XML, FORM = "application/json", "application/fhir+json", "application/fhir+xml", "application/x-www-form-urlencoded"
 JSON_PATCH = "application/json-patch+json"
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token of /oauth/token, good for a few minutes."},
@@ -22,7 +22,7 @@ REFUSALS = {
     401: "no token, or one that is unknown or has expired",
     403: "this client was not given the scope, or may not do this",
     404: "nothing there that this caller may see",
-    406: "only JSON is spoken here",
+    406: "only JSON and XML are spoken here",
     409: "received before with other content",
     410: "no longer there",
     412: "it changed meanwhile: read it again",
@@ -50,7 +50,7 @@ QUERY = {
     "_count": "results a page",
     "_since": "an instant: what happened before is left out", "_summary": "true, text, data, count or false",
     "_elements": "the elements of the top level that are wanted, with commas between",
-    "_sort": "search parameter to sort by; - before it: downwards", "_page": "of a next link, alone", "_format": "json",
+    "_sort": "search parameter to sort by; - before it: downwards", "_page": "of a next link, alone", "_format": "json or xml",
 }  # fmt: skip
 SEARCHED = tuple(name for name in QUERY if name != "_since")
 PRESENTED = ("_format", "_summary", "_elements")
@@ -156,7 +156,15 @@ def _operation(path: str, door: Door) -> Schema:
     if door.takes:
         shown = {"examples": {name: {"value": value} for name, value in door.examples.items()}} if door.examples else {}
         made["requestBody"] = {"required": door.examples is not ACTS, "content": {door.takes[0]: {"schema": ref(door.takes[1]), **shown}}}
-    return made
+    return _in_both(made) if path.startswith("/fhir") else made
+
+
+def _in_both(operation: Schema) -> Schema:
+    """What is FHIR in JSON may be XML as well."""
+    for each in [*operation["responses"].values(), *([operation["requestBody"]] if "requestBody" in operation else [])]:
+        if FHIR_JSON in each.get("content", {}):
+            each["content"][FHIR_XML] = {name: part for name, part in each["content"][FHIR_JSON].items() if name == "schema"}
+    return operation
 
 
 def _parameter(name: str, place: str, schema: Schema, *, required: bool = True) -> Schema:

@@ -69,7 +69,8 @@ def test_operations_name_their_parameters_bodies_and_refusals_and_nothing_that_i
         for status, answer in operation["responses"].items():
             assert answer["description"]
             if int(status) >= 400 and path not in ("/oauth/token", "/health/ready"):
-                assert answer["content"] == {"application/fhir+json": {"schema": {"$ref": "#/components/schemas/OperationOutcome"}}}
+                media = ["application/fhir+json", *(["application/fhir+xml"] if path.startswith("/fhir") else [])]
+                assert answer["content"] == {each: {"schema": {"$ref": "#/components/schemas/OperationOutcome"}} for each in media}
         assert ("requestBody" in operation) == (method in ("POST", "PUT", "PATCH") and not path.endswith("/acknowledge"))
         assert operation["summary"]
 
