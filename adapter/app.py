@@ -22,6 +22,7 @@ from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, m
 from adapter.ports import Change, EhrClient, Letter, Principal, Store, Uow, Version
 from adapter.settings import Settings, mappings_folder
 from adapter.showing import Bounds, Window
+from adapter.smart import KeyRing
 from adapter.store import open_store
 from adapter.sync import ownership
 from adapter.sync.acts import What
@@ -155,6 +156,11 @@ class App:
         return [each for ehr in self.clients for each in self.link_directory(ehr)]
 
     # ── what the doors ask ───────────────────────────────────────────────────────────────────────
+    @cached_property
+    def keyring(self) -> KeyRing:
+        """The public keys of clients that prove themselves by an assertion."""
+        return KeyRing(self.clock)
+
     @property
     def fhir_base(self) -> str:
         return f"{self.settings.url}/fhir"
@@ -182,6 +188,8 @@ class App:
         return {"database": "ok", "network": "ok" if network.organisations else "no network file was applied"}
 
     def close(self) -> None:
+        if "keyring" in vars(self):
+            self.keyring.close()
         self.store.close()
 
 

@@ -44,7 +44,10 @@ CODES: Mapping[str, tuple[str, str]] = {
     "library-said": ("warning", "a library said something; its words are not kept"),
     "log-unknown": ("error", "a code that is not in the catalogue was logged"),
 }
-REASONS = frozenset({"secret-unreadable"})
+REASONS = frozenset({
+    "secret-unreadable", "invalid-client", "assertion-unreadable", "assertion-header", "assertion-key", "assertion-signature", "assertion-claims",
+    "assertion-expired", "assertion-audience", "assertion-replayed",
+})  # fmt: skip
 STATES = frozenset({"debug", "info", "warning", "error", "critical"})  # how loudly a library spoke
 OTHER = "other"  # what stands for a value that is not in its catalogue
 REQUEST_ID = r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._-]{8,64}"  # letter and digit: else a name, a phone or a date is one

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from adapter import refusal
 from adapter.audit import events
@@ -25,7 +26,7 @@ class Own:
 
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str) -> Version | None:
         """The resource, whole; None: 404."""
-        limited = self.window.limited(who, Query(type, (Clause("_id", "id", (id,)),)))
+        limited = self.window.limited(who, Query(type, (Clause("_id", "id", (id,)),)), "r")
         found = next(iter(uow.search(limited) if limited else []), None)
         if found is None or self.closed(uow, who, [found]):
             reason = "absent-or-not-theirs" if found is None else "opposed"
@@ -55,20 +56,20 @@ class Own:
         asked = replace(query, count=query.count + 1)
         while True:
             read = uow.search(asked)
-            closed = self.closed(uow, who, read)
+            closed = self.closed(uow, who, read, "s")
             found += [each for each in read if each.id not in closed]
             if len(found) > query.count or len(read) < asked.count:
                 return found
             last = read[-1]
             asked = replace(asked, after=(last.updated.isoformat(timespec="microseconds") if query.sort else "", last.id))
 
-    def closed(self, uow: Uow, who: Principal, versions: Sequence[Version]) -> set[str]:
-        """The ids among these rows that belong to a referral on which a deny holds against the clinic. The person and a deny
-        itself belong to none."""
+    def closed(self, uow: Uow, who: Principal, versions: Sequence[Version], act: Literal["r", "s"] = "r") -> set[str]:
+        """The ids among these rows that the constraints of the caller's scopes leave out, and of those that belong to a referral
+        on which a deny holds against the clinic. The person and a deny itself belong to none."""
         rows = {each.id: content(each) for each in versions if each.type in OF_REFERRAL}
         denying = self._denying(uow, {patient_of(each) for each in rows.values()} - {""})
         decided: dict[str, bool] = {}
-        found = set()
+        found = {each.id for each in versions if who.limited(each.type, act) and not who.reaches(content(each), act)}
         for id, resource in rows.items():
             if (patient := patient_of(resource)) and patient not in denying:
                 continue  # a Provenance and a closing notice point to no person

@@ -78,6 +78,7 @@ class Retention:
             self.store.write_now(lambda uow: uow.lease(LEASE, holder=self.holder, until=uow.at))
 
     def _run(self, who: Principal, now: datetime) -> Purged:
+        self.store.write_now(lambda uow: uow.sweep())
         shredded = self.store.write_now(lambda uow: shred(uow, who, before=now - self.periods.register))
         sealed, found = self._sealing(), Purged(shredded=shredded, more=True)
         for _ in range(MOST):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from adapter import hearsay
 from adapter.audit import events
@@ -20,6 +20,7 @@ from adapter.network import PRESCRIBER, Network
 from adapter.ports import Ask, Basis, Clause, Decision, Letter, Principal, Query, Resource, Uow, Version
 from adapter.referral import states
 from adapter.referral.scene import SOCIAL_ASSESSMENT
+from adapter.scopes import common
 from adapter.sight import Sight
 from adapter.sync.pull import Cursor, cursor_name
 from adapter.views import Facts, Glass, View, card, classes, etag, project
@@ -254,10 +255,13 @@ class Window:
             return any(content(each)["status"] in states.TAKEN for each in uow.history("Task", dossier.task["id"]) if not each.deleted)
         return status in states.TAKEN or (status != "draft" and unit is not None and unit.stage == "named")
 
-    def limited(self, who: Principal, query: Query) -> Query | None:
-        """The query as a clinic's own software may ask it on /fhir; None: it may see nothing of that type."""
-        if who.role != "clinic" or not (who.may(query.type, "r") or who.may(query.type, "s")):
+    def limited(self, who: Principal, query: Query, act: Literal["r", "s"] = "s") -> Query | None:
+        """The query as a clinic's own software may ask it on /fhir; None: it may see nothing of that type. Narrowed by what the
+        constraints of its scopes have in common; each row is still to be held against them (`Principal.reaches`)."""
+        if who.role != "clinic" or not who.may(query.type, act):
             return None
+        held = (Clause(name, "token" if name == "status" else "reference", values) for name, values in common(who.limits(query.type, act)))
+        query = replace(query, clauses=(*query.clauses, *held))
         if query.type in ("Practitioner", "PractitionerRole"):  # a provisional doctor is for whose record tells of him
             return replace(query, clauses=(*query.clauses, Clause(AUTHOR, "token", (who.organisation, KEEPER))))
         if query.type in DIRECTORY:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 from adapter.audit import events
 from adapter.audit.queries import cleaned
@@ -27,7 +28,7 @@ class Subset:
 
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str) -> Version | None:
         """The resource under the caller's own id; None: 404. Recorded as a read and a disclosure, or as refused."""
-        found, _ = self._met(uow, who, Query(type, (Clause("_id", "id", (id,)),)), request_id=request_id)
+        found, _ = self._met(uow, who, Query(type, (Clause("_id", "id", (id,)),)), "r", request_id=request_id)
         if not found:
             uow.audit(events.denied(who, type, reason="absent-or-not-theirs", at=uow.at, request_id=request_id))
             return None
@@ -40,14 +41,14 @@ class Subset:
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> tuple[list[Version], bool]:
         """One page of what is visible and meets the query, by id, and whether there is more. Raises Malformed (400) for a
         parameter or an order that the caller's view does not offer, whatever there is to find."""
-        found, more = self._met(uow, who, query, request_id=request_id)
+        found, more = self._met(uow, who, query, "s", request_id=request_id)
         self._recorded(uow, who, query, [look for _, look in found], request_id=request_id)
         return [version for version, _ in found], more
 
-    def _met(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> tuple[list[tuple[Version, Look]], bool]:
+    def _met(self, uow: Uow, who: Principal, query: Query, act: Literal["r", "s"], *, request_id: str) -> tuple[list[tuple[Version, Look]], bool]:
         """The page with the look that each came from; what was denied on the way is recorded."""
         view = self.window.network.view_of(who.organisation)
-        if view is None or not (who.may(query.type, "r") or who.may(query.type, "s")):
+        if view is None or not who.may(query.type, act):
             return [], False
         self._offered(view, query)
         after = query.after[1] if query.after else ""
@@ -56,7 +57,7 @@ class Subset:
             look = self.window.look(uow, who, view, dossier, lang="fr")
             if not look.decision.permit:
                 self.window.told(uow, who, look, request_id=request_id)
-            for version in (_version(uow, each) for each in look.resources if matches(each, query)):
+            for version in (_version(uow, each) for each in look.resources if matches(each, query) and who.reaches(each, act)):
                 met.setdefault(version.id, []).append((version, look))
         ids = [id for id in sorted(met) if id > after]
         given = {id: max(met[id], key=lambda one: len(one[0].served)) for id in ids[: query.count]}  # of several looks the fullest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from adapter import fhir, removing
 from adapter.audit import events
@@ -14,7 +13,7 @@ from adapter.dossier import Dossier, content, follow, lanes, of_request, pointin
 from adapter.errors import Forbidden, Gone, Invalid, NotFound, Refused, Stale
 from adapter.names import Systems
 from adapter.network import Network
-from adapter.ports import Change, IndexRow, Letter, Principal, Resource, Uow, Version
+from adapter.ports import Act, Change, IndexRow, Letter, Principal, Resource, Uow, Version
 from adapter.references import check_numbers, check_references, listed
 from adapter.referral import codes, states, verbs
 from adapter.referral.states import TERMINAL
@@ -190,7 +189,7 @@ class Writer:
             raise Forbidden("the directory is kept by the network file", expression=change.type)
         if change.type in BY_ACT:
             raise Forbidden("written by the acts that it tells of, not from outside", expression=change.type)
-        act: Literal["c", "u", "d"] = {"create": "c", "delete": "d"}.get(change.verb, "u")  # type: ignore[assignment]
+        act: Act = {"create": "c", "delete": "d"}.get(change.verb, "u")  # type: ignore[assignment]
         if not who.may(change.type, act) or (old is None and not who.may(change.type, "c")):
             raise Forbidden(f"the token has no scope for this; expected system/{change.type}.{act}", expression=change.type, detail="scope")
         if author != who.organisation:
@@ -199,6 +198,10 @@ class Writer:
                 if old is None
                 else NotFound("not found")
             )
+        if old is not None and not who.reaches(old, act):
+            raise NotFound("not found")
+        if change.resource is not None and not who.reaches(change.resource, act):
+            raise Forbidden("the token's scope grants this for others only: see its constraints", expression=change.type)
 
     def actors(self, who: Principal, task: Resource, author: str) -> frozenset[str]:
         """The sides of the state table that `who` stands on."""

@@ -14,13 +14,15 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from adapter.clock import Clock
+from adapter.net.addresses import public_address
 
 
 class Call:
-    """A request under way. `sent` is true as soon as any byte of it may have left this machine."""
+    """A request under way. `sent` is true as soon as any byte of it may have left this machine; `public`: only an address of the
+    public network may be connected to."""
 
-    def __init__(self, clock: Clock, *, read: float, total: float) -> None:
-        self._clock, self._read, self._end = clock, read, clock.monotonic() + total
+    def __init__(self, clock: Clock, *, read: float, total: float, public: bool = False) -> None:
+        self._clock, self._read, self._end, self.public = clock, read, clock.monotonic() + total, public
         self.sent = False
 
     def left(self) -> float:
@@ -75,10 +77,22 @@ class _Timed:
     response_class = _TimedResponse
     sock: socket.socket | None
     timeout: Any
+    port: int
+    _dns_host: str
 
     def connect(self) -> None:
         self.timeout = min(self.timeout, CALL.get().left())
         super().connect()  # type: ignore[misc]
+
+    def _new_conn(self) -> socket.socket:
+        """A connection to the address that was looked at, not to what the name stands for a moment later."""
+        if not CALL.get().public:
+            return super()._new_conn()  # type: ignore[misc, no-any-return]
+        named, self._dns_host = self._dns_host, public_address(self._dns_host, self.port)
+        try:
+            return super()._new_conn()  # type: ignore[misc, no-any-return]
+        finally:
+            self._dns_host = named  # the certificate is held against the name
 
     def send(self, payload: Any) -> None:
         call = CALL.get()

@@ -83,7 +83,8 @@ class GuardedSession:
     time-outs on every phase and one over all, a size limit after decompression.
 
     `allow`: URLs whose scheme, host and port may be called. `verify`: True or the path of a CA bundle; there is no
-    way to switch verification off. `cert`: paths of client certificate and key (mTLS).
+    way to switch verification off. `cert`: paths of client certificate and key (mTLS). `public`: only addresses of the public network
+    are connected to, for a URL that somebody else chose: an inside one is EhrUnavailable, and not a byte is sent.
     """
 
     def __init__(
@@ -94,12 +95,13 @@ class GuardedSession:
         limits: Limits | None = None,
         verify: bool | str = True,
         cert: tuple[str, str] | None = None,
+        public: bool = False,
     ) -> None:
         if not verify:
             raise SettingsError("TLS verification cannot be switched off", fix="name the CA bundle that signed the certificate")
         self._limits = limits or Limits()
         self._allowed = frozenset(origin_of(url) for url in allow)
-        self._clock = clock
+        self._clock, self._public = clock, public
         self._session = _Session()
         self._session.trust_env = False
         self._session.headers = CaseInsensitiveDict({"User-Agent": "Liaison", "Accept-Encoding": "gzip"})
@@ -124,7 +126,7 @@ class GuardedSession:
         """
         prepared, origin = self._prepare(method, url, headers or {}, body)
         repeatable = method in _SAFE if safe is None else safe
-        call = Call(self._clock, read=self._limits.read, total=self._limits.total)
+        call = Call(self._clock, read=self._limits.read, total=self._limits.total, public=self._public)
         answer = self._carried(prepared, call)
         if isinstance(answer, Answer):
             if 300 <= answer.status < 400:

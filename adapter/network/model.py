@@ -190,7 +190,8 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class ClientEntry:
-    """Software that may ask for a token. Exactly one of `jwks_url`, `jwks_file`, `secret` is set."""
+    """Software that may ask for a token. Exactly one of `jwks_url`, `jwks_file`, `secret` is set; `jwks_private`: the address may be
+    of this machine or of a network of the house, and plain http."""
 
     id: str
     organisation: str
@@ -199,6 +200,7 @@ class ClientEntry:
     role: str = ""
     jwks_url: str = ""
     jwks_file: str = ""
+    jwks_private: bool = False
     secret: Secret = field(default_factory=Secret)
     scopes: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ("TREAT",)

@@ -223,13 +223,15 @@ class _Reading:
         fields: dict[str, Field] = of.SECRET | {
             "id": matching(r"[A-Za-z0-9\-._]{1,64}", "a client id (letters, digits, -, . and _)"), "role": choice(*CLIENT_ROLES),
             "organisation": self.mention("organisation"), "unit": self.mention("unit"), "person": self.mention("person"),
-            "jwks_url": address("https", "http"), "jwks_file": text, "scopes": self.reader.many(self.words.scope),
+            "jwks_url": address("https", "http"), "jwks_file": text, "jwks_private": flag, "scopes": self.reader.many(self.words.scope),
             "purposes": self.reader.many(self.words.purpose()),
         }  # fmt: skip
         found = self.reader.mapping(node, path, fields, ("id", "organisation"))
         ways = [name for name in ("jwks_url", "jwks_file", "secret_file", "secret_variable") if name in found]
         if len(ways) != 1:
             self.reader.say(node, path, "expected exactly one of jwks_url, jwks_file, secret_file, secret_variable")
+        if found.get("jwks_url", "").startswith("http:") and not found.get("jwks_private"):
+            self.reader.say(node, f"{path}.jwks_url", "expected https; plain http is for an address of the house (`jwks_private: true`)")
         found["secret"] = of.secret_of(found)
         return ClientEntry(**found) if self.claim("client", node, path, found, "id") and "organisation" in found else None
 

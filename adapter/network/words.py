@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -11,10 +10,7 @@ import yaml
 
 from adapter.network import fields as of
 from adapter.network.reading import Field, Wrong, among, matching, text
-
-DOORS = ("intake", "views")  # scopes without a type
-ACTS = "cruds"
-V1 = {"read": "rs", "write": "cud", "*": ACTS}  # SMART v1's words for them
+from adapter.scopes import ACTS, DOORS, V1, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +32,20 @@ class Words:
         return among("a code of the table need that a record may choose", self.needs, of.code)
 
     def scope(self, node: yaml.Node, path: str) -> str:
-        """A door's name, or `system/Type.cruds` (SMART v2, as `Principal.may` reads it)."""
+        """A door's name, or `system/Type.cruds` as `scopes.parse` reads it: with a constraint, or in SMART v1's words."""
         written = text(node, path)
-        found = re.fullmatch(r"system/(\*|[A-Z][A-Za-z]+)\.(?=.)c?r?u?d?s?", written)
-        if written in DOORS or (found and (found[1] == "*" or not self.types or found[1] in self.types)):
+        if written in DOORS:
             return written
-        near = self._near(written)
-        raise Wrong("expected intake, views or system/Type.cruds: a type that /fhir serves or *, and of c r u d s, in that order, what it may" + near)
+        try:
+            type = parse(written).type
+        except ValueError as error:
+            why = str(error) if "?" in written else ""
+        else:
+            if type == "*" or not self.types or type in self.types:
+                return written
+            why = ""
+        usual = "expected intake, views or system/Type.cruds: a type that /fhir serves or *, and of c r u d s, in that order, what it may"
+        raise Wrong((why or usual) + self._near(written))
 
     def _near(self, written: str) -> str:
         _, slash, rest = written.partition("/")

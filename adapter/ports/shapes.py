@@ -11,31 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+from adapter.who import Act as Act  # noqa: PLC0414 - handed on
+from adapter.who import Principal as Principal  # noqa: PLC0414
+
 Resource = dict[str, Any]
 T = TypeVar("T")
-
-
-# ── who ──────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who acts: the same shape for an API token and a portal session. Keys are those of the network file."""
-
-    client: str
-    organisation: str
-    unit: str | None = None
-    role: str = "service"  # clinic | service | officer | operator | device
-    person: str | None = None
-    purposes: frozenset[str] = frozenset({"TREAT"})
-    scopes: frozenset[str] = frozenset()
-
-    def may(self, type: str, act: Literal["c", "r", "u", "d", "s"]) -> bool:
-        """Whether a SMART v2 system scope grants this act on this type (`system/Task.crs`, `system/*.rs`)."""
-        for scope in self.scopes:
-            compartment, _, rest = scope.partition("/")
-            name, _, acts = rest.partition(".")
-            if compartment == "system" and name in (type, "*") and act in acts.partition("?")[0]:
-                return True
-        return False
 
 
 # ── what changes ─────────────────────────────────────────────────────────────────────────────────
@@ -295,6 +275,15 @@ class Uow(Protocol):
     def save_token(self, digest: str, principal: bytes, expires: datetime) -> None: ...
     def token(self, digest: str) -> bytes | None:
         """The principal as JSON, None when unknown or expired."""
+        ...
+
+    def end_token(self, digest: str) -> None: ...
+    def once(self, name: str, until: datetime) -> bool:
+        """True for the first to say this name, in any process, until then."""
+        ...
+
+    def sweep(self) -> int:
+        """Deletes tokens and names said once that are past their time; how many there were."""
         ...
 
     def lease(self, name: str, *, holder: str, until: datetime) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import delete, or_, select
 
 from adapter.errors import Conflict
 from adapter.store.moments import text
 from adapter.store.statement import Statement, equal, given, upsert
-from adapter.store.tables import kept, lease, remembered, token
+from adapter.store.tables import kept, lease, once, remembered, token
 from adapter.store.unit import Unit
 
 _REMEMBERED = Statement(select(remembered.c.digest, remembered.c.answer).where(*equal(remembered, "key")))
@@ -18,6 +18,14 @@ _KEPT = Statement(select(kept.c.value).where(*equal(kept, "name")))
 _KEEP = upsert(kept, on=("name",), change=lambda new: {"value": new.value})
 _TOKEN = Statement(select(token.c.principal).where(*equal(token, "digest"), token.c.expires > given("now")))
 _SAVE_TOKEN = upsert(token, on=("digest",), change=lambda new: {"principal": new.principal, "expires": new.expires})
+_END_TOKEN = Statement(delete(token).where(*equal(token, "digest")))
+_ONCE = upsert(
+    once, on=("name",), change=lambda new: {"until": new.until}, returning=("name",), only_if=lambda new: once.c.until <= given("now")
+)
+_SWEEP = tuple(
+    Statement(delete(table).where(column <= given("now")).returning(table.c[key]))
+    for table, column, key in ((token, token.c.expires, "digest"), (once, once.c.until, "name"))
+)
 _LEASE = upsert(
     lease, on=("name",), change=lambda new: {"holder": new.holder, "until": new.until}, returning=("name",),
     only_if=lambda new: or_(lease.c.holder == new.holder, lease.c.until <= given("now")),
@@ -52,6 +60,16 @@ class Shelf:
     def token(self, digest: str) -> bytes | None:
         row = self._unit.session.row(_TOKEN, digest=digest, now=self._unit.now)
         return row[0] if row else None
+
+    def end_token(self, digest: str) -> None:
+        self._unit.session.run(_END_TOKEN, digest=digest)
+
+    def once(self, name: str, until: datetime) -> bool:
+        """One statement: of two processes that say a name at the same moment the second waits for the first to commit."""
+        return bool(self._unit.session.row(_ONCE, name=name, until=text(until), now=self._unit.now))
+
+    def sweep(self) -> int:
+        return sum(len(self._unit.session.rows(each, {"now": self._unit.now})) for each in _SWEEP)
 
     def lease(self, name: str, *, holder: str, until: datetime) -> bool:
         """Given back by leasing it again until now."""

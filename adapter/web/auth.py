@@ -1,28 +1,52 @@
-"""Tokens: `/oauth/token` (client credentials with a secret, RFC 6749 4.4) and who a bearer is."""
+"""Who the bearer of a token is. `adapter.web.oauth` issues them."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from urllib.parse import parse_qsl, unquote_plus
+from dataclasses import dataclass
 
 import orjson
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.requests import Request
 
 from adapter.app import App
 from adapter.audit import events
 from adapter.errors import Forbidden, Refused, Unauthorized
 from adapter.flows import Flows
-from adapter.logs import log
 from adapter.network import ClientEntry
 from adapter.ports import Principal, Uow
+from adapter.scopes import held
 
-router = APIRouter(tags=["authorisation"])
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A bearer token as it came: its digest, and the address of ours that it came to."""
+
+    digest: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What stands behind a token: for which client, what it was granted, for which address of ours, until when (seconds since 1970)."""
+
+    client: str
+    scopes: tuple[str, ...]
+    audience: str
+    expires: int
+
+    def written(self) -> bytes:
+        return orjson.dumps([self.client, self.scopes, self.audience, self.expires])
+
+    @classmethod
+    def of(cls, uow: Uow, digest: str) -> Issued | None:
+        """None: unknown, expired, ended, or of a version of ours that wrote it otherwise."""
+        kept = uow.token(digest)
+        if kept is None or not kept.startswith(b"["):
+            return None
+        client, scopes, audience, expires = orjson.loads(kept)
+        return cls(client, tuple(scopes), audience, expires)
 
 
 def digest(token: str) -> str:
@@ -30,27 +54,29 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def bearer(request: Request) -> str:
-    """The digest of the bearer token of this request. Raises Unauthorized when there is none."""
-    scheme, token = _authorization(request)
+def bearer(request: Request) -> Bearer:
+    """The bearer token of this request. Raises Unauthorized when there is none."""
+    scheme, token = authorization(request)
     if scheme != "bearer" or not token:
         raise Unauthorized("expected an Authorization header with a bearer token from /oauth/token")
-    return digest(token)
+    app: App = request.app.state.liaison
+    return Bearer(digest(token), app.settings.url)
 
 
-def _authorization(request: Request) -> tuple[str, str]:
+def authorization(request: Request) -> tuple[str, str]:
     """The scheme of the Authorization header, in small letters, and what follows it."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     return scheme.lower(), value.strip()
 
 
-def principal(story: Flows, uow: Uow, token: str, *, scope: str = "", request_id: str = "") -> Principal:
-    """Who holds this token now; what the network file says of the client at this moment counts (A-27). Raises
-    Unauthorized, and Forbidden for a client that was not given `scope`."""
-    client = story.network.client((uow.token(token) or b"").decode())
-    if client is None:
+def principal(story: Flows, uow: Uow, token: Bearer, *, scope: str = "", request_id: str = "") -> Principal:
+    """Who holds this token now; what the network file says of the client at this moment counts, of what the token was granted
+    (A-27). Raises Unauthorized (for a token of another address too), and Forbidden for a client that was not given `scope`."""
+    issued = Issued.of(uow, token.digest)
+    client = story.network.client(issued.client) if issued and issued.audience == token.audience else None
+    if issued is None or client is None:
         raise Unauthorized("the token is unknown or has expired; ask /oauth/token for another")
-    who = of_client(story, client)
+    who = of_client(story, client, scopes=held(issued.scopes, client.scopes))
     with refusing(who, "token", verb="scope", request_id=request_id):
         if client.person and story.network.serving(client.person, uow.at) is None:
             raise Unauthorized("the client's person is not in service today; the network file's from and to say when")
@@ -71,7 +97,8 @@ def refusing(who: Principal, what: str, *, verb: str, view: str = "", request_id
         raise
 
 
-def of_client(story: Flows, client: ClientEntry) -> Principal:
+def of_client(story: Flows, client: ClientEntry, *, scopes: frozenset[str]) -> Principal:
+    """A client as what it is: the role of its organisation unless it has one, and these scopes. Raises Unauthorized."""
     organisation = story.network.organisation(client.organisation)
     if organisation is None or not organisation.active:
         raise Unauthorized("the client's organisation takes no part any more")
@@ -83,57 +110,5 @@ def of_client(story: Flows, client: ClientEntry) -> Principal:
         role=role,
         person=client.person or None,
         purposes=frozenset(client.purposes),
-        scopes=frozenset(client.scopes),
+        scopes=scopes,
     )
-
-
-def _error(status: int, code: str, text: str) -> Response:
-    headers = {"WWW-Authenticate": 'Basic realm="liaison"'} if status == 401 else {}
-    return Response(orjson.dumps({"error": code, "error_description": text}), status, headers, "application/json")
-
-
-def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
-    """Client id and secret from Basic or from the form; "" for what is not there or cannot be read."""
-    scheme, value = _authorization(request)
-    if scheme != "basic":
-        name, secret = (form.get(field, "") for field in ("client_id", "client_secret"))
-        return name, secret
-    try:
-        pair = base64.b64decode(value, validate=True).decode()
-    except ValueError:
-        pair = ""
-    encoded, _, rest = pair.partition(":")
-    return unquote_plus(encoded), unquote_plus(rest)
-
-
-@router.post("/oauth/token", summary="A bearer token for a client of the network file")
-async def token(request: Request) -> Response:
-    app: App = request.app.state.liaison
-    try:
-        form = dict(parse_qsl((await request.body()).decode("ascii"), max_num_fields=20))
-    except ValueError:
-        return _error(400, "invalid_request", "expected application/x-www-form-urlencoded")
-    if form.get("grant_type") != "client_credentials":
-        return _error(400, "unsupported_grant_type", "expected grant_type=client_credentials")
-    name, secret = _credentials(request, form)
-    issued, request_id = app.clock.secret(), request.state.request_id
-    seconds = app.settings.token_seconds
-
-    def grant(story: Flows, uow: Uow) -> ClientEntry | None:
-        client = story.network.client(name)
-        expected = app.secret_of(client) if client else ""
-        same = hmac.compare_digest(expected.encode(), secret.encode())  # for an unknown client too: it takes the same statements
-        if not (same and expected) or client is None:
-            if client is not None:  # somebody tries a client's door; of a name that nobody has there is nobody to tell of
-                tried = Principal(client.id, client.organisation)
-                uow.audit(events.denied(tried, "token", reason="invalid-client", verb="token", at=uow.at, request_id=request_id))
-            return None
-        uow.save_token(digest(issued), client.id.encode(), uow.at + timedelta(seconds=seconds))
-        return client
-
-    client = await app.write(grant)
-    if client is None:
-        return _error(401, "invalid_client", "unknown client or wrong secret")
-    log("token-issued", client=client.id)
-    answer = {"access_token": issued, "token_type": "Bearer", "expires_in": seconds, "scope": " ".join(client.scopes)}
-    return Response(orjson.dumps(answer), media_type="application/json", headers={"Pragma": "no-cache"})

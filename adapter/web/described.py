@@ -15,7 +15,7 @@ JSON, FHIR_JSON, FHIR_XML, FORM = "application/json", "application/fhir+json", "
 JSON_PATCH = "application/json-patch+json"
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token of /oauth/token, good for a few minutes."},
-    "client": {"type": "http", "scheme": "basic", "description": "A client of the network file and its secret."},
+    "client": {"type": "http", "scheme": "basic", "description": "A client of the network file and its secret; or a signed assertion in the form."},
 }
 REFUSALS = {
     400: "not readable as what it should be",
@@ -83,6 +83,9 @@ WHOLE = "A Bundle of type batch (each entry for itself) or transaction (all or n
 SEARCHES = (400, 401, 404, 406, 410, 503)
 DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/oauth/token"): Door((200, JSON, "Token"), (FORM, "TokenRequest"), by="client"),
+    ("POST", "/oauth/introspect"): Door((200, JSON, "TokenState"), (FORM, "TokenAsked"), by="client"),
+    ("POST", "/oauth/revoke"): Door((200, "", ""), (FORM, "TokenAsked"), by="client", note="A token that is another's or not there is answered alike."),
+    ("GET", "/fhir/.well-known/smart-configuration"): Door((200, JSON, "SmartConfiguration"), by=""),
     ("GET", "/fhir/metadata"): Door((200, FHIR_JSON, "Resource"), refuses=(406,), by="", query=("_format",)),
     ("POST", "/fhir"): Door((200, FHIR_JSON, "Bundle"), (FHIR_JSON, "Bundle"), (*WRITES, 406, 409, 410, 412), headers=("Prefer",), note=WHOLE),
     ("GET", "/fhir/{type}"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, headers=("Prefer",), query=SEARCHED, note=OWN),

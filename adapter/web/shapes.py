@@ -77,6 +77,10 @@ NOTICE = {
     "reference": text("spoken reference, K7-42M"), "sent": text(format="date-time"), "read": text("when it was read, or empty"),
     "text": text("what to do"),
 }  # fmt: skip
+PROOF = {
+    "client_assertion_type": text(enum=["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]),
+    "client_assertion": text("a JWT signed with RS384 or ES384 by a key of the client; good for one request"), "client_id": text(), "client_secret": text(),
+}  # fmt: skip
 SCHEMAS: dict[str, Schema] = {
     "OperationOutcome": _object(
         "Why a request was refused: what, where (a FHIRPath or the path in the record), what was expected; never a value.",
@@ -113,11 +117,19 @@ SCHEMAS: dict[str, Schema] = {
     "Lines": _object("", {"referrals": _list(ref("Line"))}, ("referrals",)),
     "Notices": _object("", {"notices": _list(_object("", NOTICE))}, ("notices",)),
     "Owed": _object("", {"owed": _list(_object("", {name: text() for name in ("id", "reference", "what", "since")}))}, ("owed",)),
-    "Token": _object("", {"access_token": text(), "token_type": text(), "expires_in": {"type": "integer"}, "scope": text()}, ("access_token",)),
+    "Token": _object("", {"access_token": text(), "token_type": text(), "expires_in": {"type": "integer"}, "scope": text("granted")}, ("access_token",)),
     "TokenError": _object("", {"error": text(), "error_description": text()}, ("error",)),
-    "TokenRequest": _object("Client and secret by HTTP Basic, or in the form.", {
-        "grant_type": text(enum=["client_credentials"]), "client_id": text(), "client_secret": text(),
+    "TokenRequest": _object("Who asks: a signed assertion, or client and secret by HTTP Basic or in the form.", {
+        "grant_type": text(enum=["client_credentials"]), "scope": text("SMART scopes, a space between; by default all that the client has"), **PROOF,
     }, ("grant_type",)),
+    "TokenAsked": _object("A token of the caller's own, and who asks.", {"token": text(), **PROOF}),
+    "TokenState": _object("", {
+        "active": {"type": "boolean"}, "scope": text(), "client_id": text(), "exp": {"type": "integer"}, "token_type": text(), "aud": text(),
+    }, ("active",)),
+    "SmartConfiguration": _object("As SMART App Launch 2 has it.", {
+        "token_endpoint": text(), "introspection_endpoint": text(), "revocation_endpoint": text(),
+        **{name: _list(text()) for name in ("grant_types_supported", "scopes_supported", "capabilities", "token_endpoint_auth_methods_supported")},
+    }, ("token_endpoint", "capabilities")),
     "Search": _object("Search parameters of the type, as in an address.", {}) | {"additionalProperties": text()},
     "Health": _object("", {"status": text(), "checks": {"type": "object", "additionalProperties": text()}}, ("status",)),
 }  # fmt: skip

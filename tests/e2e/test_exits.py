@@ -51,7 +51,8 @@ RECEIPT = "reference, state and dates, for the sender of the record"
 NOTICE = "a spoken reference (declared exception)"
 NOTHING = "nothing of a person"
 ROUTES = {
-    "POST /oauth/token": NOTHING, "GET /fhir/metadata": NOTHING, "GET /health/live": NOTHING, "GET /health/ready": NOTHING, "GET /metrics": NOTHING,
+    "POST /oauth/token": NOTHING, "POST /oauth/introspect": NOTHING, "POST /oauth/revoke": NOTHING, "GET /fhir/.well-known/smart-configuration": NOTHING,
+    "GET /fhir/metadata": NOTHING, "GET /health/live": NOTHING, "GET /health/ready": NOTHING, "GET /metrics": NOTHING,
     "GET /docs": NOTHING, "GET /openapi.json": NOTHING,
     "GET /fhir/{type}/{id}": OWN, "GET /fhir/{type}": OWN, "POST /fhir/{type}/_search": OWN, "POST /fhir/{type}": OWN,
     "POST /fhir": OWN, "PUT /fhir/{type}": OWN, "PUT /fhir/{type}/{id}": OWN, "PATCH /fhir/{type}/{id}": OWN, "DELETE /fhir/{type}/{id}": NOTHING,
@@ -175,8 +176,10 @@ class House:
                     self.past(client, type, id)
             self.call("POST", "/intake/appel-coursier/appel-1/agreements", client, "POST /intake/{mapping}/{record}/agreements", json={"who": "nobody"})
             self.call("POST", "/intake/appel-coursier", client, "POST /intake/{mapping}", json=record(urgence="jamais"))
-            for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/fhir/metadata"):
+            for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/fhir/metadata", "/fhir/.well-known/smart-configuration"):
                 self.call("GET", path, client, f"GET {path}")
+            for path in ("/oauth/introspect", "/oauth/revoke"):
+                self.call("POST", path, "", f"POST {path}", data={"token": "none"}, auth=(client, SECRET))
 
 
     def past(self, client: str, type: str, id: str) -> None:

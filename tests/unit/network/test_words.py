@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from adapter.errors import SettingsError
@@ -25,11 +27,13 @@ def said(text: str, words: Words | None = WORDS) -> str:
         ("scopes: [views]", "scopes: [views, intakes]", "clients[1].scopes[1]", "did you mean intake?"),
         ("scopes: [views]", "scopes: [system/Taks.rs]", "clients[1].scopes[0]", "did you mean system/Task.rs?"),
         ("scopes: [views]", "scopes: [system/Task.sr]", "clients[1].scopes[0]", "did you mean system/Task.rs?"),
-        ("scopes: [views]", "scopes: [system/Task.read]", "clients[1].scopes[0]", "did you mean system/Task.rs?"),
-        ("scopes: [views]", "scopes: ['system/*.*']", "clients[1].scopes[0]", "did you mean system/*.cruds?"),
+        ("scopes: [views]", "scopes: [system/Taks.read]", "clients[1].scopes[0]", "did you mean system/Task.rs?"),
         ("scopes: [views]", "scopes: [user/*.rs]", "clients[1].scopes[0]", "did you mean system/*.rs?"),
         ("scopes: [views]", "scopes: [system/*.]", "clients[1].scopes[0]", "expected intake, views or system/Type.cruds"),
-        ("scopes: [views]", "scopes: ['system/Task.rs?status=draft']", "clients[1].scopes[0]", "did you mean system/Task.rs?"),
+        ("scopes: [views]", "scopes: ['system/Task.rs?code=draft']", "clients[1].scopes[0]", "status= or owner= once each, of a type that has it; did you mean system/Task.rs?"),
+        ("scopes: [views]", "scopes: ['system/*.rs?status=draft']", "clients[1].scopes[0]", "of a type that has it; did you mean system/*.rs?"),
+        ("scopes: [views]", "scopes: ['system/Patient.rs?status=draft']", "clients[1].scopes[0]", "of a type that has it; did you mean system/Patient.rs?"),
+        ("scopes: [views]", "scopes: ['system/Task.rs?owner=desk']", "clients[1].scopes[0]", "expected status=code or owner=Type/id"),
         ("scopes: [views]", "scopes: [system/AuditEvent.rs]", "clients[1].scopes[0]", "a type that /fhir serves"),
         ("scopes: [views]", "scopes: [views], purposes: [TREET]", "clients[1].purposes[0]", "expected a purpose of v3-ActReason; did you mean TREAT?"),
         ("scopes: [views]", "scopes: [views], purposes: [MARKETING]", "clients[1].purposes[0]", "known here: TREAT, ETREAT, PATRQT"),
@@ -45,8 +49,9 @@ def test_parse_names_line_and_nearest_value_when_one_is_misspelt(old: str, new: 
 
 
 def test_parse_takes_every_value_that_is_known() -> None:
-    scopes = ("intake", "views", "system/*.rs", "system/Task.cruds", "system/Patient.c", "system/ServiceRequest.us")
-    network = parse(changed(("scopes: [views]", f"scopes: [{', '.join(scopes)}], purposes: [TREAT, PATRQT]")), words=WORDS)
+    scopes = ("intake", "views", "system/*.rs", "system/Task.cruds", "system/Patient.c", "system/ServiceRequest.us", "system/Task.read", "system/*.*",
+              "system/Task.rs?status=requested,accepted&owner=HealthcareService/pool")  # fmt: skip
+    network = parse(changed(("scopes: [views]", f"scopes: {json.dumps(scopes)}, purposes: [TREAT, PATRQT]")), words=WORDS)
     client = network.client("asso-app")
     assert client is not None and client.scopes == scopes and client.purposes == ("TREAT", "PATRQT")
 

@@ -246,7 +246,7 @@ def test_token_door_answers_whatever_comes_by_an_oauth_error(street: Street) -> 
         if answer.status_code != 200:
             assert answer.status_code in (400, 401), f"turn {turn}: {answer.status_code} {body!r}"
             assert answer.headers["content-type"] == "application/json" and answer.json()["error_description"]
-            assert answer.json()["error"] in ("invalid_request", "unsupported_grant_type", "invalid_client")
+            assert answer.json()["error"] in ("invalid_request", "unsupported_grant_type", "invalid_client", "invalid_scope")
             assert TOKEN not in answer.text and SECRET not in answer.text
     assert {400, 401} <= statuses
 

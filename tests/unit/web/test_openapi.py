@@ -68,7 +68,7 @@ def test_operations_name_their_parameters_bodies_and_refusals_and_nothing_that_i
         assert all(each["description"] and each["required"] for each in operation["parameters"] if each["in"] == "path")
         for status, answer in operation["responses"].items():
             assert answer["description"]
-            if int(status) >= 400 and path not in ("/oauth/token", "/health/ready"):
+            if int(status) >= 400 and not path.startswith("/oauth/") and path != "/health/ready":
                 media = ["application/fhir+json", *(["application/fhir+xml"] if path.startswith("/fhir") else [])]
                 assert answer["content"] == {each: {"schema": {"$ref": "#/components/schemas/OperationOutcome"}} for each in media}
         assert ("requestBody" in operation) == (method in ("POST", "PUT", "PATCH") and not path.endswith("/acknowledge"))
@@ -78,11 +78,12 @@ def test_operations_name_their_parameters_bodies_and_refusals_and_nothing_that_i
 def test_doors_that_ask_for_a_token_are_those_that_are_said_to(said: dict[str, Any], door: Door) -> None:
     for method, path, operation in operations(said):
         filled = re.sub(r"{(\w+)}", lambda found: "Task" if found[1] == "type" else "x", path)
-        form = path.endswith("_search") or path == "/oauth/token"
+        form = path.endswith("_search") or path.startswith("/oauth/")
         kind = "application/x-www-form-urlencoded" if form else "application/json"
         body = b"" if form or method == "GET" else json.dumps({"resourceType": "Task"}).encode()
         status = door(method, filled, content=body, headers={"Content-Type": kind} if body or form else {}).status_code
-        assert (status == 401) == (operation["security"] == [{"bearer": []}]), (method, path, status)
+        by = [{"client": []}] if path in ("/oauth/introspect", "/oauth/revoke") else [{"bearer": []}]  # /oauth/token looks at the grant first
+        assert (status == 401) == (operation["security"] == by), (method, path, status)
         if status >= 400:
             assert str(status) in operation["responses"], (method, path, status)
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -19,10 +20,11 @@ from adapter.audit import events
 from adapter.errors import Forbidden, Unauthorized
 from adapter.network import ClientEntry, Network, Secret
 from adapter.ports import Principal
-from adapter.web.auth import bearer, digest, of_client, principal
+from adapter.web.auth import Bearer, bearer, digest, of_client, principal
 from tests.e2e.stage import Stage, staged
 from tests.unit.web.test_doors import Door
 
+BASE = "http://127.0.0.1:8600"  # of settings that name no address
 MARKS = "s:e%c+r e&t=é"  # each of these marks means something in a header or a form
 PLAIN = "plain-secret-of-the-test"
 ASKED = {"grant_type": "client_credentials"}
@@ -81,7 +83,7 @@ def test_token_answer_says_kind_life_and_scopes_and_is_kept_in_no_cache(house: H
 
 def test_token_that_is_given_leaves_a_line_in_the_log_and_one_that_is_refused_none(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[tuple[str, dict[str, str]]] = []
-    monkeypatch.setattr("adapter.web.auth.log", lambda code, **keys: lines.append((code, keys)))
+    monkeypatch.setattr("adapter.web.oauth.log", lambda code, **keys: lines.append((code, keys)))
     token(house)
     house.ask(data=ASKED | {"client_id": "coursiers", "client_secret": "no"})
     assert lines == [("token-issued", {"client": "coursiers"})]
@@ -102,7 +104,8 @@ def test_token_is_given_when_only_the_secret_is_left_unencoded_in_the_header(hou
 def test_token_itself_is_never_stored(house: House) -> None:
     issued = token(house)
     kept, raw = house.stage.app.read_now(lambda _, uow: (uow.token(hashlib.sha256(issued.encode()).hexdigest()), uow.token(issued)))
-    assert (kept, raw) == (b"coursiers", None)
+    expires = int(house.stage.clock.now().timestamp()) + 300
+    assert (json.loads(kept), raw) == (["coursiers", ["system/*.rs", "intake", "views"], BASE, expires], None)
     assert digest(issued) == hashlib.sha256(issued.encode()).hexdigest()
 
 
@@ -139,7 +142,7 @@ def test_token_is_refused_in_the_same_words_whatever_was_wrong(house: House, giv
     answer = house.ask(**given)
     assert answer.status_code == 401 and answer.headers["www-authenticate"] == 'Basic realm="liaison"'
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == {"error": "invalid_client", "error_description": "unknown client or wrong secret"}
+    assert answer.json() == {"error": "invalid_client", "error_description": "unknown client, or its secret or assertion does not hold"}
 
 
 def test_token_is_refused_to_a_client_that_the_network_file_no_longer_has(house: House) -> None:
@@ -186,12 +189,13 @@ def test_token_request_of_another_grant_is_unsupported_A_13(house: House, form: 
 
 # ── who a bearer is ──────────────────────────────────────────────────────────────────────────────
 def request(*authorization: str) -> Request:
-    return Request({"type": "http", "headers": [(b"authorization", each.encode()) for each in authorization]})
+    app = SimpleNamespace(state=SimpleNamespace(liaison=SimpleNamespace(settings=SimpleNamespace(url="https://here.example"))))
+    return Request({"type": "http", "app": app, "headers": [(b"authorization", each.encode()) for each in authorization]})
 
 
 @pytest.mark.parametrize("header", ["Bearer abc", "bearer abc", "BEARER  abc "])
 def test_bearer_is_read_whatever_the_case_and_the_spaces(header: str) -> None:
-    assert bearer(request(header)) == digest("abc")
+    assert bearer(request(header)) == Bearer(digest("abc"), "https://here.example")
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer  ", "abc", "Basic abc", "Token abc", "Bearerabc"])
@@ -208,7 +212,7 @@ def test_doors_take_a_token_by_its_bearer_only(house: House) -> None:
 
 
 def holder(house: House, token: str, scope: str = "") -> Principal:
-    return house.stage.app.read_now(lambda story, uow: principal(story, uow, token, **({"scope": scope} if scope else {})))
+    return house.stage.app.read_now(lambda story, uow: principal(story, uow, Bearer(token, BASE), **({"scope": scope} if scope else {})))
 
 
 def test_principal_is_what_the_network_file_says_of_the_client(house: House) -> None:
@@ -270,7 +274,8 @@ class Story:
 
 
 def of(house: House, **entry: Any) -> Principal:
-    return of_client(Story(house.stood), ClientEntry("c", **entry))  # type: ignore[arg-type]
+    found = ClientEntry("c", **entry)
+    return of_client(Story(house.stood), found, scopes=frozenset(found.scopes))  # type: ignore[arg-type]
 
 
 def test_client_has_the_role_of_its_organisation_unless_it_has_one(house: House) -> None:
