@@ -62,7 +62,7 @@ def _limits(type: str, written: str | None) -> Limits:
     for part in written.split("&") if written else ():
         name, _, values = part.partition("=")
         if name not in LIMITED or type not in LIMITED[name] or name in limits:
-            raise ValueError("expected, after ?, status= or owner= once each, of a type that has it")
+            raise ValueError("expected after ? status= or owner=, once each and of a type that has it")
         given = values.split(",")
         if not all(_VALUES[name].fullmatch(each) for each in given):
             raise ValueError("expected status=code or owner=Type/id, several with commas between")

@@ -24,6 +24,6 @@ def is_public(address: str) -> bool:
     if isinstance(found, IPv6Address):
         if found.ipv4_mapped is not None:
             return is_public(str(found.ipv4_mapped))
-        if any(found in net for net in _TRANSLATED):
+        if found.is_site_local or any(found in net for net in _TRANSLATED):
             return False
     return found.is_global and not found.is_multicast and not found.is_reserved

@@ -30,7 +30,7 @@ def said(text: str, words: Words | None = WORDS) -> str:
         ("scopes: [views]", "scopes: [system/Taks.read]", "clients[1].scopes[0]", "did you mean system/Task.rs?"),
         ("scopes: [views]", "scopes: [user/*.rs]", "clients[1].scopes[0]", "did you mean system/*.rs?"),
         ("scopes: [views]", "scopes: [system/*.]", "clients[1].scopes[0]", "expected intake, views or system/Type.cruds"),
-        ("scopes: [views]", "scopes: ['system/Task.rs?code=draft']", "clients[1].scopes[0]", "status= or owner= once each, of a type that has it; did you mean system/Task.rs?"),
+        ("scopes: [views]", "scopes: ['system/Task.rs?code=draft']", "clients[1].scopes[0]", "status= or owner=, once each and of a type that has it; did you mean system/Task.rs?"),
         ("scopes: [views]", "scopes: ['system/*.rs?status=draft']", "clients[1].scopes[0]", "of a type that has it; did you mean system/*.rs?"),
         ("scopes: [views]", "scopes: ['system/Patient.rs?status=draft']", "clients[1].scopes[0]", "of a type that has it; did you mean system/Patient.rs?"),
         ("scopes: [views]", "scopes: ['system/Task.rs?owner=desk']", "clients[1].scopes[0]", "expected status=code or owner=Type/id"),
