@@ -10,15 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+import orjson
+
 from adapter import audit, ehr, mapping, views
 from adapter.audit import events
 from adapter.clock import Clock, SystemClock
-from adapter.errors import EhrUnavailable, LiaisonError, Refused, SettingsError
+from adapter.errors import EhrUnavailable, LiaisonError, NotFound, Refused, SettingsError
 from adapter.flows import Flows
 from adapter.intake import Intake
 from adapter.logs import declare, log
 from adapter.names import Systems
-from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json
+from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json, without
 from adapter.ports import Change, EhrClient, Letter, Principal, Store, Uow, Version
 from adapter.settings import Settings, mappings_folder
 from adapter.showing import Bounds, Window
@@ -32,7 +34,7 @@ from adapter.wiring import Wiring, link_directory, wire
 from adapter.writing import Writer
 
 T = TypeVar("T")
-NETWORK, NUMBER = "network", "network-number"
+NETWORK, NUMBER, DISABLED = "network", "network-number", "clients-disabled"
 
 
 class App:
@@ -103,7 +105,7 @@ class App:
         inactive. Returns the versions that changed."""
 
         def apply(story: Flows, uow: Uow) -> list[Version]:
-            network = merged(story.network, wanted)
+            network = without(merged(story.network, wanted), _disabled(uow))
             who = Principal("liaison", "liaison", role="operator")
             changes = [
                 Change(
@@ -118,14 +120,31 @@ class App:
             flows = self.flows(network)
             before = {(each.type, each.id): uow.current(each.type, each.id or "") for each in changes}
             saved = [flows.writer.write(uow, who, change) for change in changes]
-            uow.keep(NETWORK, to_json(network))
-            uow.keep(NUMBER, str(int(uow.kept(NUMBER) or b"0") + 1).encode())
+            _keep(uow, network)
             uow.audit(events.act(who, "network-apply", at=uow.at, what="network"))
             return [each for each in saved if (old := before[each.type, each.id]) is None or old.number != each.number]
 
         changed = self.write_now(apply)
         log("network-applied", count=len(changed))
         return changed
+
+    def disable_client(self, id: str, *, undo: bool = False) -> None:
+        """Shuts a client out in every process from its next request on, its tokens too, and for every network file applied from
+        now on. `undo`: no longer; the next network file brings it back. Raises NotFound for a client nobody has."""
+
+        def disable(story: Flows, uow: Uow) -> None:
+            if not any(each.id == id for each in story.network.clients):
+                raise NotFound("no such client in force; `liaison client list` names them")
+            now = _disabled(uow) - {id} if undo else _disabled(uow) | {id}
+            uow.keep(DISABLED, orjson.dumps(sorted(now)))
+            _keep(uow, without(story.network, now))
+            who = Principal("liaison", "liaison", role="operator")
+            uow.audit(events.act(who, "client-enable" if undo else "client-disable", what="network", details=[("client", id)], at=uow.at))
+
+        self.write_now(disable)
+
+    def disabled_clients(self) -> frozenset[str]:
+        return self.read_now(lambda _, uow: _disabled(uow))
 
     # ── the other side ───────────────────────────────────────────────────────────────────────────
     @cached_property
@@ -191,6 +210,16 @@ class App:
         if "keyring" in vars(self):
             self.keyring.close()
         self.store.close()
+
+
+def _disabled(uow: Uow) -> frozenset[str]:
+    return frozenset(orjson.loads(uow.kept(DISABLED) or b"[]"))
+
+
+def _keep(uow: Uow, network: Network) -> None:
+    """Makes it the network in force, which other processes see by its number."""
+    uow.keep(NETWORK, to_json(network))
+    uow.keep(NUMBER, str(int(uow.kept(NUMBER) or b"0") + 1).encode())
 
 
 def read_secret(secret: Secret) -> str:

@@ -124,3 +124,23 @@ def empty_folder(folder: Path, *, variable: str) -> Path:
     if full:
         raise SettingsError(f"{folder} is not empty", variable=variable, fix="name a new folder: nothing is written over")
     return folder.resolve()
+
+
+def private(file: Path, text: str) -> Path:
+    """A new file that its owner alone may read. Raises FileExistsError when it is there already."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened_file:
+        opened_file.write(text + ("" if text.endswith("\n") else "\n"))
+    return file
+
+
+def replaced(file: Path, written: bytes) -> None:
+    """Puts new content in the place of a file in one step: who reads it has the old one or the new one. Its mode stays."""
+    mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
+    beside = file.with_name(f".{file.name}.new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened_file:
+        opened_file.write(written)
+        opened_file.flush()
+        os.fsync(opened_file.fileno())
+    beside.replace(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -66,7 +65,7 @@ def init(
     made: list[Path] = []
     try:
         for name, text in wanted.items():
-            made.append(_write(folder / name, text))
+            made.append(house.private(folder / name, text))
     except OSError as error:
         for file in made:
             file.unlink(missing_ok=True)
@@ -85,11 +84,3 @@ def _demonstration() -> str:
     from adapter.settings import mappings_folder
 
     return (mappings_folder(house.settings()) / "demo" / "network.yaml").read_text(encoding="utf-8")
-
-
-def _write(file: Path, text: str) -> Path:
-    """A file that its owner alone may read, unless it is there already."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
-        opened.write(text + ("" if text.endswith("\n") else "\n"))
-    return file

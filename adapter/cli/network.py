@@ -27,12 +27,12 @@ def apply(file: Annotated[Path | None, typer.Argument(help="By default LIAISON_N
     from adapter.network import load
 
     settings = house.settings()
-    wanted = load(file or settings.network_file, words=_words(settings))  # refused as a whole before the database is touched
+    wanted = load(file or settings.network_file, words=words(settings))  # refused as a whole before the database is touched
     with house.opened(settings) as opened:
         house.needs_views(wanted, opened.views)
         before = opened.network
         changed = opened.apply_network(wanted)
-        besides = _besides(before, opened.network)
+        besides, disabled = _besides(before, opened.network), opened.disabled_clients()
     for version in changed:
         typer.echo(f"{'new    ' if version.number == 1 else 'changed'}  {version.reference}")
     if changed:
@@ -42,9 +42,11 @@ def apply(file: Annotated[Path | None, typer.Argument(help="By default LIAISON_N
     for client in wanted.clients:
         if client.secret.file and not os.access(client.secret.file, os.R_OK):
             typer.echo(f"warning: client {client.id} gets no token before {client.secret.file} can be read", err=True)
+        if client.id in disabled:
+            typer.echo(f"warning: client {client.id} stays disabled (liaison client disable {client.id} --undo)", err=True)
 
 
-def _words(settings: Settings) -> Words:
+def words(settings: Settings) -> Words:
     """What the values of the file may say. Raises MappingError (a code table)."""
     from adapter.consent.codes import PURPOSES_ABOVE
     from adapter.mapping import Terms

@@ -6,7 +6,27 @@ from typing import Annotated
 
 import typer
 
-from adapter.cli import audit, consent, db, demo, dpo, fake_ehr, init, mappings, network, person, sandbox, serve, team, validate, view, waiting, worker
+from adapter.cli import (
+    audit,
+    client,
+    consent,
+    db,
+    demo,
+    dpo,
+    fake_ehr,
+    init,
+    keys,
+    mappings,
+    network,
+    person,
+    sandbox,
+    serve,
+    team,
+    validate,
+    view,
+    waiting,
+    worker,
+)
 
 
 def _version(wanted: bool) -> None:
@@ -36,8 +56,9 @@ def program() -> typer.Typer:
     ):  # fmt: skip
         app.command(name)(verb)
     groups = (
-        ("audit", audit.app), ("consent", consent.app), ("db", db.app), ("dpo", dpo.app), ("map", mappings.app), ("network", network.app),
-        ("person", person.app), ("sandbox", sandbox.app), ("sync", waiting.app), ("team", team.app), ("view", view.app),
+        ("audit", audit.app), ("client", client.app), ("consent", consent.app), ("db", db.app), ("dpo", dpo.app), ("keys", keys.app),
+        ("map", mappings.app), ("network", network.app), ("person", person.app), ("sandbox", sandbox.app), ("sync", waiting.app),
+        ("team", team.app), ("view", view.app),
     )  # fmt: skip
     for name, group in groups:
         app.add_typer(group, name=name)

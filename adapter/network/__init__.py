@@ -5,7 +5,7 @@
 """
 
 from adapter.network.hours import DAYS, Opening, available_time, hours_from
-from adapter.network.kept import from_json, merged, to_json
+from adapter.network.kept import from_json, merged, to_json, without
 from adapter.network.model import (
     CATEGORIES,
     PRESCRIBER,
@@ -29,5 +29,5 @@ from adapter.network.words import Words
 __all__ = [
     "CATEGORIES", "ClientEntry", "Closure", "DAYS", "EhrAuth", "EhrEntry", "Identifier", "Limits", "Network", "Opening", "Organisation",
     "PRESCRIBER", "Person", "ROLES", "Secret", "Unit", "Words", "available_time", "from_json", "hours_from", "load", "merged", "parse",
-    "resources", "to_json",
+    "resources", "to_json", "without",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -48,6 +48,11 @@ def merged(previous: Network, new: Network) -> Network:
         people=_joined(previous.people, new.people, _key, lambda person: replace(person, active=False)),
         clients=_joined(previous.clients, new.clients, lambda client: client.id, lambda client: replace(client, active=False)),
     )
+
+
+def without(network: Network, clients: Collection[str]) -> Network:
+    """The network with these clients inactive, whatever its file says of them."""
+    return replace(network, clients=tuple(replace(each, active=False) if each.id in clients else each for each in network.clients))
 
 
 def _changed(key: str, what: str) -> SettingsError:

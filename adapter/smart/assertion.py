@@ -108,6 +108,20 @@ def verifies(key: Mapping[str, Any], algorithm: str) -> bool:
     return isinstance(operations, list) and "verify" in operations and key.get("use", "sig") == "sig" and key.get("alg", algorithm) == algorithm
 
 
+def usable(keys: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The kids under which an assertion could be signed."""
+    found = list(keys)
+
+    def holds(kid: str, algorithm: str) -> bool:
+        try:
+            return chosen(found, kid=kid, algorithm=algorithm) is not None
+        except Unproven:
+            return False
+
+    kids = dict.fromkeys(str(key["kid"]) for key in found if isinstance(key.get("kid"), str))
+    return [kid for kid in kids if any(holds(kid, algorithm) for algorithm in ALGORITHMS)]
+
+
 def _held(claims: Mapping[str, Any], *, client: str, audience: str, at: datetime) -> Proven:
     jti, now = claims.get("jti"), at.timestamp()
     if claims.get("iss") != client or claims.get("sub") != client or not isinstance(jti, str) or not 0 < len(jti) <= LONGEST:

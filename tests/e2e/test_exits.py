@@ -51,9 +51,8 @@ RECEIPT = "reference, state and dates, for the sender of the record"
 NOTICE = "a spoken reference (declared exception)"
 NOTHING = "nothing of a person"
 ROUTES = {
-    "POST /oauth/token": NOTHING, "POST /oauth/introspect": NOTHING, "POST /oauth/revoke": NOTHING, "GET /fhir/.well-known/smart-configuration": NOTHING,
-    "GET /fhir/metadata": NOTHING, "GET /health/live": NOTHING, "GET /health/ready": NOTHING, "GET /metrics": NOTHING,
-    "GET /docs": NOTHING, "GET /openapi.json": NOTHING,
+    **dict.fromkeys(("POST /oauth/token", "POST /oauth/introspect", "POST /oauth/revoke", "GET /fhir/.well-known/smart-configuration"), NOTHING),
+    **dict.fromkeys(("GET /fhir/metadata", "GET /health/live", "GET /health/ready", "GET /metrics", "GET /docs", "GET /openapi.json"), NOTHING),
     "GET /fhir/{type}/{id}": OWN, "GET /fhir/{type}": OWN, "POST /fhir/{type}/_search": OWN, "POST /fhir/{type}": OWN,
     "POST /fhir": OWN, "PUT /fhir/{type}": OWN, "PUT /fhir/{type}/{id}": OWN, "PATCH /fhir/{type}/{id}": OWN, "DELETE /fhir/{type}/{id}": NOTHING,
     "GET /fhir/{type}/_history": OWN, "GET /fhir/{type}/{id}/_history": OWN, "GET /fhir/{type}/{id}/_history/{version}": OWN,
@@ -75,6 +74,8 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "network apply": (BARE, ["network", "apply", "NETWORK"]), "sync push": (BARE, ["sync", "push"]), "sync pull": (BARE, ["sync", "pull"]),
     "sync status": (BARE, ["sync", "status"]), "sync list": (BARE, ["sync", "list"]), "sync retry": (BARE, ["sync", "retry", "1"]),
     "sync link": (BARE, ["sync", "link", "1", "x"]), "sync resolve": (BARE, ["sync", "resolve", "1", "ours"]),
+    "client list": (BARE, ["client", "list"]), "client rotate": (BARE, ["client", "rotate", "cmp"]), "client disable": (BARE, ["client", "disable", "cmp"]),
+    "client add": (BARE, ["client", "add", "new", "--organisation", "msp-saint-eloi", "--secret-file", "FOLDER/new", "--file", "NETWORK", "--show"]),
     "audit export": (OFFICER, ["audit", "export"]), "audit search": (OFFICER, ["audit", "search"]),
     "consent explain": (OFFICER, ["consent", "explain", "--who", "coursier-rouen", "--what", "TASK"]),
     "team recognise": (OFFICER, ["team", "recognise", "TASK", "as-ines", "--heard-by", "dr-exemple", "--how", "telephone", "--informed"]),
@@ -82,7 +83,7 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "view try": (OFFICER, ["view", "try", "TASK", "--as", "coursier-rouen"]),
     "person why": (OFFICER, ["person", "why", "TASK"]), "dpo report": (OFFICER, ["dpo", "report"]),
     "person erase": (OFFICER, ["person", "erase", "TASK", "--yes"]),
-    "demo": (CALLERS, ["demo", "--json"]), "map check": (CALLERS, ["map", "check", "appel-coursier"]), "map list": (CALLERS, ["map", "list"]),
+    "keys new": (CALLERS, ["keys", "new", "FOLDER/ehr.key"]), "keys jwks": (CALLERS, ["keys", "jwks", "RECORD"]), "demo": (CALLERS, ["demo", "--json"]), "map check": (CALLERS, ["map", "check", "appel-coursier"]), "map list": (CALLERS, ["map", "list"]),
     "map try": (CALLERS, ["map", "try", "appel-coursier", "RECORD"]), "validate": (CALLERS, ["validate", "RECORD"]), "consent check": (CALLERS, ["consent", "check", "RECORD"]),
     "view list": (CALLERS, ["view", "list"]), "view check": (CALLERS, ["view", "check"]), "view show": (CALLERS, ["view", "show", "saad"]),
     "view diff": (CALLERS, ["view", "diff", "saad", "saad"]), "init": (CALLERS, ["init", "FOLDER/new"]), "sandbox status": (CALLERS, ["sandbox", "status"]),
@@ -178,8 +179,8 @@ class House:
             self.call("POST", "/intake/appel-coursier", client, "POST /intake/{mapping}", json=record(urgence="jamais"))
             for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/fhir/metadata", "/fhir/.well-known/smart-configuration"):
                 self.call("GET", path, client, f"GET {path}")
-            for path in ("/oauth/introspect", "/oauth/revoke"):
-                self.call("POST", path, "", f"POST {path}", data={"token": "none"}, auth=(client, SECRET))
+            for path in ("introspect", "revoke"):
+                self.call("POST", f"/oauth/{path}", "", f"POST /oauth/{path}", data={"token": "none"}, auth=(client, SECRET))
 
 
     def past(self, client: str, type: str, id: str) -> None:
