@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     pull_interval: Duration = Field(timedelta(minutes=15), description="how often each EHR is asked for Consents, and the clinic looked for there")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least of debug, info, warning, error that is logged")
     metrics_token_file: Path | None = Field(None, description="file with the token that opens /metrics to others than this machine")
-    token_seconds: int = Field(300, ge=30, le=3600, description="life of an access token, in seconds")
+    token_seconds: int = Field(300, ge=30, le=3600, description="life of an access token, in seconds; of one for a signed assertion 300 at most")
 
     @classmethod
     def settings_customise_sources(

@@ -10,7 +10,7 @@ import pytest
 
 from adapter.clock import FrozenClock
 from adapter.errors import Conflict, Stale
-from adapter.ports import ConflictRow, IndexRow, Link, Query
+from adapter.ports import ConflictRow, IndexRow, Link, Query, Uow
 from adapter.store import SqlStore
 from tests.contract.stores import (  # noqa: F401 - fixtures
     AT,
@@ -183,6 +183,48 @@ def test_token_is_unknown_from_its_end_on(store: SqlStore, clock: FrozenClock) -
     assert store.read_now(lambda uow: uow.token("digest")) == b"principal"
     clock.tick(timedelta(microseconds=1))
     assert store.read_now(lambda uow: uow.token("digest")) is None
+
+
+def test_token_that_was_ended_is_unknown(store: SqlStore) -> None:
+    for name in ("one", "other"):
+        store.write_now(lambda uow, name=name: uow.save_token(name, b"principal", AT + timedelta(seconds=300)))
+    store.write_now(lambda uow: uow.end_token("one"))
+    store.write_now(lambda uow: uow.end_token("none"))
+    assert store.read_now(lambda uow: (uow.token("one"), uow.token("other"))) == (None, b"principal")
+
+
+def test_name_counts_once_until_its_time_and_not_at_all_when_the_unit_fails(store: SqlStore, clock: FrozenClock) -> None:
+    def once(name: str = "jti/1", seconds: float = 10) -> bool:
+        return store.write_now(lambda uow: uow.once(name, uow.at + timedelta(seconds=seconds)))
+
+    def failing(uow: Uow) -> None:
+        assert uow.once("jti/1", uow.at + timedelta(seconds=10))
+        raise Conflict("no")
+
+    with pytest.raises(Conflict):
+        store.write_now(failing)
+    assert once() and not once() and once("jti/2") and not once(seconds=1000)
+    assert store.write_now(lambda uow: [uow.once("jti/3", uow.at + timedelta(seconds=1)) for _ in range(3)]) == [True, False, False]
+    clock.tick(timedelta(seconds=9, microseconds=999_999))
+    assert not once()
+    clock.tick(timedelta(microseconds=1))
+    assert once() and not once()
+    with pytest.raises(RuntimeError):
+        store.read_now(lambda uow: uow.once("jti/4", uow.at))
+
+
+def test_sweep_takes_what_is_past_its_time_and_nothing_else(store: SqlStore, clock: FrozenClock) -> None:
+    def fill(uow: Uow) -> None:
+        for seconds in (10, 20):
+            uow.once(f"jti/{seconds}", uow.at + timedelta(seconds=seconds))
+            uow.save_token(f"token-{seconds}", b"p", uow.at + timedelta(seconds=seconds))
+
+    store.write_now(fill)
+    assert store.write_now(lambda uow: uow.sweep()) == 0
+    clock.tick(timedelta(seconds=10))
+    assert store.write_now(lambda uow: uow.sweep()) == 2 and store.write_now(lambda uow: uow.sweep()) == 0
+    assert store.read_now(lambda uow: uow.token("token-20")) == b"p"
+    assert not store.write_now(lambda uow: uow.once("jti/20", uow.at + timedelta(seconds=1)))
 
 
 def test_lease_is_one_holders_until_it_ends(store: SqlStore, clock: FrozenClock) -> None:

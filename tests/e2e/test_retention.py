@@ -245,3 +245,25 @@ def test_periods_are_a_year_and_six_by_default_U_15() -> None:
     settings = load_settings({})
     assert (settings.security_log_kept, settings.register_kept) == (YEAR, LIMITATION)
     assert datetime(2026, 3, 6) + LIMITATION >= datetime(2032, 3, 6)
+
+
+def test_tokens_and_names_that_are_past_their_time_go_with_every_look_even_without_the_officers_key(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'liaison.db'}"
+    upgrade(url)
+    with staged(url) as stage:
+        desk = Desk(stage, tmp_path)
+
+        def fill(_: Any, uow: Any) -> None:
+            uow.save_token("digest", b"p", uow.at + timedelta(minutes=5))
+            uow.once("jti/1", uow.at + timedelta(minutes=5))
+
+        def left() -> list[int]:
+            with closing(sqlite3.connect(desk.database)) as connection:
+                return [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("token", "once")]
+
+        stage.app.write_now(fill)
+        retention(desk).run()
+        assert left() == [1, 1]
+        stage.clock.tick(timedelta(minutes=5))
+        retention(desk).run()
+        assert left() == [0, 0]

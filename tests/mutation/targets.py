@@ -23,7 +23,7 @@ class Target:
 
 
 UNIT = "tests/unit/consent"
-VIEWS, E2E = "tests/unit/views", "tests/e2e"
+VIEWS, WEB, E2E = "tests/unit/views", "tests/unit/web", "tests/e2e"
 DECIDING = ("card", "cardspec", "declared", "document", "elements", "facts", "glass", "load", "matrix", "project", "r4", "shown", "view")
 TARGETS = {
     "consent": Target(
@@ -37,9 +37,15 @@ TARGETS = {
         leave=("WORDS", "REASONS", "Matcher", "Span", "T"),
     ),
     "tokens": Target(
-        files=("adapter/web/auth.py",),
-        stages=(("tests/unit/web/test_tokens.py",), ("tests/unit/web/test_doors.py",)),
-        leave=("router",),
+        files=("adapter/web/auth.py", "adapter/web/oauth.py", "adapter/smart/*.py", "adapter/scopes.py", "adapter/who.py", "adapter/net/addresses.py"),
+        stages=(
+            (f"{WEB}/test_smart_assertion.py", f"{WEB}/test_smart_scopes.py", "tests/unit/net/test_addresses.py"),
+            (f"{WEB}/test_smart_keys.py",),
+            (f"{WEB}/test_tokens.py",),
+            (f"{WEB}/test_smart_doors.py", f"{WEB}/test_smart_granted.py"),
+            (f"{WEB}/test_doors.py", "tests/unit/cli/test_clients.py"),
+        ),
+        leave=("router", "T", "Why", "Jwk", "Fetch", "Limits"),
         seconds=60,
     ),
     "reveal": Target(

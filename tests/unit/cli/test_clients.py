@@ -27,6 +27,11 @@ NETWORK = ROOT / "mappings" / "demo" / "network.yaml"
 ADD = ("client", "add", "new", "--organisation", "msp-saint-eloi", "--scope", "system/Task.rs?status=requested", "--scope", "intake")
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return Path(shutil.copy(NETWORK, tmp_path / "network.yaml"))
@@ -123,7 +128,7 @@ def test_entry_is_said_where_clients_stand_on_one_line(clients: str) -> None:
 
 # ── list, disable ────────────────────────────────────────────────────────────────────────────────
 def states(desk: Desk) -> dict[str, str]:
-    lines = [line.split() for line in desk.run("client", "list").output.splitlines() if line]
+    lines = [line.split() for line in desk.run("client", "list").output.splitlines() if line.strip()]
     return {words[0]: " ".join(words[-2:]) for words in lines if words[0] in ("saad", "carsat", "saint-eloi", "coursiers", "cmp")}
 
 
