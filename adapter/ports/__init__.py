@@ -17,7 +17,6 @@ from adapter.ports.shapes import (
     Letter,
     LetterState,
     Link,
-    Principal,
     Query,
     Resource,
     Store,
@@ -25,8 +24,10 @@ from adapter.ports.shapes import (
     Uow,
     Version,
 )
+from adapter.who import Act, Principal
 
 __all__ = [
+    "Act",
     "Ask",
     "AuditRow",
     "Basis",

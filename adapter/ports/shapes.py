@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
-from adapter.who import Act as Act  # noqa: PLC0414 - handed on
-from adapter.who import Principal as Principal  # noqa: PLC0414
-
 Resource = dict[str, Any]
 T = TypeVar("T")
 
