@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from adapter import acts, fhir, hearsay, onward, speaking, witness
+from adapter import acts, fhir, hearsay, onward, speaking, traces, witness
 from adapter.clock import Clock
 from adapter.consent import proof
 from adapter.dossier import Dossier, split
@@ -189,7 +189,7 @@ class Intake:
 
     def _with_all(self, found: list[Resource]) -> list[Resource]:
         """The Provenance of a record points to what else was made of it, so that an erasure finds that too."""
-        others = [{"reference": f"{each['resourceType']}/{each['id']}"} for each in found if each["resourceType"] not in fhir.CORE_TYPES]
+        others = [{"reference": f"{each['resourceType']}/{each['id']}"} for each in found if each["resourceType"] not in traces.LED_TO]
         return [each | {"target": [*each["target"], *others]} if hearsay.taken_down(each, self.systems) else each for each in found]
 
     def _spoken_for(self, uow: Uow, mapped: Mapped, found: list[Resource], parent: Dossier | None) -> list[Resource]:

@@ -10,6 +10,10 @@ from adapter.fhir.parameters import parameters
 from adapter.ports import Clause, Query, Uow, Version
 
 FOLLOWS = ("Procedure", "Communication")  # what points to a request
+LED_TO = frozenset({  # what a person or a referral leads to by references of its own; all else is named by a Provenance
+    "AuditEvent", "CareTeam", "Communication", "Consent", "HealthcareService", "Organization", "Patient", "Practitioner", "PractitionerRole",
+    "Procedure", "Provenance", "RelatedPerson", "ServiceRequest", "Task",
+})  # fmt: skip
 Found = dict[tuple[str, str], Version]
 
 
@@ -37,7 +41,8 @@ def of_referral(uow: Uow, referral: Dossier) -> Iterator[Version]:
         _add(found, _all(uow, type, "based-on", request))
     own = {each.reference for each in found.values()}
     _add_proofs(uow, found)
-    yield from (each for each in found.values() if each.type != "Provenance" or _targets(each) <= own)
+    theirs = (each for each in found.values() if each.type != "Provenance" or {one for one in _targets(each) if split(one)[0] in LED_TO} <= own)
+    yield from theirs
 
 
 def _add(found: Found, versions: Iterable[Version]) -> None:
@@ -45,18 +50,17 @@ def _add(found: Found, versions: Iterable[Version]) -> None:
 
 
 def _add_proofs(uow: Uow, found: Found, more: Sequence[Version] = ()) -> None:
-    """The Provenances of what was found, and what else they say was made with it (no search finds an Appointment)."""
+    """The Provenances of what was found, and what else they say was made with it."""
     for target in [*found.values(), *more]:
         for proof in _all(uow, "Provenance", "target", target.reference):
             _add(found, [proof])
-            made = (follow(uow, each) for each in _targets(proof, core=False))
+            made = (follow(uow, each) for each in _targets(proof) if split(each)[0] not in LED_TO)
             _add(found, [each for each in made if each])
 
 
-def _targets(proof: Version, *, core: bool = True) -> set[str]:
-    """What a Provenance is about: of the types that are searched for, or of the others."""
-    cited = {str(each.get("reference", "")) for each in content(proof).get("target", ())}
-    return {each for each in cited if each and (split(each)[0] in fhir.CORE_TYPES) == core}
+def _targets(proof: Version) -> set[str]:
+    """What a Provenance is about."""
+    return {str(each.get("reference", "")) for each in content(proof).get("target", ())} - {""}
 
 
 def _all(uow: Uow, type: str, param: str, target: str) -> Iterator[Version]:

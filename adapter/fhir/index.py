@@ -84,6 +84,9 @@ def _reference(parameter: Parameter, path: Path) -> Extract:
     name, only, logical = parameter.name, path.only and f"{path.only}/", f"{parameter.name}:identifier"
 
     def add(value: Any, found: list[IndexRow]) -> None:
+        if isinstance(value, str):  # canonical: with its version and without
+            found.extend(IndexRow(name, "reference", each) for each in dict.fromkeys((value, value.partition("|")[0])))
+            return
         literal = value.get("reference", "")
         if literal and literal[0] != "#" and (not only or only in literal):
             found.append(IndexRow(name, "reference", _VERSION.sub("", literal) if "/_history/" in literal else literal))

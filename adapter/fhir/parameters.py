@@ -1,7 +1,8 @@
 """The search parameters Liaison offers, a closed list per core type (R4 search parameters, SDOHCC's two extra ones).
 
 A line is `name kind path…`: paths lead from the resource to the values; `Patient` after a path keeps references to
-patients only; `!` marks what identifies a person, stored and looked up as a keyed digest only.
+patients only; `!` marks what identifies a person, stored and looked up as a keyed digest only; `^` marks a date that
+results may be sorted by (one value at most).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ServiceRequest
   based-on reference basedOn
   replaces reference replaces
   supporting-info reference supportingInfo
-  authored date authoredOn
+  authored date^ authoredOn
   occurrence date occurrenceDateTime occurrencePeriod
 Task
   identifier token identifier
@@ -49,8 +50,8 @@ Task
   based-on reference basedOn
   part-of reference partOf
   output reference output.valueReference
-  authored-on date authoredOn
-  modified date lastModified
+  authored-on date^ authoredOn
+  modified date^ lastModified
   period date executionPeriod
 Consent
   identifier token identifier
@@ -64,7 +65,7 @@ Consent
   consentor reference performer
   actor reference provision.actor.reference
   source-reference reference sourceReference
-  date date dateTime
+  date date^ dateTime
   period date provision.period
 Patient
   identifier token! identifier
@@ -129,7 +130,7 @@ Procedure
   based-on reference basedOn
   part-of reference partOf
   performer reference performer.actor
-  date date performedDateTime performedPeriod
+  date date^ performedDateTime performedPeriod
 Communication
   identifier token identifier
   status token status
@@ -141,8 +142,8 @@ Communication
   part-of reference partOf
   sender reference sender
   recipient reference recipient
-  sent date sent
-  received date received
+  sent date^ sent
+  received date^ received
 Provenance
   target reference target
   patient reference target:Patient
@@ -150,7 +151,7 @@ Provenance
   agent-type token agent.type
   agent-role token agent.role
   entity reference entity.what
-  recorded date recorded
+  recorded date^ recorded
   when date occurredDateTime
 CareTeam
   identifier token identifier
@@ -177,7 +178,146 @@ AuditEvent
   agent reference agent.who
   entity reference entity.what
   patient reference agent.who:Patient entity.what:Patient
-  date date recorded
+  date date^ recorded
+Location
+  identifier token identifier
+  name string name alias
+  status token status
+  type token type
+  address string address.line address.city address.postalCode address.text
+  address-city string address.city
+  address-postalcode string address.postalCode
+  organization reference managingOrganization
+  partof reference partOf
+Schedule
+  identifier token identifier
+  active token active
+  service-category token serviceCategory
+  service-type token serviceType
+  specialty token specialty
+  actor reference actor
+  date date planningHorizon
+Slot
+  identifier token identifier
+  status token status
+  service-category token serviceCategory
+  service-type token serviceType
+  specialty token specialty
+  appointment-type token appointmentType
+  schedule reference schedule
+  start date^ start
+Appointment
+  identifier token identifier
+  status token status
+  part-status token participant.status
+  service-category token serviceCategory
+  service-type token serviceType
+  specialty token specialty
+  appointment-type token appointmentType
+  reason-code token reasonCode
+  patient reference participant.actor:Patient
+  practitioner reference participant.actor:Practitioner
+  location reference participant.actor:Location
+  actor reference participant.actor
+  based-on reference basedOn
+  slot reference slot
+  supporting-info reference supportingInformation
+  date date^ start
+Observation
+  identifier token identifier
+  status token status
+  category token category
+  code token code
+  value-concept token valueCodeableConcept
+  component-code token component.code
+  patient reference subject:Patient
+  subject reference subject
+  performer reference performer
+  based-on reference basedOn
+  part-of reference partOf
+  derived-from reference derivedFrom
+  has-member reference hasMember
+  date date^ effectiveDateTime effectivePeriod effectiveInstant
+Condition
+  identifier token identifier
+  clinical-status token clinicalStatus
+  verification-status token verificationStatus
+  category token category
+  severity token severity
+  code token code
+  patient reference subject:Patient
+  subject reference subject
+  asserter reference asserter
+  evidence-detail reference evidence.detail
+  onset-date date onsetDateTime onsetPeriod
+  abatement-date date abatementDateTime abatementPeriod
+  recorded-date date^ recordedDate
+Goal
+  identifier token identifier
+  lifecycle-status token lifecycleStatus
+  achievement-status token achievementStatus
+  category token category
+  patient reference subject:Patient
+  subject reference subject
+  start-date date^ startDate
+  target-date date target.dueDate
+DocumentReference
+  identifier token masterIdentifier identifier
+  status token status
+  type token type
+  category token category
+  event token context.event
+  contenttype token content.attachment.contentType
+  patient reference subject:Patient
+  subject reference subject
+  author reference author
+  custodian reference custodian
+  related reference context.related
+  relatesto reference relatesTo.target
+  date date^ date
+  period date context.period
+QuestionnaireResponse
+  identifier token identifier
+  status token status
+  questionnaire reference questionnaire
+  patient reference subject:Patient
+  subject reference subject
+  author reference author
+  source reference source
+  based-on reference basedOn
+  part-of reference partOf
+  authored date^ authored
+Device
+  identifier token! identifier
+  status token status
+  type token type
+  device-name string deviceName.name
+  manufacturer string manufacturer
+  model string modelNumber
+  patient reference patient
+  organization reference owner
+  location reference location
+Endpoint
+  identifier token identifier
+  status token status
+  connection-type token connectionType
+  payload-type token payloadType
+  name string name
+  organization reference managingOrganization
+Group
+  identifier token identifier
+  type token type
+  actual token actual
+  code token code
+  characteristic token characteristic.code
+  managing-entity reference managingEntity
+  member reference member.entity
+Subscription
+  status token status
+  type token channel.type
+  payload token channel.payload
+  criteria string! criteria
+Binary
 """
 
 
@@ -192,13 +332,15 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`targets`: the types a reference parameter may name, empty where every type is allowed."""
+    """`targets`: the types a reference parameter may name, empty where every type is allowed; `sorts`: whether results may
+    come in the order of its dates."""
 
     name: str
     kind: Kind
     paths: tuple[Path, ...]
     identifying: bool
     targets: frozenset[str]
+    sorts: bool = False
 
     @property
     def of_person(self) -> bool:
@@ -228,8 +370,8 @@ def _all() -> dict[str, dict[str, Parameter]]:
 
 def _parameter(type: str, name: str, kind: str, paths: list[Path]) -> Parameter:
     targets = {path.only for path in paths if path.only} or set().union(*(_targets(type, path) for path in paths))
-    plain: Kind = kind.removesuffix("!")  # type: ignore[assignment]
-    return Parameter(name, plain, tuple(paths), kind.endswith("!"), frozenset(targets))
+    plain: Kind = kind.rstrip("!^")  # type: ignore[assignment]
+    return Parameter(name, plain, tuple(paths), kind.endswith("!"), frozenset(targets), kind.endswith("^"))
 
 
 def _path(text: str) -> Path:

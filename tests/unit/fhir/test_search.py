@@ -77,12 +77,13 @@ def test_rows_keep_dates_that_a_store_can_hold():
 
 @pytest.mark.parametrize("resource", specimens(), ids=lambda r: r["resourceType"])
 def test_rows_exist_for_every_core_type_and_no_other(resource):
-    assert bool(fhir.rows(resource)) is (resource["resourceType"] in fhir.CORE_TYPES)
+    type = resource["resourceType"]
+    assert bool(fhir.rows(resource)) is (type in fhir.CORE_TYPES and bool(parameters(type)))
 
 
 @pytest.mark.parametrize("type", fhir.CORE_TYPES)
 def test_every_path_of_a_parameter_leads_to_an_element_of_its_kind(type):
-    kinds = {"token": {"code", "boolean", "Coding", "CodeableConcept", "Identifier", "ContactPoint"}, "reference": {"Reference"},
+    kinds = {"token": {"code", "boolean", "Coding", "CodeableConcept", "Identifier", "ContactPoint"}, "reference": {"Reference", "canonical"},
              "date": {"date", "dateTime", "instant", "Period"}, "string": {"string"}}  # fmt: skip
     for parameter in parameters(type).values():
         for path in parameter.paths:
@@ -98,7 +99,7 @@ OURS = {("ServiceRequest", "supporting-info"), ("Task", "output")}  # SDOHCC's o
 @pytest.mark.shared
 @pytest.mark.parametrize("type", fhir.CORE_TYPES)
 def test_every_parameter_is_one_of_r4_with_its_kind_and_element(shared, type):
-    table = json.loads((shared / "data" / "r4" / "search-parameters.json").read_text())[type]
+    table = json.loads((shared / "data" / "r4" / "search-parameters.json").read_text()).get(type, {})
     for parameter in parameters(type).values():
         if (type, parameter.name) in OURS:
             continue
@@ -106,7 +107,7 @@ def test_every_parameter_is_one_of_r4_with_its_kind_and_element(shared, type):
         words = set(re.findall(r"[A-Za-z]+", table[parameter.name]["expression"]))
         steps = {step for path in parameter.paths for step in path.steps if step not in ("family", "given", "text", "prefix", "suffix",
             "line")}
-        unchosen = {re.sub("(DateTime|Period|Reference)$", "", step) for step in steps - words}
+        unchosen = {re.sub("(DateTime|Period|Reference|Instant|CodeableConcept|Date)$", "", step) for step in steps - words}
         assert unchosen <= words | {"city", "postalCode"}, f"{type}.{parameter.name}"
 
 
@@ -192,7 +193,7 @@ def test_query_refuses_contains_where_only_digests_are_kept():
 def test_query_finds_the_rows_it_is_about():
     """Each row of a specimen is asked for by the parameter that made it."""
     for resource in specimens():
-        for row in fhir.rows(resource):
+        for row in (each for each in fhir.rows(resource) if each != IndexRow(each.param, "reference")):  # one without an address
             value = {"date": row.low, "token": f"{row.system}|{row.value}"}.get(row.kind, row.value)
             asked = clause(resource["resourceType"], row.param, value)
             assert (asked.param, asked.kind, asked.identifying) == (row.param, row.kind, row.identifying)
