@@ -32,7 +32,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One stored version of one resource. `served` is what a reader gets, `received` what came."""
+    """One stored version of one resource. `served` is what a reader gets, `received` what came. `key`: what a search
+    ordered it by before its id, so that (key, id) is where the next page goes on."""
 
     type: str
     id: str
@@ -42,6 +43,7 @@ class Version:
     served: bytes
     received: bytes = b""
     deleted: bool = False
+    key: str = field(default="", compare=False)
 
     @property
     def reference(self) -> str:
@@ -82,8 +84,8 @@ class Clause:
 @dataclass(frozen=True, slots=True)
 class Query:
     """A search over current, not deleted versions of one type. `clinics` None means every clinic.
-    `sort`: "" = id order, "_lastUpdated", "-_lastUpdated". `after`: the keyset of the last row seen
-    (sort value, id), or None."""
+    `sort`: "" = id order, "_lastUpdated" or the name of a date parameter, "-" before it: backwards. `after`: the keyset of the
+    last row seen (its `Version.key`, id), or None."""
 
     type: str
     clauses: tuple[Clause, ...] = ()

@@ -9,7 +9,7 @@ from sqlalchemy import LargeBinary, bindparam, delete, func, insert, literal_col
 
 from adapter.store.moments import text
 from adapter.store.statement import Statement, equal, given, limited, values
-from adapter.store.tables import Key, conflict, current, kept, link, outbox, register, search_date, search_value, version
+from adapter.store.tables import Key, conflict, current, kept, link, outbox, register, search_date, search_recent, search_value, version
 from adapter.store.unit import Unit
 
 _NOTHING = bindparam("nothing", type_=LargeBinary())
@@ -25,7 +25,7 @@ _BEFORE = Statement(
     .values(deleted=literal_column("1"), served=_NOTHING, received=_NOTHING)
 )
 _VERSIONS = Statement(select(func.count()).select_from(version).where(*equal(version, *_AT)))
-_FORGET = [Statement(delete(table).where(*equal(table, *_AT))) for table in (search_value, search_date, link, conflict)]
+_FORGET = [Statement(delete(table).where(*equal(table, *_AT))) for table in (search_value, search_date, search_recent, link, conflict)]
 _LAST_PUT = Statement(delete(kept).where(kept.c.name.like(given("ending"))))  # what the engine remembers of a copy: put/EHR/Task/x
 _COPIES = Statement(select(link.c.ehr).where(*equal(link, *_AT)).order_by(link.c.ehr))
 _WAITING = Statement(select(func.count()).select_from(outbox).where(*equal(outbox, *_AT), outbox.c.open == literal_column("1")))

@@ -5,40 +5,28 @@ A query is split into its shape (which tests, how many alternatives) and its val
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
-
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, not_, or_, select, tuple_
 
 from adapter.errors import Malformed
 from adapter.ports import Clause, Query, Version
+from adapter.store.conditions import PREFIXES, Part
 from adapter.store.moments import span
-from adapter.store.statement import Statement, equal, given, limited
-from adapter.store.tables import current, search_date, search_value
+from adapter.store.pages import FIRST, GROWTH, Shape, by_ids, counted, counted_from, drivers, edge, page
+from adapter.store.session import Row
+from adapter.store.tables import RECENT
 from adapter.store.terms import Blind, cut, normalised, prefix
 from adapter.store.unit import Unit
-from adapter.store.versions import COLUMNS, read
+from adapter.store.versions import read
 
 _MODIFIERS = {
     "token": {"", "not", "missing"}, "reference": {"", "not", "missing"}, "date": {"", "missing"},
     "string": {"", "exact", "contains", "missing"}, "id": {"", "not"}, "updated": {""},
 }
-_PREFIXES = {"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb"}
+_SORTS = {"": "id", "_id": "id", "_lastUpdated": "updated"}
 _END = "\U0010ffff"  # after everything that a prefix may be followed by
+_COUNTED_FROM = 4096  # rows of one clause that a count goes through before it goes through all
 Test = tuple[str, tuple[str, ...]]  # name of the test, its values
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What of a query decides its SQL. `clauses`: (kind, negated, names of the tests that are alternatives)."""
-
-    clauses: tuple[tuple[str, bool, tuple[str, ...]], ...]
-    clinics: int
-    sort: str
-    after: bool
-    counting: bool
 
 
 class Search:
@@ -47,36 +35,72 @@ class Search:
     _unit: Unit
 
     def search(self, query: Query) -> list[Version]:
-        if query.clinics is not None and not query.clinics:
+        if (query.clinics is not None and not query.clinics) or not query.count:
             return []
-        shape, params = _planned(query, self._unit.blind, counting=False)
-        return [read(self._unit, row) for row in self._unit.session.rows(_statement(shape), params | {"count": query.count})]
+        shape, params = _planned(query, self._unit.blind)
+        return [self._version(row) for row in self._page(query, shape, params | {"count": query.count})]
 
     def count(self, query: Query) -> int:
         if query.clinics is not None and not query.clinics:
             return 0
-        shape, params = _planned(query, self._unit.blind, counting=True)
-        return int(self._unit.session.rows(_statement(shape), params)[0][0])
+        shape, params = _planned(Query(query.type, query.clauses, query.clinics), self._unit.blind)
+        rows = self._unit.session.rows
+        for driver in drivers(shape, ("",) * len(shape.parts)) if len(shape.parts) > 1 else ():
+            if driver.clause >= 0:
+                through, met = rows(counted_from(shape, driver.clause), params | {"budget": _COUNTED_FROM})[0]
+                if through < _COUNTED_FROM:
+                    return int(met)
+        return int(rows(counted(shape), params)[0][0])
+
+    def _version(self, row: Row) -> Version:
+        found = read(self._unit, row[:-1])
+        return replace(found, key=row[-1]) if row[-1] else found
+
+    def _page(self, query: Query, shape: Shape, params: dict[str, Any]) -> list[Row]:
+        rows = self._unit.session.rows
+        if any(kind == "id" and not negated for kind, negated, _ in shape.parts):
+            return rows(by_ids(shape), params)
+        tried = drivers(shape, tuple("recent" if clause.param in RECENT else "" for clause in query.clauses))
+        tried.sort(key=lambda each: each.clause < 0 or query.clauses[each.clause].param.startswith("_"))  # an author wrote much
+        if len(tried) == 1 and tried[0].ordered and (tried[0].clause < 0 or len(shape.parts[tried[0].clause][2]) == 1):
+            return rows(page(shape, tried[0], until=False), params)
+        budget = max(FIRST, 2 * query.count)
+        while True:
+            for driver in tried:
+                limits = params | {"budget": budget}
+                edged = rows(edge(shape, driver), limits)
+                if edged and not driver.ordered:
+                    continue  # there are more: nobody knows which come first
+                mark = {"edge_key": edged[0][0], "edge_id": edged[0][1]} if edged else {}
+                found = rows(page(shape, driver, until=bool(edged)), limits | mark)
+                if (driver.whole and not edged) or (driver.ordered and len(found) == query.count):
+                    return found
+            budget *= GROWTH
 
 
 # ── from the query to shape and values ───────────────────────────────────────────────────────────
-def _planned(query: Query, blind: Blind, *, counting: bool) -> tuple[Shape, dict[str, Any]]:
+def _planned(query: Query, blind: Blind) -> tuple[Shape, dict[str, Any]]:
     params: dict[str, Any] = {"type": query.type}
-    clauses = []
+    parts: list[Part] = []
     for i, clause in enumerate(query.clauses):
         tests = _tests(clause, blind, query.type)
-        clauses.append((_table(clause), clause.modifier == "not" or tests[0][0] == "absent", tuple(name for name, _ in tests)))
+        parts.append((_table(clause), clause.modifier == "not" or tests[0][0] == "absent", tuple(name for name, _ in tests)))
         params[f"p{i}"] = clause.param
         params |= {f"v{i}_{j}_{k}": value for j, (_, values) in enumerate(tests) for k, value in enumerate(values)}
     params |= {f"clinic_{i}": clinic for i, clinic in enumerate(sorted(query.clinics or ()))}
-    after = query.after is not None and not counting
-    if query.after is not None and after:
-        params["after_id"] = query.after[1]
-        if query.sort:
-            params["after_updated"] = _span(query.after[0], "_lastUpdated")[0]
+    name = query.sort.removeprefix("-")
+    sort, backwards = _SORTS.get(name, "date"), query.sort.startswith("-")
+    if sort == "date":  # what has no such date comes last
+        params |= {"sort": name, "absent": "" if backwards else "~"}
+    if query.after is not None:
+        params |= {"after_id": query.after[1], "after_key": _place(query.after[0], sort)}
     if any("\x00" in str(value) or not _encodable(str(value)) for value in params.values()):
         raise Malformed("A search value holds characters that no stored text has")
-    return Shape(tuple(clauses), len(query.clinics or ()), "" if counting else query.sort, after, counting), params
+    return Shape(tuple(parts), len(query.clinics or ()), sort, backwards, query.after is not None), params
+
+
+def _place(key: str, sort: str) -> str:
+    return "" if sort == "id" else key if sort == "date" and key in ("", "~") else _span(key, "_sort")[0]
 
 
 def _encodable(value: str) -> bool:
@@ -129,7 +153,7 @@ def _test(clause: Clause, value: str, blind: Blind, type: str) -> Test:
 def _date_test(clause: Clause, value: str, blind: Blind, type: str) -> Test:
     prefix_given = value[:2].isalpha()
     name, date = (value[:2], value[2:]) if prefix_given else ("eq", value)
-    if name not in _PREFIXES or (clause.identifying and name != "eq"):
+    if name not in PREFIXES or (clause.identifying and name != "eq"):
         raise Malformed(f"The search parameter {clause.param} does not know the prefix given", expression=clause.param)
     low, high = _span(date, clause.param)
     if clause.identifying:
@@ -142,70 +166,3 @@ def _span(value: str, param: str) -> tuple[str, str]:
         return span(value)
     except ValueError:
         raise Malformed(f"Expected a date for {param}, e.g. ge2026-03-02", expression=param) from None
-
-
-# ── from the shape to SQL ────────────────────────────────────────────────────────────────────────
-Column = ColumnElement[str]
-Bind = Callable[[int], ColumnElement[str]]
-# low, high: what the row covers; v(0), v(1): what the search value covers (R4 search, prefixes).
-_DATE_TESTS: dict[str, Callable[[Column, Column, Bind], ColumnElement[bool]]] = {
-    "eq": lambda low, high, v: and_(v(0) <= low, high <= v(1)),
-    "ne": lambda low, high, v: not_(and_(v(0) <= low, high <= v(1))),
-    "gt": lambda low, high, v: high > v(1),
-    "lt": lambda low, high, v: low < v(0),
-    "ge": lambda low, high, v: or_(high > v(1), and_(v(0) <= low, high <= v(1))),
-    "le": lambda low, high, v: or_(low < v(0), and_(v(0) <= low, high <= v(1))),
-    "sa": lambda low, high, v: low > v(1),
-    "eb": lambda low, high, v: high < v(0),
-}
-_VALUE_TESTS: dict[str, Callable[[Bind], ColumnElement[bool]]] = {
-    "value": lambda v: search_value.c.value == v(0),
-    "both": lambda v: and_(search_value.c.value == v(0), search_value.c.system == v(1)),
-    "system": lambda v: search_value.c.system == v(0),
-    "begins": lambda v: and_(search_value.c.value >= v(0), search_value.c.value < v(1)),
-    "contains": lambda v: search_value.c.value.like(v(0), escape="/"),
-}
-
-
-def _bind(i: int, j: int) -> Bind:
-    return lambda k: given(f"v{i}_{j}_{k}")
-
-
-def _condition(i: int, kind: str, negated: bool, names: tuple[str, ...]) -> ColumnElement[bool]:
-    if kind == "id":
-        same = or_(*(current.c.id == _bind(i, j)(0) for j in range(len(names))))
-        return not_(same) if negated else same
-    if kind == "updated":
-        return or_(*(_DATE_TESTS[name](current.c.updated, current.c.updated, _bind(i, j)) for j, name in enumerate(names)))
-    table = search_date if kind == "date" else search_value
-    rows = select(table.c.id).where(*equal(table, "type"), table.c.param == given(f"p{i}"))
-    if names[0] not in ("present", "absent"):
-        rows = rows.where(or_(*(_row_test(kind, name, _bind(i, j)) for j, name in enumerate(names))))
-    return current.c.id.not_in(rows) if negated else current.c.id.in_(rows)
-
-
-def _row_test(kind: str, name: str, bind: Bind) -> ColumnElement[bool]:
-    return _DATE_TESTS[name](search_date.c.low, search_date.c.high, bind) if kind == "date" else _VALUE_TESTS[name](bind)
-
-
-@lru_cache(maxsize=512)
-def _statement(shape: Shape) -> Statement:
-    conditions = [*equal(current, "type"), current.c.deleted == literal_column("0")]
-    if shape.clinics:
-        conditions.append(current.c.clinic.in_([given(f"clinic_{i}") for i in range(shape.clinics)]))
-    conditions += [_condition(i, *clause) for i, clause in enumerate(shape.clauses)]
-    if shape.counting:
-        return Statement(select(func.count()).select_from(current).where(*conditions))
-    return Statement(_paged(select(*(current.c[name] for name in COLUMNS)).where(*conditions), shape))
-
-
-def _paged(query: Select[Any], shape: Shape) -> Select[Any]:
-    keys = (current.c.updated, current.c.id) if shape.sort else (current.c.id,)
-    last = [given("after_updated"), given("after_id")] if shape.sort else [given("after_id")]
-    if shape.sort not in ("", "_lastUpdated", "-_lastUpdated"):
-        raise Malformed("Expected _sort to be _lastUpdated or -_lastUpdated", expression="_sort")
-    backwards = shape.sort.startswith("-")
-    if shape.after:
-        place, mark = tuple_(*keys), tuple_(*last)
-        query = query.where(place < mark if backwards else place > mark)
-    return limited(query.order_by(*(key.desc() if backwards else key.asc() for key in keys)), "count")

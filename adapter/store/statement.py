@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Integer, Select, Table, Text, UpdateBase, bindparam, insert, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import BindParameter, TextClause
 from sqlalchemy.sql.expression import ClauseElement
+from sqlalchemy.sql.selectable import GenerativeSelect
 
 _DIALECTS: dict[str, Dialect] = {"sqlite": sqlite.dialect(paramstyle="named"), "postgresql": psycopg_dialect()}  # type: ignore[no-untyped-call]
 _INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -43,7 +44,10 @@ def given(name: str) -> BindParameter[Any]:
     return bindparam(name, type_=Text())
 
 
-def limited(query: Select[Any], limit: str | int) -> Select[Any]:
+Limited = TypeVar("Limited", bound=GenerativeSelect)
+
+
+def limited(query: Limited, limit: str | int) -> Limited:
     """At most `limit` rows: a number, or the name of a parameter. (Without an offset SQLAlchemy would add one of its own
     as a parameter on SQLite.)"""
     most = bindparam(limit, type_=Integer()) if isinstance(limit, str) else literal_column(str(limit))

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0003"  # the newest revision in migrations/
+SCHEMA = "0004"  # the newest revision in migrations/
 
 metadata = MetaData()
 # Keys are compared byte by byte on both engines, whatever the cluster's language: paging depends on it.
@@ -53,14 +53,23 @@ version = Table(
     PrimaryKeyConstraint("type", "id", "number"),
 )
 
-# The primary key is the lookup, and on SQLite the table itself.
+# The primary key is the lookup, and on SQLite the table itself. With `id` right behind the value a search can go through one
+# value in the order of ids and ask of each id whether it has another value too.
 search_value = Table(
-    "search_value", metadata, *_text("type", "param", "value", "system", "id"),
-    PrimaryKeyConstraint("type", "param", "value", "system", "id"), sqlite_with_rowid=False,
+    "search_value", metadata, *_text("type", "param", "value", "id", "system"),
+    PrimaryKeyConstraint("type", "param", "value", "id", "system"), sqlite_with_rowid=False,
 )
 search_date = Table(
     "search_date", metadata, *_text("type", "param", "low", "high", "id"),
-    PrimaryKeyConstraint("type", "param", "low", "high", "id"), sqlite_with_rowid=False,
+    PrimaryKeyConstraint("type", "param", "low", "high", "id"),
+    Index("search_date_of", "type", "param", "id"), sqlite_with_rowid=False,
+)
+# The values of the parameters in RECENT once more, in the order of change: what is asked for newest first. An update writes
+# these anew, so they are few.
+RECENT = frozenset({"_author", "owner", "performer", "requester", "status"})
+search_recent = Table(
+    "search_recent", metadata, *_text("type", "param", "value", "updated", "id"),
+    PrimaryKeyConstraint("type", "param", "value", "updated", "id"), sqlite_with_rowid=False,
 )
 
 link = Table(

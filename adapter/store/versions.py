@@ -14,7 +14,7 @@ from adapter.ports import IndexRow, Version
 from adapter.store.moments import moment, text
 from adapter.store.session import Row
 from adapter.store.statement import Statement, equal, values
-from adapter.store.tables import current, search_date, search_value, version
+from adapter.store.tables import RECENT, current, search_date, search_recent, search_value, version
 from adapter.store.terms import Term, terms
 from adapter.store.unit import Unit
 
@@ -27,7 +27,7 @@ _NUMBERED = Statement(
     union_all(select(*_NOW).where(*_SAME, *equal(current, "number")), select(*_BEFORE).where(*_OLD, *equal(version, "number")))
 )
 _HISTORY = Statement(union_all(select(*_NOW).where(*_SAME), select(*_BEFORE).where(*_OLD)).order_by(current.c.number.desc()))
-_SEEN = Statement(select(current.c.number, current.c.indexed).where(*_SAME).with_for_update())
+_SEEN = Statement(select(current.c.number, current.c.indexed, current.c.updated).where(*_SAME).with_for_update())
 _CREATE = Statement(insert(current).values(values(current)))
 _SHELVE = Statement(insert(version).from_select(list(COLUMNS), select(*_NOW).where(*_SAME)))
 _REPLACE = Statement(
@@ -39,7 +39,8 @@ _FORGET = {
     "value": Statement(delete(search_value).where(*equal(search_value, "type", "param", "value", "system", "id"))),
     "date": Statement(delete(search_date).where(*equal(search_date, "type", "param", "low", "high", "id"))),
 }
-_TABLES = {"value": (search_value, ("value", "system")), "date": (search_date, ("low", "high"))}
+_OUTDATE = Statement(delete(search_recent).where(*equal(search_recent, *search_recent.c.keys())))
+_ENDS = {"value": ("value", "system"), "date": ("low", "high")}
 
 
 def read(unit: Unit, row: Row) -> Version:
@@ -86,6 +87,7 @@ class Versions:
         else:
             session.run(_CREATE, **row)
         self._index(saved, gone=before - after, new=after - before)
+        self._reorder(saved, before, after, updated=seen[2] if seen else "")
         self._unit.known.pop((saved.type, saved.id), None)
         return saved
 
@@ -99,8 +101,20 @@ class Versions:
 
     def _index(self, saved: Version, *, gone: set[Any], new: set[Term]) -> None:
         for kind, param, one, two in gone:
-            first, second = _TABLES[kind][1]
+            first, second = _ENDS[kind]
             self._unit.session.run(_FORGET[kind], type=saved.type, id=saved.id, param=param, **{first: one, second: two})
         type, id = saved.type, saved.id
-        for kind, (table, _) in _TABLES.items():
-            self._unit.session.insert(table, [(type, param, one, two, id) for k, param, one, two in new if k == kind])
+        values = [(type, param, value, id, system) for kind, param, value, system in new if kind == "value"]
+        self._unit.session.insert(search_value, values)
+        self._unit.session.insert(search_date, [(type, param, low, high, id) for kind, param, low, high in new if kind == "date"])
+
+    def _reorder(self, saved: Version, before: set[Any], after: set[Term], *, updated: str) -> None:
+        """Moves the rows that stand in the order of change from where they stood at `updated`."""
+        for param, value in _recent(before):
+            self._unit.session.run(_OUTDATE, type=saved.type, param=param, value=value, updated=updated, id=saved.id)
+        at = text(saved.updated)
+        self._unit.session.insert(search_recent, [(saved.type, param, value, at, saved.id) for param, value in _recent(after)])
+
+
+def _recent(found: Iterable[Any]) -> set[tuple[str, str]]:
+    return {(param, value) for kind, param, value, _ in found if kind == "value" and param in RECENT}
