@@ -83,7 +83,7 @@ def edge(shape: Shape, driver: Driver) -> Statement:
 def page(shape: Shape, driver: Driver, *, until: bool) -> Statement:
     """Rows of `COLUMNS` and the key of the page's order, made from the driver's rows; `until`: as far as the place (`:edge_key`,
     `:edge_id`)."""
-    rows: Any = _stream(shape, driver) if driver.ordered else _unordered(shape, driver.clause)
+    rows: Any = _stream(shape, driver) if driver.ordered else limited(_unordered(shape, driver.clause), "budget")
     through = rows.subquery("through")
     ids = select(through.c.id).where(*_conditions(shape, through, driver))
     if driver.ordered:
@@ -132,7 +132,8 @@ def _ended(rows: Select[Any], shape: Shape) -> Select[Any]:
     key = _key(shape)
     if shape.after:
         rows = rows.where(_behind(key, current.c.id, shape))
-    return limited(rows.order_by(_turned(key, shape), _turned(current.c.id, shape)), "count")
+    keys = [current.c.id] if shape.sort == "id" else [key, current.c.id]
+    return limited(rows.order_by(*(_turned(each, shape) for each in keys)), "count")
 
 
 def _behind(key: ColumnElement[str], id: ColumnElement[str], shape: Shape) -> ColumnElement[bool]:
