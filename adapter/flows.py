@@ -25,7 +25,7 @@ from adapter.mapping.context import Remark
 from adapter.network import PRESCRIBER, Network
 from adapter.own import Own
 from adapter.past import Past
-from adapter.ports import Change, Letter, Principal, Query, Resource, Uow, Version
+from adapter.ports import Change, Found, Letter, Principal, Query, Resource, Uow, Version
 from adapter.receipt import Receipt
 from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
@@ -296,6 +296,11 @@ class Flows:
 
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str = "") -> tuple[list[Version], bool]:
         """One page, and whether there is more."""
+        found = self.found(uow, who, query, request_id=request_id)
+        return list(found.matches), found.more
+
+    def found(self, uow: Uow, who: Principal, query: Query, *, request_id: str = "") -> Found:
+        """One page with what comes along, whether there is more, and how many in all where that is asked for."""
         if query.type == "AuditEvent":
             return self.trail.search(uow, who, query, request_id=request_id)
         if who.role == "service":

@@ -3,7 +3,7 @@ which a deny holds against the clinic itself, as an opposition to everyone does,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,12 +12,18 @@ from adapter.audit import events
 from adapter.audit.queries import cleaned
 from adapter.consent import may_deny
 from adapter.dossier import content, follow, lanes, split
-from adapter.ports import Clause, Principal, Query, Resource, Uow, Version
+from adapter.errors import Malformed
+from adapter.fhir import joins
+from adapter.ports import Clause, Found, Principal, Query, Resource, Uow, Version
 from adapter.showing import Window
 from adapter.writing import DIRECTORY, patient_of
 
-OF_REFERRAL = ("ServiceRequest", "Task", "Consent", "Procedure", "Communication", "Provenance")
+BASED = ("Appointment", "Observation", "QuestionnaireResponse")  # what points to a request as well, and comes from an EHR only
+OF_REFERRAL = ("ServiceRequest", "Task", "Consent", "Procedure", "Communication", "Provenance", *BASED)
+COUNTED = 10_000  # resources of referrals that are looked at one by one to be counted
 _ALL = 1_000_000  # Consents of the persons on one page: none is left out
+_CHAINED = 100  # resources that a chain may lead to
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +41,91 @@ class Own:
         uow.audit(events.access(who, found.cited, patient=patient_of(content(found)), rule=ground(type), at=uow.at, request_id=request_id))
         return found
 
-    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> tuple[list[Version], bool]:
-        """One page, and whether there is more: the author's own rows only, so that no count or page depends on others."""
-        limited = self.window.limited(who, query)
-        read = self._open(uow, who, limited) if limited else []
-        found = read[: query.count]
-        about: dict[str, list[str]] = {}  # one event a patient (BALP); who was looked for in vain stands as a digest
-        for version in found:
-            about.setdefault(patient_of(content(version)), []).append(version.cited)
-        asked, rule = cleaned(query, self.window.writer.key), ground(query.type)
-        for patient, cited in (about or {"": []}).items():
+    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> Found:
+        """One page of the author's own rows only, so that no count or page depends on others, with what comes along with them. Raises
+        Malformed (too-costly) where a chain leads to too many, or too many are to be counted."""
+        resolved = self._resolved(uow, who, query)
+        limited = self.window.limited(who, resolved) if resolved else None
+        read = self._open(uow, who, limited) if limited and query.count else []
+        matches = read[: query.count]
+        along = self._along(uow, who, query, matches)
+        total = None if query.total == "none" else self._counted(uow, who, limited) if limited else 0
+        self._recorded(uow, who, query, [*matches, *along], request_id=request_id)
+        return Found(tuple(matches), tuple(along), len(read) > query.count > 0, total)
+
+    def _recorded(self, uow: Uow, who: Principal, query: Query, given: list[Version], *, request_id: str) -> None:
+        """One event a patient and ground (BALP); who was looked for in vain stands as a digest."""
+        about: dict[tuple[str, str], list[str]] = {}
+        for version in given:
+            about.setdefault((patient_of(content(version)), ground(version.type)), []).append(version.cited)
+        asked = cleaned(query, self.window.writer.key)
+        for (patient, rule), cited in (about or {("", ground(query.type)): list[str]()}).items():
             uow.audit(
                 events.searched(who, query.type, found=cited, query=asked, patient=patient, rule=rule, at=uow.at, request_id=request_id)
             )
-        return found, len(read) > query.count
+
+    def _resolved(self, uow: Uow, who: Principal, query: Query) -> Query | None:
+        """The query with each chain as the references that it leads to among what the caller may see; None: to none."""
+        clauses = []
+        for clause in query.clauses:
+            if clause.chain is not None:
+                param, type = clause.chain
+                asked = replace(clause, param=clause.param.partition(".")[2], chain=None)
+                found = self._visible(uow, who, Query(type, (asked,), count=_CHAINED))
+                if not found:
+                    return None
+                if len(found) > _CHAINED:
+                    raise Malformed(f"leads to more than {_CHAINED} resources; expected a narrower condition", expression=clause.param, code="too-costly")
+                clause = Clause(param, "reference", tuple(each.reference for each in found))
+            clauses.append(clause)
+        return replace(query, clauses=tuple(clauses))
+
+    def _visible(self, uow: Uow, who: Principal, query: Query) -> list[Version]:
+        """What a search of the caller's would find, one more than a page has where there are."""
+        limited = self.window.limited(who, query)
+        return self._open(uow, who, limited) if limited else []
+
+    def _along(self, uow: Uow, who: Principal, query: Query, matches: list[Version]) -> list[Version]:
+        """What comes along with the matches, each once, by the rule of a search of its own type."""
+        found: dict[str, Version] = {}
+        for include in query.includes if matches else ():
+            if include.reverse:
+                wanted = {include.type: [each.reference for each in matches]}
+            else:
+                wanted = {}
+                for reference in dict.fromkeys(each for match in matches for each in joins.named(content(match), include)):
+                    wanted.setdefault(split(reference)[0], []).append(reference)
+            for type, references in wanted.items():
+                for part in batched(references):
+                    clause = Clause(include.param, "reference", part) if include.reverse else Clause("_id", "id", tuple(split(each)[1] for each in part))
+                    found |= {each.reference: each for each in self._every(uow, who, Query(type, (clause,), count=_PAGE))}
+        return [each for reference, each in found.items() if reference not in {match.reference for match in matches}]
+
+    def _every(self, uow: Uow, who: Principal, query: Query) -> Iterator[Version]:
+        """All pages of `_visible`."""
+        while True:
+            read = self._visible(uow, who, query)
+            yield from read[: query.count]
+            if len(read) <= query.count:
+                return
+            query = replace(query, after=(read[query.count - 1].key, read[query.count - 1].id))
+
+    def _counted(self, uow: Uow, who: Principal, query: Query) -> int | None:
+        """How many the pages would have in all."""
+        every = replace(query, sort="", count=_PAGE, after=None)
+        if query.type not in OF_REFERRAL:
+            return uow.count(every)
+        number = 0
+        while True:  # what is closed is told by its content
+            read = self._open(uow, who, every)
+            number += min(len(read), _PAGE)
+            if len(read) <= _PAGE:
+                return number
+            if number >= COUNTED:
+                if query.total == "estimate":
+                    return None
+                raise Malformed(f"more than {COUNTED} match; expected a narrower search to be counted", expression="_total", code="too-costly")
+            every = replace(every, after=(read[_PAGE - 1].key, read[_PAGE - 1].id))
 
     def _open(self, uow: Uow, who: Principal, query: Query) -> list[Version]:
         """The first rows that are not closed, one more than a page has where there are."""
@@ -60,8 +137,7 @@ class Own:
             found += [each for each in read if each.id not in closed]
             if len(found) > query.count or len(read) < asked.count:
                 return found
-            last = read[-1]
-            asked = replace(asked, after=(last.updated.isoformat(timespec="microseconds") if query.sort else "", last.id))
+            asked = replace(asked, after=(read[-1].key, read[-1].id))
 
     def closed(self, uow: Uow, who: Principal, versions: Sequence[Version], act: Literal["r", "s"] = "r") -> set[str]:
         """The ids among these rows that the constraints of the caller's scopes leave out, and of those that belong to a referral
@@ -95,6 +171,9 @@ class Own:
 
 def _lanes(uow: Uow, resource: Resource) -> list[str]:
     """The requests that a resource belongs to."""
+    if resource["resourceType"] in BASED:
+        based = (split(str(each.get("reference", ""))) for each in resource.get("basedOn", ()))
+        return [id for type, id in based if type == "ServiceRequest"]
     if resource["resourceType"] != "Provenance":
         return lanes(uow, [resource])
     targets = (split(str(each.get("reference", ""))) for each in resource.get("target", ()))
@@ -104,3 +183,8 @@ def _lanes(uow: Uow, resource: Resource) -> list[str]:
 def ground(type: str) -> str:
     """What permits a clinic's own software to read a type: it is its author, or it is the directory."""
     return "directory" if type in DIRECTORY else "basis:author"
+
+
+def batched(references: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """As many at a time as one statement asks for."""
+    return (tuple(references[start : start + _PAGE]) for start in range(0, len(references), _PAGE))

@@ -19,7 +19,7 @@ from adapter.audit import codes, events
 from adapter.audit.queries import cleaned
 from adapter.fhir import dumps
 from adapter.fhir.matching import matches
-from adapter.ports import AuditRow, Principal, Query, Resource, Uow, Version
+from adapter.ports import AuditRow, Found, Principal, Query, Resource, Uow, Version
 
 LOOKED = 20_000  # links that one request looks at; the next page goes on
 _PAGE = 500
@@ -44,7 +44,7 @@ class Trail:
         uow.audit(events.access(who, f"AuditEvent/{id}", rule=_ground(who), at=uow.at, request_id=request_id))
         return found
 
-    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> tuple[list[Version], bool]:
+    def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> Found:
         """One page in the order of the trail, and whether there may be more: a page ends after so many links looked at, too."""
         found: list[Version] = []
         more = False
@@ -58,7 +58,7 @@ class Trail:
                     found.append(version)
         asked = cleaned(query, self.key)
         uow.audit(events.searched(who, "AuditEvent", query=asked, rule=_ground(who), at=uow.at, request_id=request_id))
-        return found, more
+        return Found(tuple(found), (), more, None)
 
     def _links(self, uow: Uow, who: Principal, query: Query) -> Iterator[AuditRow]:
         after = self._seq(who, query.after[1]) if query.after else 0

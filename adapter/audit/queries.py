@@ -12,7 +12,8 @@ _DOMAIN = b"liaison audit search\x00"
 
 def cleaned(query: Query, key: bytes) -> str:
     """ "family=5f0c…&status:not=91aa…": whoever has the key can ask whether somebody was looked for, nobody can read whom."""
-    return "&".join(_clause(clause, key) for clause in query.clauses)
+    joined = (f"{'_revinclude' if each.reverse else '_include'}={each.type}:{each.param}" for each in query.includes)
+    return "&".join([*(_clause(clause, key) for clause in query.clauses), *joined])
 
 
 def digest(param: str, value: str, key: bytes) -> str:

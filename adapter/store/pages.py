@@ -138,7 +138,7 @@ def _ended(rows: Select[Any], shape: Shape) -> Select[Any]:
 
 def _behind(key: ColumnElement[str], id: ColumnElement[str], shape: Shape) -> ColumnElement[bool]:
     if shape.sort == "id":
-        return id > given("after_id")
+        return id < given("after_id") if shape.backwards else id > given("after_id")
     place, mark = tuple_(key, id), tuple_(given("after_key"), given("after_id"))
     return place < mark if shape.backwards else place > mark
 
@@ -153,7 +153,7 @@ def _places(of: FromClause, shape: Shape) -> list[ColumnElement[str]]:
 
 def _within(of: FromClause, shape: Shape) -> ColumnElement[bool]:
     if shape.sort == "id":
-        return of.c.id <= given("edge_id")
+        return of.c.id >= given("edge_id") if shape.backwards else of.c.id <= given("edge_id")
     place, mark = tuple_(of.c.key, of.c.id), tuple_(given("edge_key"), given("edge_id"))
     return place >= mark if shape.backwards else place <= mark
 
