@@ -10,9 +10,10 @@ import pytest
 
 from adapter import fhir
 from adapter.errors import Malformed
+from adapter.fhir import joins
 from adapter.fhir.elements import element
 from adapter.fhir.parameters import parameters
-from adapter.ports import Clause, IndexRow
+from adapter.ports import Clause, Include, IndexRow
 from tests.unit.fhir.specimens import specimen, specimens
 
 
@@ -160,12 +161,16 @@ def test_query_joins_repeats_by_and_and_reads_count_and_sort():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("foo", "1"), ("patient.name", "x"), ("_has:Task:x", "1"), ("owner:Consent", "1"), ("owner:above", "1"), ("status:text", "x"),
+        ("foo", "1"), ("patient.phone", "x"), ("_has:Task:x", "1"), ("owner:Consent", "1"), ("owner:above", "1"), ("status:text", "x"),
         ("authored-on:not", "2026"), ("_id:exact", "a"), ("_lastUpdated:missing", "true"), ("owner:missing", "maybe"), ("status", ""),
             ("status", ","),
         ("owner", "Consent/1"), ("focus", "justanid"), ("owner", "!"), ("_count", "-1"), ("_count", "x"), ("_count", "²"), ("_sort",
             "status"),
-        ("STATUS", "x"), ("", "x"), ("_include", "Task:focus"),
+        ("STATUS", "x"), ("", "x"), ("_include", "Task:identifier"), ("_include", "*"), ("_include", "ServiceRequest:subject"),
+        ("_include", "Task:focus:AuditEvent"), ("_include:iterate", "Task:focus"), ("_revinclude", "ServiceRequest:patient"), ("_revinclude", "x"),
+        ("_sort", "period"), ("_sort", "authored-on,status"), ("_sort", "-_lastUpdated,_id"), ("_total", "some"), ("_summary", "true"),
+        ("authored-on", "ap2026"), ("_lastUpdated", "zz2026"), ("status:above", "x"), ("status:below", "x"), ("status:in", "x"),
+        ("owner.name", "x"), ("patient.family:exact", "x"), ("patient.gender", "x"), ("patient.family", ""),
     ],
 )  # fmt: skip
 def test_query_refuses_with_400_what_is_not_offered(name, value):
@@ -197,3 +202,72 @@ def test_query_finds_the_rows_it_is_about():
             value = {"date": row.low, "token": f"{row.system}|{row.value}"}.get(row.kind, row.value)
             asked = clause(resource["resourceType"], row.param, value)
             assert (asked.param, asked.kind, asked.identifying) == (row.param, row.kind, row.identifying)
+
+
+# ── order, number, joins ─────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("value", "sort"),
+    [("_id", ""), ("-_id", "-_id"), ("_lastUpdated", "_lastUpdated"), ("-authored-on", "-authored-on"), ("modified,_id", "modified"), ("-modified,-_id", "-modified")],
+)
+def test_query_sorts_by_what_has_one_value_at_most(value, sort):
+    assert fhir.query("Task", [("_sort", value)]).sort == sort
+
+
+@pytest.mark.parametrize("type", fhir.CORE_TYPES)
+def test_what_may_be_sorted_by_is_no_array(type):
+    for parameter in parameters(type).values():
+        if parameter.sorts:
+            assert parameter.kind == "date" and not parameter.identifying
+            assert not any(element(type).fields[path.steps[0]].many for path in parameter.paths)
+            assert all(len(path.steps) == 1 for path in parameter.paths)
+
+
+def test_query_reads_what_is_to_be_counted():
+    assert (fhir.query("Task", [("_summary", "count")]).count, fhir.query("Task", [("_count", "0")]).total) == (0, "accurate")
+    assert fhir.query("Task", [("_summary", "false"), ("_total", "estimate")]).total == "estimate"
+    assert fhir.query("Task", []).total == "none"
+
+
+def test_query_reads_joins_each_once():
+    given = [("_include", "Task:focus"), ("_include", "Task:owner:HealthcareService"), ("_include", "Task:focus"), ("_revinclude", "Provenance:target")]
+    assert fhir.query("Task", given).includes == (
+        Include("Task", "focus"), Include("Task", "owner", "HealthcareService"), Include("Provenance", "target", reverse=True),
+    )  # fmt: skip
+
+
+def test_joins_are_of_reference_parameters_and_never_of_the_trail():
+    for type, params in joins.INCLUDES.items():
+        assert all(parameters(type)[param].kind == "reference" for param in params), type
+    assert {"Task:focus", "Procedure:based-on", "Provenance:target"} <= set(joins.revincludes("ServiceRequest"))
+    assert "ServiceRequest:supporting-info" in joins.revincludes("Consent") and "Task:owner" not in joins.revincludes("Consent")
+    assert not any("AuditEvent" in each for type in fhir.CORE_TYPES for each in (*joins.includes(type), *joins.revincludes(type)))
+    assert "Provenance:target" in joins.revincludes("Patient") and joins.revincludes("AuditEvent") == []
+
+
+def test_named_are_the_references_of_served_types_without_their_version():
+    task = specimen("Task")
+    assert list(joins.named(task, Include("Task", "owner"))) == ["HealthcareService/u1"]
+    assert list(joins.named(task, Include("Task", "owner", "Organization"))) == []
+    assert list(joins.named(specimen("Provenance"), Include("Provenance", "target"))) == ["Consent/c1"]
+    assert list(joins.named(task | {"focus": {"reference": "http://h/ServiceRequest/1"}}, Include("Task", "focus"))) == []
+    assert list(joins.named(task | {"focus": {"reference": "AuditEvent/1"}}, Include("Task", "focus"))) == []
+
+
+def test_chain_is_the_condition_of_the_other_type():
+    assert clause("Task", "patient.family", "Durand") == Clause(
+        "patient.family", "string", ("Durand",), identifying=True, chain=("patient", "Patient"))  # fmt: skip
+    assert clause("ServiceRequest", "subject:Patient.birthdate", "1938-02-03").chain == ("subject", "Patient")
+    assert "subject.family" not in joins.chains("ServiceRequest") and "subject:Patient.family" in joins.chains("ServiceRequest")
+    with pytest.raises(Malformed):
+        clause("Task", "patient.birthdate", "ge1938")
+
+
+def test_lenient_leaves_out_what_is_not_offered_and_says_so_without_the_callers_words():
+    asked = [("status", "requested"), ("Durand Secret", "x"), ("_include", "Secret:x"), ("_sort", "Secret"), ("patient.Secret", "1")]
+    found = fhir.query("Task", asked, lenient=True)
+    assert found.clauses == (Clause("status", "token", ("requested",)),) and found.includes == () and found.sort == ""
+    assert len(found.ignored) == 3 and not any("Secret" in each for each in found.ignored)
+    assert [each.partition(":")[0] for each in found.ignored] == ["?", "_include", "_sort"]
+    for name, value in (("status:above", "x"), ("_count", "x"), ("authored-on", "ap2026"), ("status", "")):
+        with pytest.raises(Malformed):
+            fhir.query("Task", [(name, value)], lenient=True)
