@@ -7,12 +7,11 @@ from what is visible, so an older one tells of what may not be seen any more (wo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.audit import events
 from adapter.dossier import content
-from adapter.fhir.matching import matches
 from adapter.own import Own, ground
 from adapter.ports import Principal, Query, Uow, Version
 from adapter.subset import Subset
@@ -70,13 +69,14 @@ class Past:
 
     def _only_now(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str) -> tuple[list[Version], bool] | None:
         if not id:
-            return self.subset.search(uow, who, Query(type, count=1000), request_id=request_id)
+            found = self.subset.search(uow, who, Query(type, count=1000), request_id=request_id)
+            return list(found.matches), found.more
         now = self.subset.read(uow, who, type, id, request_id=request_id)
         return ([now], False) if now else None
 
     def _marks(self, who: Principal, type: str) -> Sequence[str] | None:
         """Whose word a resource has to be for the caller to read its past; None: nobody's."""
-        limited = self.own.window.limited(who, Query(type))
+        limited = self.own.window.limited(who, Query(type), "r")
         authors = [clause.values for clause in limited.clauses if clause.param == AUTHOR] if limited else []
         return None if limited is None else authors[0] if authors else (KEEPER,)
 
@@ -84,15 +84,10 @@ class Past:
         return any(uow.marked(type, id, AUTHOR, author) for author in self._marks(who, type) or ())
 
     def _open(self, uow: Uow, who: Principal, versions: Sequence[Version]) -> list[Version]:
-        """Those that no deny closes and that the token's scopes reach."""
+        """Those that no deny closes and that the caller's scopes reach."""
         kept = [each for each in versions if not each.deleted]
         closed = self.own.closed(uow, who, kept)
-        return [each for each in versions if each.deleted or (each.id not in closed and self._reached(who, each))]
-
-    def _reached(self, who: Principal, version: Version) -> bool:
-        limited = self.own.window.limited(who, Query(version.type))
-        clauses = tuple(clause for clause in limited.clauses if clause.param != AUTHOR) if limited else ()
-        return limited is not None and (not clauses or matches(content(version), replace(limited, clauses=clauses)))
+        return [each for each in versions if each.deleted or each.id not in closed]
 
 
 def _patient(version: Version) -> str:

@@ -7,14 +7,18 @@ from collections.abc import Iterable
 import orjson
 
 from adapter.clock import instant
+from adapter.errors import Issue
+from adapter.fhir.outcome import outcome
 from adapter.ports import Resource, Version
 
 
 def searchset(
-    entries: Iterable[Version | Resource], *, base: str, self_url: str, next_url: str | None = None, total: int | None = None
-) -> Resource:
+    entries: Iterable[Version | Resource], *, along: Iterable[Version] = (), ignored: Iterable[str] = (), base: str, self_url: str,
+    next_url: str | None = None, total: int | None = None,
+) -> Resource:  # fmt: skip
     """A searchset Bundle, to be written by `dumps`. A Version goes in as its served bytes, decimals untouched;
-    a Resource as it stands. An OperationOutcome among them is marked as one. `base` is the server's FHIR address."""
+    a Resource as it stands. An OperationOutcome among them is marked as one. `along`: what was to be included; `ignored`: what
+    lenient handling left out, in words. `base` is the server's FHIR address."""
     links = [{"relation": "self", "url": self_url}]
     if next_url:
         links.append({"relation": "next", "url": next_url})
@@ -22,7 +26,11 @@ def searchset(
     if total is not None:
         bundle["total"] = total
     bundle["link"] = links
-    if lines := [_entry(entry, base.rstrip("/")) for entry in entries]:
+    root = base.rstrip("/")
+    lines = [_entry(entry, root) for entry in entries] + [_entry(each, root) | {"search": {"mode": "include"}} for each in along]
+    if issues := [Issue("not-supported", text, severity="warning") for text in ignored]:
+        lines.append(_entry(outcome(issues), root))
+    if lines:
         bundle["entry"] = lines
     return bundle
 

@@ -5,19 +5,19 @@ A resource is always a plain dict as FHIR R4 JSON has it; references inside the 
 """
 
 from adapter.ports.ehr import Capability, EhrClient, Remote
+from adapter.ports.query import Clause, Include, Query
 from adapter.ports.shapes import (
     Ask,
     AuditRow,
     Basis,
     Change,
-    Clause,
     ConflictRow,
     Decision,
+    Found,
     IndexRow,
     Letter,
     LetterState,
     Link,
-    Query,
     Resource,
     Store,
     T,
@@ -37,6 +37,8 @@ __all__ = [
     "ConflictRow",
     "Decision",
     "EhrClient",
+    "Found",
+    "Include",
     "IndexRow",
     "Letter",
     "LetterState",

@@ -7,13 +7,11 @@ A resource is always a plain dict as FHIR R4 JSON has it; references inside the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
-from adapter.query import Clause as Clause  # noqa: PLC0414
-from adapter.query import Include as Include  # noqa: PLC0414
-from adapter.query import Query as Query  # noqa: PLC0414
+from adapter.ports.query import Query
 
 Resource = dict[str, Any]
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from adapter.ports import Resource
 Interaction = Literal["read", "vread", "history-instance", "history-type", "search-type", "create", "update", "patch", "delete"]
 Pairs = tuple[tuple[str, str], ...]
 RETURNS = ("minimal", "representation", "OperationOutcome")
-_PRESENTED = ("_format", "_pretty", "_summary", "_elements")  # how the answer is given, not what is looked for
+PRESENTED = ("_format", "_pretty", "_summary", "_elements")  # how the answer is given, not what is looked for
 _PREFERENCE = re.compile(r"\s*(return|handling)\s*=\s*\"?(\w+)\"?\s*")
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
@@ -40,6 +40,7 @@ class Asked:
     if_modified_since: datetime | None = None
     lenient: bool = False
     returns: str = ""  # one of RETURNS, where the client says so
+    how: Pairs = ()  # the parameters that only say how the answer is to look
     subsetting: Subsetting = field(default_factory=Subsetting)
 
     @property
@@ -48,12 +49,13 @@ class Asked:
         return int(self.version) if _NUMBER.fullmatch(self.version) else 0
 
 
-def presented(type: str, params: Iterable[tuple[str, str]]) -> tuple[Subsetting, Pairs]:
-    """How much of each resource is wanted, and the other parameters. Raises Malformed (400)."""
-    given = list(params)
-    wanted = {name: value for name, value in given if name in _PRESENTED}
-    rest = tuple(pair for pair in given if pair[0] not in _PRESENTED)
-    return subsetting(type, summary=wanted.get("_summary", ""), elements=wanted.get("_elements", "")), rest
+def presented(type: str, params: Iterable[tuple[str, str]]) -> tuple[Subsetting, Pairs, Pairs]:
+    """How much of each resource is wanted, the other parameters, and those that said it. Raises Malformed (400)."""
+    given = tuple(params)
+    how = tuple(pair for pair in given if pair[0] in PRESENTED)
+    wanted = dict(how)
+    rest = tuple(pair for pair in given if pair[0] not in PRESENTED)
+    return subsetting(type, summary=wanted.get("_summary", ""), elements=wanted.get("_elements", "")), rest, how
 
 
 def preferences(header: str) -> tuple[str, bool]:
@@ -93,11 +95,11 @@ def asked_by(
     resource: Resource | None = None, written: bytes = b"", conditions: Pairs | None = None,
 ) -> Asked:  # fmt: skip
     """The Asked of these parts and of the headers (names in small letters) that FHIR gives a meaning. Raises Malformed (400)."""
-    how, rest = presented(type, params)
+    wanted, rest, how = presented(type, params)
     returns, lenient = preferences(headers.get("prefer", ""))
     return Asked(
         interaction, type, id, version, rest, conditions, resource, written,
         if_match=matched(headers.get("if-match", "")) if interaction in ("update", "patch", "delete") else None,
         if_none_match=headers.get("if-none-match", ""), if_modified_since=since(headers.get("if-modified-since", "")),
-        lenient=lenient, returns=returns, subsetting=how,
+        lenient=lenient, returns=returns, how=how, subsetting=wanted,
     )  # fmt: skip

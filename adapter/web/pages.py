@@ -10,9 +10,9 @@ from adapter import fhir
 from adapter.errors import Malformed
 from adapter.fhir.bundle import history_bundle
 from adapter.fhir.search import count_of
-from adapter.fhir.subsetting import subset
-from adapter.ports import Query, Version
-from adapter.web.asked import Asked
+from adapter.fhir.subsetting import Subsetting, subset
+from adapter.ports import Version
+from adapter.web.asked import PRESENTED, Asked, Pairs, presented
 from adapter.web.paging import PARAMETER, seal, unseal
 
 if TYPE_CHECKING:
@@ -22,29 +22,38 @@ HISTORY = ("_count", "_since")
 
 
 def search(rest: Rest, asked: Asked) -> bytes:
-    """A searchset Bundle. Raises Malformed (400), Gone for a page no longer kept open."""
-    cursor = _cursor(asked)
-    said, query = list(asked.params), fhir.query(asked.type, asked.params) if cursor is None else Query(asked.type)
-    if cursor is not None:
+    """A searchset Bundle with what was asked to come along. Raises Malformed (400), Gone for a page no longer kept open."""
+    said, after, how = asked.params + asked.how, None, asked.subsetting
+    if (cursor := _cursor(asked)) is not None:
         page = unseal(cursor, asked.type, client=rest.who.client, key=rest.story.writer.key, at=rest.uow.at)
-        said, query = list(page.params), replace(fhir.query(asked.type, page.params), after=(page.after[0], page.after[1]))
-    found, more = rest.story.search(rest.uow, rest.who, query, request_id=rest.request_id)
-    after = (found[-1].updated.isoformat(timespec="microseconds") if query.sort else "", found[-1].id) if more and found else None
-    given = [replace(each, served=subset(each.served, asked.subsetting)) for each in found]
+        said, after = page.params, page.after
+        how, _, _ = presented(asked.type, said)
+    params = [(name, value) for name, value in said if name not in PRESENTED or (name, value) == ("_summary", "count")]
+    query = replace(fhir.query(asked.type, params, lenient=asked.lenient), after=after)
+    found = rest.story.found(rest.uow, rest.who, query, request_id=rest.request_id)
+    behind = (found.matches[-1].key, found.matches[-1].id) if found.more and found.matches else None
+    matches = [replace(each, served=subset(each.served, how)) for each in found.matches]
+    along = [replace(each, served=subset(each.served, Subsetting(how.summary))) for each in found.includes]
     address = f"{rest.base}/{asked.type}"
-    return fhir.dumps(fhir.searchset(given, base=rest.base, self_url=address, next_url=_next(rest, address, asked.type, said, after)))
+    return fhir.dumps(
+        fhir.searchset(
+            matches, along=along, ignored=query.ignored, total=found.total, base=rest.base, self_url=address,
+            next_url=_next(rest, address, asked.type, said, behind),
+        )
+    )  # fmt: skip
 
 
 def history(rest: Rest, asked: Asked) -> bytes | None:
     """A history Bundle, newest first; None: 404. Raises Malformed (400)."""
     place = f"{asked.type}/{asked.id}" if asked.id else asked.type
-    cursor, said, after = _cursor(asked), list(asked.params), None
+    cursor, said, after, how = _cursor(asked), asked.params + asked.how, None, asked.subsetting
     if cursor is not None:
         page = unseal(cursor, f"{place}/_history", client=rest.who.client, key=rest.story.writer.key, at=rest.uow.at)
         id, _, number = page.after[1].partition("/")
-        said, after = list(page.params), (page.after[0], id, int(number))
+        said, after = page.params, (page.after[0], id, int(number))
+        how, _, _ = presented(asked.type, said)
     for name, _ in said:
-        if name not in HISTORY:
+        if name not in HISTORY and name not in PRESENTED:
             raise Malformed(f"offered for a history are {', '.join(HISTORY)}", code="not-supported")
     options = dict(said)
     count = count_of(options["_count"]) if "_count" in options else fhir.DEFAULT_COUNT
@@ -57,7 +66,7 @@ def history(rest: Rest, asked: Asked) -> bytes | None:
     last = versions[-1] if more and versions else None
     behind = (_text(last), f"{last.id}/{last.number}") if last else None
     address = f"{rest.base}/{place}/_history"
-    given = [replace(each, served=subset(each.served, asked.subsetting)) if not each.deleted else each for each in versions]
+    given = [replace(each, served=subset(each.served, how)) if not each.deleted else each for each in versions]
     return fhir.dumps(history_bundle(given, base=rest.base, self_url=address, next_url=_next(rest, address, f"{place}/_history", said, behind)))
 
 
@@ -68,7 +77,7 @@ def _cursor(asked: Asked) -> str | None:
     return cursor
 
 
-def _next(rest: Rest, address: str, bound: str, said: list[tuple[str, str]], after: tuple[str, str] | None) -> str | None:
+def _next(rest: Rest, address: str, bound: str, said: Pairs, after: tuple[str, str] | None) -> str | None:
     if after is None:
         return None
     return f"{address}?{PARAMETER}={seal(said, after, type=bound, client=rest.who.client, key=rest.story.writer.key, at=rest.uow.at)}"
