@@ -18,6 +18,7 @@ from adapter.clock import Clock, SystemClock
 from adapter.errors import EhrUnavailable, LiaisonError, NotFound, Refused, SettingsError
 from adapter.flows import Flows
 from adapter.intake import Intake
+from adapter.limits import Limits, NoneLeft
 from adapter.logs import declare, log
 from adapter.names import Systems
 from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json, without
@@ -43,6 +44,7 @@ class App:
     def __init__(self, settings: Settings, store: Store, clock: Clock, *, ehrs: Callable[[EhrEntry], EhrClient]) -> None:
         self.settings, self.store, self.clock, self._ehrs = settings, store, clock, ehrs
         self.systems = Systems(settings.system_base)
+        self.limits = Limits(settings.rate_limit)
         self.started: datetime = clock.now()
         self.holder = f"{socket.gethostname()}-{os.getpid()}-{clock.new_id()[-8:]}"
         folder = mappings_folder(settings)
@@ -73,6 +75,14 @@ class App:
 
     async def write(self, fn: Callable[[Flows, Uow], T]) -> T:
         """What `fn` gives, after the commit. A refusal rolls its unit back and is told to the audit in one of its own."""
+        while True:
+            try:
+                return await self._written(fn)
+            except NoneLeft as asked:  # of what this process may give to a client: another part of the minute, then again
+                client = asked.client
+                await self.store.write(lambda uow, client=client: self.limits.reserve(uow, client))  # type: ignore[misc]
+
+    async def _written(self, fn: Callable[[Flows, Uow], T]) -> T:
         try:
             return await self.store.write(lambda uow: fn(self.story(uow), uow))
         except Refused as refusal:

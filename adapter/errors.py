@@ -127,6 +127,7 @@ class NeedsMatch(Refused):
 
 class TooMany(Refused):
     status, code, retry = 429, "throttled", True
+    seconds = 5  # until there is more
 
 
 class EhrError(LiaisonError):

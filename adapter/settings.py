@@ -69,6 +69,7 @@ class Settings(BaseSettings):
         timedelta(days=30), le=timedelta(days=180), description="how long a recipient keeps reference, dates and outcome of a closed file"
     )
     max_body: ByteSize = Field(ByteSize(5 * 1024 * 1024), gt=0, description="largest request body, as 5MiB or in bytes")
+    rate_limit: int = Field(60_000, ge=0, description="requests a minute of one client, all processes together; 0: no limit")
     max_entries: int = Field(500, ge=1, le=10_000, description="most entries of a batch or transaction Bundle")
     web_processes: int = Field(1, ge=1, le=64, description="web processes of `liaison serve`; from two on one worker runs beside them")
     jobs: bool = Field(True, description="run the jobs beside the server")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Integer, bindparam, case, delete, or_, select
 
 from adapter.errors import Conflict
 from adapter.store.moments import text
 from adapter.store.statement import Statement, equal, given, upsert
-from adapter.store.tables import kept, lease, once, remembered, token
+from adapter.store.tables import kept, lease, once, remembered, tally, token
 from adapter.store.unit import Unit
 
 _REMEMBERED = Statement(select(remembered.c.digest, remembered.c.answer).where(*equal(remembered, "key")))
@@ -29,6 +29,12 @@ _SWEEP = tuple(
 _LEASE = upsert(
     lease, on=("name",), change=lambda new: {"holder": new.holder, "until": new.until}, returning=("name",),
     only_if=lambda new: or_(lease.c.holder == new.holder, lease.c.until <= given("now")),
+)
+
+_TALLY = upsert(
+    tally, on=("name",), returning=("used",),
+    change=lambda new: {"used": case((tally.c.period == new.period, tally.c.used + new.used), else_=new.used), "period": new.period},
+    only_if=lambda new: or_(tally.c.period != new.period, tally.c.used < bindparam("most", type_=Integer())),
 )
 
 
@@ -63,6 +69,11 @@ class Shelf:
 
     def end_token(self, digest: str) -> None:
         self._unit.session.run(_END_TOKEN, digest=digest)
+
+    def tally(self, name: str, period: int, wanted: int, *, most: int) -> int:
+        """How much of `wanted` is left of `most` in this period; it is used from now on. A new period begins at nothing."""
+        row = self._unit.session.row(_TALLY, name=name, period=period, used=wanted, most=most)
+        return max(0, wanted - max(0, int(row[0]) - most)) if row else 0
 
     def once(self, name: str, until: datetime) -> bool:
         """One statement: of two processes that say a name at the same moment the second waits for the first to commit."""

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0004"  # the newest revision in migrations/
+SCHEMA = "0005"  # the newest revision in migrations/
 
 metadata = MetaData()
 # Keys are compared byte by byte on both engines, whatever the cluster's language: paging depends on it.
@@ -98,6 +98,8 @@ Index("outbox_due", outbox.c.due, outbox.c.key, sqlite_where=_OPEN, postgresql_w
 lease = Table("lease", metadata, *_text("name", "holder", "until"), PrimaryKeyConstraint("name"))
 kept = Table("kept", metadata, *_text("name"), *_bytes("value"), PrimaryKeyConstraint("name"))
 token = Table("token", metadata, *_text("digest"), *_bytes("principal"), *_text("expires"), PrimaryKeyConstraint("digest"))
+# How much of something was used within one period: requests of a client this minute.
+tally = Table("tally", metadata, *_text("name"), *(Column(name, Key, nullable=False) for name in ("period", "used")), PrimaryKeyConstraint("name"))
 # Names that count once, until their time: the `jti` of an assertion.
 once = Table("once", metadata, *_text("name", "until"), PrimaryKeyConstraint("name"))
 remembered = Table("remembered", metadata, *_text("key", "digest"), *_bytes("answer"), *_text("at"), PrimaryKeyConstraint("key"))

@@ -14,6 +14,7 @@ from adapter.app import App
 from adapter.audit import events
 from adapter.errors import Forbidden, Refused, Unauthorized
 from adapter.flows import Flows
+from adapter.limits import Limits
 from adapter.network import ClientEntry
 from adapter.ports import Principal, Uow
 from adapter.scopes import held
@@ -21,10 +22,11 @@ from adapter.scopes import held
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """A bearer token as it came: its digest, and the address of ours that it came to."""
+    """A bearer token as it came: its digest, the address of ours that it came to, and the limits that its client shares."""
 
     digest: str
     audience: str
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def bearer(request: Request) -> Bearer:
     if scheme != "bearer" or not token:
         raise Unauthorized("expected an Authorization header with a bearer token from /oauth/token")
     app: App = request.app.state.liaison
-    return Bearer(digest(token), app.settings.url)
+    return Bearer(digest(token), app.settings.url, app.limits)
 
 
 def authorization(request: Request) -> tuple[str, str]:
@@ -76,6 +78,7 @@ def principal(story: Flows, uow: Uow, token: Bearer, *, scope: str = "", request
     client = story.network.client(issued.client) if issued and issued.audience == token.audience else None
     if issued is None or client is None:
         raise Unauthorized("the token is unknown or has expired; ask /oauth/token for another")
+    token.limits.spend(client.id, uow.at)
     who = of_client(story, client, scopes=held(issued.scopes, client.scopes))
     with refusing(who, "token", verb="scope", request_id=request_id):
         if client.person and story.network.serving(client.person, uow.at) is None:

@@ -30,6 +30,7 @@ REFUSALS = {
     415: "another media type, encoding or character set than expected",
     422: "understood, and against a rule: each issue names its place",
     428: "If-Match is missing",
+    429: "more requests a minute than this client may send; Retry-After says when to come back",
     503: "the database is away: ask again",
 }
 PATH = {
@@ -150,7 +151,8 @@ def _operation(path: str, door: Door) -> Schema:
     parameters += [_parameter(name, "header", text(HEADERS[name]), required=name in door.needs) for name in (*door.needs, *door.headers)]
     parameters += [_parameter(name, "query", text((QUERY | DEMAND)[name]), required=False) for name in door.query]
     answers = {str(door.gives[0]): _answer("done", *door.gives[1:])} | {str(status): {"description": said} for status, said in door.also}
-    refusals = {400: "TokenError", 401: "TokenError"} if door.by == "client" else dict.fromkeys(door.refuses, "OperationOutcome")
+    statuses = (*door.refuses, 429) if door.by == "bearer" else door.refuses
+    refusals = {400: "TokenError", 401: "TokenError"} if door.by == "client" else dict.fromkeys(statuses, "OperationOutcome")
     media = JSON if door.by == "client" else FHIR_JSON
     answers |= {str(status): _answer(REFUSALS[status], media, schema) for status, schema in sorted(refusals.items())}
     made: Schema = {"parameters": parameters, "responses": answers, "security": [{door.by: []}] if door.by else []}

@@ -20,6 +20,7 @@ from adapter.app import App
 from adapter.audit import events
 from adapter.errors import Refused
 from adapter.flows import Flows
+from adapter.limits import Limits
 from adapter.logs import log
 from adapter.network import ClientEntry
 from adapter.ports import Principal, Uow
@@ -99,7 +100,7 @@ async def introspect(request: Request) -> Response:
     if isinstance(form, Response):
         return form
     app: App = request.app.state.liaison
-    asked = Bearer(digest(form.get("token", "")), app.settings.url)
+    asked = Bearer(digest(form.get("token", "")), app.settings.url, Limits(0))  # to look at it spends nothing
 
     def look(story: Flows, uow: Uow, client: ClientEntry, _: Shown) -> dict[str, Any]:
         issued = Issued.of(uow, asked.digest)

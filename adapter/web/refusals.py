@@ -37,7 +37,7 @@ def liaison_refusal(request: Request, error: Exception) -> Response:
     if isinstance(found, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="liaison"'
     if found.retry or isinstance(found, TooMany):
-        headers["Retry-After"] = "5"
+        headers["Retry-After"] = str(found.seconds if isinstance(found, TooMany) else 5)
     if isinstance(found, Refused):
         return Response(dumps(outcome(found)), found.status, headers, FHIR_JSON)
     if isinstance(found, MappingError):

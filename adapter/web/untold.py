@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from adapter.app import App
 from adapter.audit import events
-from adapter.errors import MappingError, NotFound, Refused, Unauthorized
+from adapter.errors import MappingError, NotFound, Refused, TooMany, Unauthorized
 from adapter.flows import Flows
 from adapter.ports import Principal, Uow
 from adapter.web.auth import bearer, principal
@@ -42,5 +42,5 @@ async def tell(request: Request, name: str, refusal: Refused | MappingError | in
 
     try:
         await app.write(denied)
-    except Unauthorized:
+    except (Unauthorized, TooMany):
         return
