@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from adapter.clock import instant
+from adapter.fhir import joins
 from adapter.fhir.parameters import CORE_TYPES, parameters
 from adapter.names import PROFILES, SDOHCC
 from adapter.ports import Resource
@@ -61,6 +62,7 @@ def _resource(type: str, interactions: tuple[str, ...]) -> Resource:
         line["conditionalDelete"] = "not-supported"
     if "search-type" in interactions and type in CORE_TYPES:
         common = [{"name": "_id", "type": "token"}, {"name": "_lastUpdated", "type": "date"}]
+        line |= {name: found for name, found in (("searchInclude", joins.includes(type)), ("searchRevInclude", joins.revincludes(type))) if found}
         line["searchParam"] = [*common, *({"name": p.name, "type": p.kind} for p in parameters(type).values())]
     if interactions:
         line["operation"] = [{"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}]

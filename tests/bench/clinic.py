@@ -1,4 +1,4 @@
-"""B1, B4: what a clinic's software does on /fhir. B6: what a social service's software does on /views."""
+"""B1, B3, B4, B4b: what a clinic's software does on /fhir. B6: what a social service's software does on /views."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.bench.systems import System
 from tests.e2e.serving import agreed
 
 TASKS = 200  # that are read in turn
+PATIENTS, PERSON = 2000, "Patient/OF-THE-BENCH"
 VIEW = "coursier-dac-asso"
 
 
@@ -32,6 +33,42 @@ def read_task(system: System) -> Asking:
     bodies = (json.loads(_compact(task_of(system.patient, each)).replace(MARK, f"task-{number}")) for number, each in enumerate(requests))
     wired = [system.wire("GET", f"{system.base}/{reference}") for reference in _created(system, list(bodies))]
     return Asking(lambda number: wired[number % TASKS])
+
+
+def transact(system: System) -> Asking:
+    """A whole referral in one transaction: a Consent, the ServiceRequest that names it, the Task on that; about some Patients in turn,
+    for nobody agrees to a thousand referrals."""
+    agreed, asked = ("urn:uuid:00000000-0000-4000-8000-00000000000a", "urn:uuid:00000000-0000-4000-8000-00000000000b")
+    patients = _created(system, [specimen("Patient") for _ in range(PATIENTS)])
+    patient = {"reference": PERSON}
+    request = request_of(PERSON) | {"supportingInfo": [{"reference": agreed}]}
+    task = task_of(PERSON, asked) | {"status": "requested"}
+    entries = [(agreed, specimen("Consent") | {"patient": patient}), (asked, request), ("", task)]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [
+        ({"fullUrl": name} if name else {}) | {"resource": resource, "request": {"method": "POST", "url": resource["resourceType"]}} for name, resource in entries
+    ]}  # fmt: skip
+    body = _compact(bundle)
+
+
+    def post(number: int) -> bytes:
+        return system.wire("POST", system.base, body.replace(MARK, f"bench-t-{number}").replace(PERSON, patients[number % PATIENTS]).encode())
+
+    return Asking(post)
+
+
+def update_task(system: System) -> Asking:
+    """Some Tasks in turn, each on the version that it has: nobody else writes them."""
+    requests = _created(system, [json.loads(_compact(request_of(system.patient)).replace(MARK, f"put-{number}")) for number in range(TASKS)])
+    bodies = [json.loads(_compact(task_of(system.patient, each)).replace(MARK, f"put-{number}")) for number, each in enumerate(requests)]
+    references = _created(system, bodies)
+    texts = [[_compact(body | {"id": each.partition("/")[2], "priority": how}).encode() for how in ("asap", "urgent")]
+             for body, each in zip(bodies, references, strict=True)]  # fmt: skip
+
+    def put(number: int) -> bytes:
+        place, turn = number % TASKS, number // TASKS
+        return system.wire("PUT", f"{system.base}/{references[place]}", texts[place][turn % 2], more={"If-Match": f'W/"{turn + 1}"'})
+
+    return Asking(put)
 
 
 def _created(system: System, resources: list[dict[str, Any]]) -> list[str]:
@@ -72,6 +109,8 @@ def _patient(system: System, call: str) -> str:
 EVERY = ("ours", "yardstick", "yardstick-inline", "hapi")
 DOORS = (
     Door("B1", "create ServiceRequest", dict.fromkeys(EVERY, create_request)),
+    Door("B3", "transaction of Consent, ServiceRequest and Task", dict.fromkeys(("ours", "hapi"), transact)),
+    Door("B4b", "update Task with If-Match", dict.fromkeys(("ours", "hapi"), update_task)),
     Door("B4", "read Task by id", dict.fromkeys(EVERY, read_task)),
     Door("B6", "view of one referral, 1 Consent (HAPI: GET)", {"ours": view(1), "hapi": read_task}),
     Door("B6", "view of one referral, 20 Consents (HAPI: GET)", {"ours": view(20), "hapi": read_task}),

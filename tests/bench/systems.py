@@ -48,10 +48,10 @@ class System:
     note: str = ""
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def wire(self, method: str, path: str, body: bytes = b"", *, client: str = "") -> bytes:
+    def wire(self, method: str, path: str, body: bytes = b"", *, client: str = "", more: dict[str, str] | None = None) -> bytes:
         """One request to be sent again and again. `path` begins with / and is below the host."""
         host = {"Host": f"{self.address[0]}:{self.address[1]}", "Accept": JSON}
-        return request(method, path, host | (self.tokens[client] if client else self.headers) | ({"Content-Type": JSON} if body else {}), body)
+        return request(method, path, host | (self.tokens[client] if client else self.headers) | ({"Content-Type": JSON} if body else {}) | (more or {}), body)
 
     def ask(self, method: str, path: str, resource: Any = None, *, client: str = "") -> Any:
         """One request now, and the JSON of its answer. Raises BenchError unless it succeeds."""
@@ -79,7 +79,7 @@ def ours(database: str = "") -> Iterator[list[System]]:
         if database:
             place.did("db", "upgrade", **chosen)
             place.did("network", "apply", **chosen)
-        running = stack.enter_context(place.serving(token_seconds="3600", **chosen))
+        running = stack.enter_context(place.serving(token_seconds="3600", rate_limit="100000000", **chosen))
         where = urlsplit(running.url)
         tokens = {client: running.bearer(client) for client in ("saint-eloi", "coursiers")}
         found = System(
