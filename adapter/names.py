@@ -48,3 +48,5 @@ class Systems:
     def code(self, table: str) -> str:
         """Code system of one table: need, service, business-status, status-reason, outcome, activity…"""
         return f"{self.base}/CodeSystem/{table}"
+
+ABOUT = "_about"  # search row of a Binary: whose it is

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from adapter import fhir
 from adapter.dossier import Dossier, content, follow, split
 from adapter.fhir.parameters import parameters
+from adapter.names import ABOUT
 from adapter.ports import Clause, Query, Uow, Version
 
 FOLLOWS = ("Procedure", "Communication")  # what points to a request
@@ -24,6 +25,7 @@ def of_person(uow: Uow, patient: str) -> Iterator[Version]:
     for type in sorted(fhir.CORE_TYPES):
         if type not in ("Patient", "AuditEvent") and "patient" in parameters(type):
             _add(found, _all(uow, type, "patient", patient))
+    _add(found, _all(uow, "Binary", ABOUT, patient))
     _add_proofs(uow, found, [own] if own else [])
     yield from found.values()
     if own and not own.deleted:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from adapter import fhir, removing
+from adapter.attachments import check_attachments
 from adapter.audit import events
 from adapter.clock import Clock
 from adapter.consent import may_become, urgencies, wider
 from adapter.dossier import Dossier, content, follow, lanes, of_request, pointing, split
 from adapter.errors import Forbidden, Gone, Invalid, NotFound, Refused, Stale
-from adapter.names import Systems
+from adapter.names import ABOUT, Systems
 from adapter.network import Network
 from adapter.ports import Act, Change, IndexRow, Letter, Principal, Resource, Uow, Version
 from adapter.references import check_numbers, check_references, listed
@@ -73,6 +74,7 @@ class Writer:
                 raise Stale("the resource has another version now", expression=f"{change.type}.meta.versionId")
             check_references(uow, self.network, who.organisation, resource, coming=coming)
             check_numbers(self.network, who.organisation, resource)
+            check_attachments(resource)
             if change.type == "ServiceRequest" and old is not None and any(map(_sent, pointing(uow, "Task", "focus", f"ServiceRequest/{change.id}"))):
                 states.check_request(old, resource)
         if change.type == "Task":
@@ -105,6 +107,8 @@ class Writer:
         clinic = current.clinic if current else self._clinic(uow, resource, author)
         version = Version(change.type, id, number, uow.at, clinic, served, change.received or fhir.dumps(wanted))
         rows = [*fhir.rows(wanted), IndexRow(AUTHOR, "token", value=author), *self._held(uow, wanted, author)]
+        if change.type == "Binary":  # no search of R4 finds whose it is, an erasure has to
+            rows.append(IndexRow(ABOUT, "reference", value=patient_of(wanted)))
         saved = uow.save(version, expected=number - 1, index=rows)
         uow.audit(events.written(who, saved, created=number == 1, patient=patient_of(resource), at=uow.at, request_id=request_id))
         return saved
@@ -292,7 +296,7 @@ def patient_of(resource: Resource) -> str:
     """The patient reference of any of our types; "" where there is none."""
     if resource["resourceType"] == "Patient":
         return f"Patient/{resource.get('id', '')}"
-    for element in ("subject", "for", "patient"):
+    for element in ("subject", "for", "patient", "securityContext"):
         if isinstance(target := resource.get(element), dict):
             return str(target.get("reference", ""))
     return ""

@@ -15,7 +15,7 @@ from adapter.clock import instant
 from adapter.errors import Issue, Malformed, NotFound, Refused, WrongType
 from adapter.flows import Flows
 from adapter.ports import Principal, Resource, Uow
-from adapter.web import bundles
+from adapter.web import binary, bundles
 from adapter.web.asked import Asked, Interaction, asked_by
 from adapter.web.auth import bearer, principal, refusing
 from adapter.web.entries import JSON_PATCH, conditions, searched
@@ -65,13 +65,16 @@ async def _done(request: Request, asked: Asked) -> Response:
     answer = await app.write(perform)
     if answer.refusal is not None:
         raise answer.refusal
-    return Response(answer.body, answer.status, answer.headers(app.fhir_base), FHIR_JSON if answer.body else None)
+    headers = answer.headers(app.fhir_base)
+    if answer.version is not None and answer.status == 200 and asked.interaction in ("read", "vread") and binary.native(request, asked.type):
+        return binary.given(answer.version, headers)
+    return Response(answer.body, answer.status, headers, FHIR_JSON if answer.body else None)
 
 
 async def _asked(request: Request, interaction: Interaction, type: str, id: str = "", version: str = "") -> Response:
     """A door without a body."""
     _offered(_type(type), interaction)
-    if response := acceptable(request):
+    if not binary.native(request, type) and (response := acceptable(request)):
         return response
     bearer(request)
     params = request.query_params.multi_items()
@@ -84,7 +87,7 @@ async def _sent(request: Request, interaction: Interaction, type: str, id: str =
         return response
     bearer(request)
     _offered(_type(type), interaction)
-    sent = await body(request)
+    sent = await binary.wrapped(request) if type == "Binary" and binary.raw(request) else await body(request)
     resource = fhir.parse(sent, type=type)
     condition = conditions(request.headers.get("if-none-exist", "")) if interaction == "create" else None
     params = [] if interaction == "update" and not id else request.query_params.multi_items()

@@ -34,6 +34,11 @@ def wanted(request: Request) -> str:
     return "json" if "json" in formats else formats[0] if formats else ""
 
 
+def speaks_fhir(accept: str) -> bool:
+    """Whether an Accept header, or a media type, names FHIR or plain JSON or XML."""
+    return any(each.partition(";")[0].strip().lower() in (_JSON | _XML) - {"*/*", "application/*", "json", "xml"} for each in accept.split(","))
+
+
 def _of(media: str) -> str:
     return "json" if media in _JSON else "xml" if media in _XML and fhir.xml_available() else ""
 

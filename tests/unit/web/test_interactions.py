@@ -274,3 +274,10 @@ def test_capability_lists_what_the_routes_do(door: Door) -> None:
     assert offered["Task"] == {"read", "vread", "history-instance", "history-type", "search-type", "create", "update", "patch", "delete"}
     assert "update" not in offered["HealthcareService"] and "create" not in offered["Provenance"]
     assert {each["code"] for each in rest["interaction"]} == {"transaction", "batch"}
+
+
+def test_subscription_is_not_taken_for_active_where_nobody_would_be_told(clinic: Clinic) -> None:
+    wanted = {"resourceType": "Subscription", "reason": "x", "criteria": "Task?status=accepted", "channel": {"type": "rest-hook", "endpoint": "https://ehr.example/told"}}
+    refused = clinic("POST", "Subscription", wanted | {"status": "requested"})
+    assert refused.status_code == 422 and issue(refused)["expression"] == ["Subscription.status"]
+    assert clinic("POST", "Subscription", wanted | {"status": "off"}).status_code == 201
