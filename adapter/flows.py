@@ -42,6 +42,7 @@ from adapter.writing import Writer, patient_of
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
 REFER, REORIENT = "refer", "reorient"
+SENT = "it was sent: the requester cancels the request, or the person withdraws the agreement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,8 @@ class Flows:
     def agree(self, uow: Uow, who: Principal, mapping: str, record: str, heard: Mapping[str, Any], *, request_id: str = "") -> Receipt:
         """One of the two agreements, heard after the record was taken down; with both, the draft is sent.
 
-        `heard`: {who: doctor | patient, agreed, heard_by?, at?, how?}. A doctor's "no" gives the draft up; a patient's leaves a
-        count and no identity, or ends like a withdrawal what was sent in urgency.
+        `heard`: {who: doctor | patient, agreed, heard_by?, at?, how?}. A patient's "no" leaves a count and no identity of what was
+        never sent, and takes back what was sent and runs. A doctor's gives the draft up; raises Conflict where it was sent.
         """
         self.intake.document(mapping)
         kept = onward.received(uow, who, mapping, record)
@@ -165,6 +166,8 @@ class Flows:
         if side == "patient" and not heard["agreed"]:
             self._declined(uow, who, found, heard, request_id=request_id)
             return self._again(uow, who, receipt, request_id=request_id)
+        if not heard["agreed"] and any(each.task["status"] not in (*TERMINAL, "draft") for each in found):
+            raise Conflict(SENT, expression="agreed")
         written = False
         for each in found:
             if not (each.task["status"] == "draft" or (side == "patient" and unagreed(each))):
@@ -178,12 +181,12 @@ class Flows:
         return receipts.refreshed(uow, receipt, self.network.zone) if written else self._again(uow, who, receipt, request_id=request_id)
 
     def _declined(self, uow: Uow, who: Principal, found: Sequence[Dossier], heard: Mapping[str, Any], *, request_id: str) -> None:
-        """The person said no: what was never sent is forgotten, what runs in urgency ends."""
+        """The person said no: what was never sent is forgotten, what was sent and runs is taken back."""
         unsent = [each for each in found if refusal.unsent(uow, each)]
         for each in found:
             if each in unsent:
                 witness.heard(self.agreements.case(uow, who, each), heard)  # somebody who may have heard it, or nothing happens
-            elif unagreed(each):
+            elif each.task["status"] not in TERMINAL:
                 self.withdraw(uow, who, each, {name: heard[name] for name in takes.HEARD if name in heard}, request_id=request_id)
         if unsent:
             refusal.forget(uow, who, unsent, systems=self.writer.systems, request_id=request_id)

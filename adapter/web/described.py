@@ -23,7 +23,7 @@ REFUSALS = {
     403: "this client was not given the scope, or may not do this",
     404: "nothing there that this caller may see",
     406: "only JSON and XML are spoken here",
-    409: "received before with other content",
+    409: "received before with other content, too late for what it asks, or still pointed to",
     410: "no longer there",
     412: "it changed meanwhile: read it again",
     413: "the body is too large",
@@ -119,7 +119,7 @@ DOORS: dict[tuple[str, str], Door] = {
     ),
     ("POST", "/intake/{mapping}"): Door((201, JSON, "Receipt"), (JSON, "Record"), (*WRITES, 409), headers=("Idempotency-Key",)),
     ("POST", "/intake/{mapping}/{record}/agreements"): Door(
-        (200, JSON, "Receipt"), (JSON, "Agreement"), WRITES, examples={who: {"who": who, "agreed": True, **SAID} for who in ("doctor", "patient")},
+        (200, JSON, "Receipt"), (JSON, "Agreement"), (*WRITES, 409), examples={who: {"who": who, "agreed": True, **SAID} for who in ("doctor", "patient")},
     ),
     ("GET", "/views/{view}/referrals"): Door((200, JSON, "Lines"), refuses=VIEWED, headers=("Accept-Language",)),
     ("GET", "/views/{view}/notices"): Door((200, JSON, "Notices"), refuses=VIEWED, headers=("Accept-Language",)),

@@ -225,12 +225,34 @@ def test_F6_patients_no_after_the_doctors_is_still_a_refusal(door: Door, stage: 
 
 def test_receipt_of_what_was_sent_says_whether_it_runs(door: Door, stage: Stage) -> None:
     assert taken(door, accord_medecin=YES, accord_patient=YES)["status"] == "requested"
-    assert said(door, "patient", False).json()["status"] == "requested"  # sent: who changes their mind withdraws
     card = prescribers(door)[0]
     tag = door.token("saint-eloi") | {"If-Match": f'W/"{card["etag"]}"'}
     assert door("POST", f"/views/prescripteur/referrals/{card['id']}/withdraw", json={}, headers=tag).status_code == 204
     assert taken(door, accord_medecin=YES, accord_patient=YES)["status"] == "cancelled"
     assert left(stage)["Task"] == 1 and refusals(stage) is None  # a withdrawal keeps its proof
+
+
+def test_no_to_what_was_sent_is_its_withdrawal_at_once_and_to_what_ended_nothing(door: Door, stage: Stage) -> None:
+    taken(door, accord_medecin=YES, accord_patient=YES)
+    shown = "/views/coursier-dac-asso/referrals"
+    assert len(door("GET", shown, headers=door.token("coursiers")).json()["referrals"]) == 1
+    said_at = {"heard_by": "coursier-lea", "how": "telephone", "at": "2026-03-06T18:50:00+01:00"}
+    assert said(door, "patient", False, heard_by="nobody").status_code == 422
+    assert said(door, "patient", False, **said_at).json()["status"] == "cancelled"
+    assert door("GET", shown, headers=door.token("coursiers")).json()["referrals"] == []
+    assert {each["status"] for each in stored(stage, "Consent")} == {"inactive"} and refusals(stage) is None
+    (proof,) = [each for each in stored(stage, "Provenance") if each["activity"]["coding"][0]["code"] == "retrait"]
+    assert proof["occurredDateTime"] == "2026-03-06T17:50:00.000Z" and "PractitionerRole/coursier-lea" in json.dumps(proof["agent"])
+    before = left(stage)
+    assert said(door, "patient", False).json()["status"] == "cancelled" and left(stage) == before
+
+
+def test_doctors_no_to_what_was_sent_is_refused_and_writes_nothing(door: Door, stage: Stage) -> None:
+    taken(door, accord_medecin=YES, accord_patient=YES)
+    before = [stored(stage, kind) for kind in KINDS]
+    answer = said(door, "doctor", False)
+    assert answer.status_code == 409 and all(word in answer.text for word in ("sent", "cancels", "withdraws"))
+    assert [stored(stage, kind) for kind in KINDS] == before
 
 
 def test_no_heard_by_nobody_is_refused_and_forgets_nothing(door: Door, stage: Stage) -> None:
