@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from adapter.acts import Arguments, Hand, changes
 from adapter.clock import instant, instant_of
+from adapter.consent.times import span
 from adapter.dossier import Dossier
 from adapter.errors import Invalid
 from adapter.mapping import Terms
@@ -75,12 +77,15 @@ def witness(network: Network, who: Principal, clinic: str, key: str, *, at: date
 
 
 def _moment(case: Case, arguments: Arguments, name: str) -> datetime:
-    """The instant of an argument, not later than now; now where there is none."""
+    """The instant of an argument, from the day of the request until now; now where there is none."""
     if name not in arguments:
         return case.uow.at
     found = instant_of(arguments[name])
     if found is None or found > case.uow.at:
         raise Invalid("expected an instant with its zone, not in the future", code="value", expression=name)
+    zone, authored = ZoneInfo(case.network.zone), span(case.dossier.request.get("authoredOn"), case.network.zone)
+    if authored and authored[0].year > 1 and found.astimezone(zone).date() < authored[0].astimezone(zone).date():
+        raise Invalid("expected an instant not before the day of the request: nothing could be said of it then", code="value", expression=name)
     return found
 
 

@@ -223,6 +223,29 @@ def test_withdrawal_heard_by_nobody_or_in_the_future_is_refused(stage: Stage, sa
     assert only(stored(stage, "Consent"))["status"] == "active"
 
 
+@pytest.mark.parametrize("verb", ["inform", "confirm", "withdraw", "narrow", "oppose"])
+def test_nothing_is_said_of_a_referral_before_the_day_of_its_request(stage: Stage, verb: str) -> None:
+    """The call of 2026-03-06 in Paris: that day from its midnight, which is the evening before in UTC."""
+    stage.sent()
+    more = {"needs": ["isolement"]} if verb == "narrow" else {}
+    with pytest.raises(Invalid) as refusal:
+        stage.act(GP, "prescripteur", stage.cards(GP, "prescripteur")[0], verb, at="2026-03-05T23:59:59+01:00", **more)
+    assert refusal.value.issues[0].expression == "at" and only(stored(stage, "Consent"))["status"] == "active"
+    stage.act(GP, "prescripteur", stage.cards(GP, "prescripteur")[0], verb, at="2026-03-05T23:00:00Z", **more)
+
+
+@pytest.mark.parametrize("who", ["doctor", "patient"])
+def test_no_agreement_is_heard_before_the_day_of_the_request(stage: Stage, who: str) -> None:
+    stage.call()
+
+    def agree(at: str) -> Any:
+        return stage.app.write_now(lambda story, uow: story.agree(uow, COURSIER, "appel-coursier", "appel-1", {"who": who, "agreed": True, "at": at}))
+
+    with pytest.raises(Invalid, match="not before the day"):
+        agree("2026-03-05T23:59:59+01:00")
+    agree("2026-03-06T00:00:00+01:00")
+
+
 def test_closing_notice_is_acknowledged_once_and_stands_in_the_audit(stage: Stage) -> None:
     stage.sent()
     spoken = card(stage).card["reference"]
