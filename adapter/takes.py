@@ -9,6 +9,7 @@ from typing import Any
 
 from adapter.errors import Invalid, Issue, numbered
 
+NAMED = 200  # characters of a name
 COMPARED = 5, 40  # unknown keys that are compared with the known ones, and how many characters of each
 
 
@@ -27,6 +28,7 @@ def _text(value: object) -> bool:
 
 TEXT = Kind("a text that is not empty", "string", _text)
 TEXTS = Kind("a list of texts, at least one, none empty", "array", lambda value: isinstance(value, list) and bool(value) and all(map(_text, value)))
+NAME = Kind(f"a text of at most {NAMED} characters that is not empty", "string", lambda value: _text(value) and len(str(value)) <= NAMED)
 FLAG = Kind("true or false", "boolean", lambda value: isinstance(value, bool))
 CODED = Kind("an object: need code → outcome code", "object", lambda value: isinstance(value, Mapping))  # the act knows the codes
 
@@ -39,7 +41,7 @@ TAKES: Mapping[str, Row | None] = {
     "inform": HEARD, "confirm": HEARD, "narrow": {**HEARD, "needs": TEXTS, "until": TEXT},
     "withdraw": HEARD, "oppose": {**HEARD, "against": TEXT}, "urgency": {"reason": TEXT},
     "recognise": {**HEARD, "person": TEXT, "informed": FLAG}, "leave": {**HEARD, "person": TEXT},
-    "agree": {"who": TEXT, "agreed": FLAG, **HEARD, "given_by": {"capacity": TEXT, "name": TEXT}},  # one of the two agreements
+    "agree": {"who": TEXT, "agreed": FLAG, **HEARD, "given_by": {"capacity": TEXT, "name": NAME}},  # one of the two agreements
     "resolve": HEARD,  # the evidence of a conflict that a person settles
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from adapter.names import FINESS, FR_IDENTIFIER_TYPE, RPPS, SIRENE
 from adapter.network.hours import Opening, days_from, joined, range_from
 from adapter.network.model import Closure, EhrAuth, Identifier, Limits, Secret
-from adapter.network.reading import Reader, Wrong, address, choice, day, flag, kind_of, matching, nearest, number, seconds, text
+from adapter.network.reading import Field, Reader, Wrong, address, choice, day, flag, kind_of, matching, nearest, number, seconds, text
 
 # Given identifiers: system, type code, form (france.md 1.2)
 GIVEN = {
@@ -31,6 +32,7 @@ area = matching(AREA, "the INSEE code of a commune or the number of a department
 # A secret named LIAISON_… would be refused as a misspelt setting.
 variable = matching(r"(?!LIAISON_)[A-Z][A-Z0-9_]*", "the name of an environment variable, which does not begin with LIAISON_")
 SECRET: dict[str, Any] = {"secret_file": text, "secret_variable": variable}
+WORD, PLACEHOLDERS = 3, frozenset(["todo", "tbd", "tbc", "fixme", "xxx", "néant", "à", "a", "compléter", "completer", "définir", "definir"])
 LITERAL = ("secret", "token", "password", "client_secret", "value")
 
 
@@ -78,6 +80,19 @@ def nir_basis(node: yaml.Node, path: str) -> str:
     if written == "true":
         raise Wrong("expected the legal basis in words: the NIR is refused without one (workflow.md 8)")
     return "" if written == "false" else written
+
+
+def words(letters: int) -> Field:
+    """A name or a sentence: of this many letters or more, three in a row, and not only words that keep its place."""
+
+    def read(node: yaml.Node, path: str) -> str:
+        written = text(node, path)
+        found = re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", written).casefold())
+        if sum(map(len, found)) < letters or max(map(len, found)) < WORD or PLACEHOLDERS.issuperset(found):
+            raise Wrong(f"expected a real name or sentence: at least {letters} letters")
+        return written
+
+    return read
 
 
 def identifiers(reader: Reader, node: yaml.Node, path: str) -> tuple[Identifier, ...]:
@@ -152,5 +167,5 @@ def limits(reader: Reader, node: yaml.Node, path: str) -> Limits:
 
 __all__ = [
     "SECRET", "ages", "area", "auth", "choice", "closure", "code", "commune", "email", "flag", "hours", "identifiers", "limits",
-    "nir_basis", "person_name", "phone", "seconds", "secret_of",
+    "nir_basis", "person_name", "phone", "seconds", "secret_of", "words",
 ]

@@ -18,7 +18,7 @@ from adapter.network.model import CATEGORIES, PAPER_ONLY, PRESCRIBER, ROLES, Cli
 from adapter.network.reading import Field, Reader, Wrong, address, choice, day, flag, key, kind_of, matching, number, root_of, seconds, text
 from adapter.network.words import Words
 
-OFFICERS_PACK = ("controller", "legal_basis", "secrecy_text")
+OFFICERS_PACK = {"controller": 3, "legal_basis": 3, "secrecy_text": 20}  # and how many letters each has at least
 LEVELS = ("task", "document", "mail", "patient", "none")
 CLIENT_ROLES = ("clinic", "service", "officer", "operator", "device")
 
@@ -134,7 +134,7 @@ class _Reading:
         reader = self.reader
         fields: dict[str, Field] = {
             "key": key, "kind": choice("clinic", "service"), "name": text, "category": self.category, "telling": flag, "phone": of.phone,
-            "commune": of.commune, "controller": text, "legal_basis": text, "secrecy_text": text, "nir_authorised": of.nir_basis,
+            "commune": of.commune, **{name: of.words(letters) for name, letters in OFFICERS_PACK.items()}, "nir_authorised": of.nir_basis,
             "identifiers": partial(of.identifiers, reader), "units": reader.many(self.unit), "ehr": self.ehr,
         }  # fmt: skip
         found = reader.mapping(node, path, fields, ("key", "kind", "name"))
@@ -154,9 +154,10 @@ class _Reading:
 
     def service(self, node: yaml.Node, path: str, found: dict[str, Any]) -> None:
         """What a service must have besides: a category, and what a data protection officer asks for."""
-        if missing := [name for name in OFFICERS_PACK if name not in found]:
+        given = {name.value for name, _ in node.value} if isinstance(node, yaml.MappingNode) else set()
+        if missing := [name for name in OFFICERS_PACK if name not in given]:
             self.reader.say(node, path, f"a service needs {', '.join(missing)} (the data protection officer's pack)")
-        if isinstance(node, yaml.MappingNode) and "category" not in {name.value for name, _ in node.value}:
+        if "category" not in given:
             self.reader.say(node, path, "the key category is missing")
         if found.get("category") == PRESCRIBER:
             self.reader.say(node, f"{path}.category", f"{PRESCRIBER} is for clinics")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from adapter.takes import NAMED
+
 Schema = dict[str, Any]
 
 
@@ -33,7 +35,7 @@ def ref(name: str) -> Schema:
 HEARD = {
     "heard_by": text("key of the person of the network file who heard it, of the caller's house or of the practice; by default the caller"),
     "how": text("how it was said: a code of the table agreement-way (telephone, presence, ecrit, …)"),
-    "at": text("when it was said, not later than now; by default now", format="date-time"),
+    "at": text("when it was said, from the day of the request until now; by default now", format="date-time"),
 }
 SAID_YES = ("accord", "par", "le", "comment", "texte", "langue")
 ARGUMENTS = HEARD | {
@@ -103,7 +105,7 @@ SCHEMAS: dict[str, Schema] = {
     }, ("record", "status", "referrals", "warnings", "dropped")),
     "Agreement": _closed("One of the two agreements, as it was heard.", {
         "who": text(enum=["doctor", "patient"]), "agreed": {"type": "boolean"}, **HEARD,
-        "given_by": _closed("who agrees in the person's place", {"capacity": text("a code of the table capacity"), "name": text()}),
+        "given_by": _closed("who agrees in the person's place", {"capacity": text("a code of the table capacity"), "name": text(maxLength=NAMED)}),
     }, ("who", "agreed")),
     "Arguments": _closed("What the acts take, each its own; see the examples, one an act.", ARGUMENTS),
     "Card": _object("What this view shows of one referral now; keys without a value are absent.", {

@@ -88,6 +88,12 @@ def test_argument_of_another_kind_is_refused_by_its_path_and_never_its_value() -
         assert refused("agree", {"given_by": value}) == [("given_by", "expected given_by as an object of capacity, name")]
 
 
+def test_name_of_who_agrees_in_the_persons_place_has_200_characters_at_most() -> None:
+    check("agree", {"given_by": {"name": "é" * 200}})
+    assert refused("agree", {"given_by": {"name": "é" * 201}}) == [("given_by.name", "expected given_by.name as a text of at most 200 characters that is not empty")]
+    assert SCHEMAS["Agreement"]["properties"]["given_by"]["properties"]["name"]["maxLength"] == 200
+
+
 def test_all_that_is_wrong_is_told_at_once_and_unknown_keys_are_counted() -> None:
     given = {"how": [], "Zyxdurand": 1, "at": "now", "agianst": "everyone", "heardby": "Zyx"}
     assert refused("oppose", given) == [

@@ -27,7 +27,7 @@ organisations:
     category: coursier-dac-asso
     controller: Asso
     legal_basis: mission
-    secrecy_text: engagement
+    secrecy_text: engagement de confidentialité signé
     units:
       - key: coursier
         name: Coursiers de Rouen

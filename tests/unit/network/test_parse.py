@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from datetime import date
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_g
         ("    category: coursier-dac-asso\n", "", "key: asso", "the key category is missing"),
         ("    controller: Asso\n", "", "key: asso", "a service needs controller"),
         ("    legal_basis: mission\n", "", "key: asso", "a service needs legal_basis"),
-        ("    secrecy_text: engagement\n", "", "key: asso", "a service needs secrecy_text"),
+        ("    secrecy_text: engagement de confidentialité signé\n", "", "key: asso", "a service needs secrecy_text"),
         ("    legal_basis: mission\n", "    legal_basis: ''\n", "legal_basis", "expected"),
         ("key: asso", "key: a b", "a b", "expected a FHIR id"),
         ("key: pool", "key: coursier  # again", "# again", "another unit has this key"),
@@ -123,6 +124,20 @@ def test_parse_names_line_and_nearest_key_when_something_is_wrong(old: str, new:
     assert lines, refused(text)
     assert all(line.startswith("n.yaml:") for line in refused(text))
     assert line_of(text, piece) in {int(line.split(":")[1]) for line in lines}, lines
+
+
+@pytest.mark.parametrize("written", ["-", "TODO", "5", "\u200b\u200b", "a b c", "12 34", "…", "à compléter", "xxx"])
+@pytest.mark.parametrize("key", ["controller", "legal_basis", "secrecy_text"])
+def test_officers_pack_is_said_in_words(key: str, written: str) -> None:
+    was = {"controller": "Asso", "legal_basis": "mission", "secrecy_text": "engagement de confidentialité signé"}[key]
+    text = changed((f"    {key}: {was}", f"    {key}: {json.dumps(written)}"))
+    assert refused(text) == [f"n.yaml:{line_of(text, f'    {key}:')}: organisations[1].{key}: expected a real name or sentence: at least {20 if key == 'secrecy_text' else 3} letters"]
+
+
+def test_secrecy_is_a_sentence_and_a_name_may_be_short_and_decomposed() -> None:
+    signed = "    secrecy_text: engagement de confidentialité signé"
+    assert len(refused(changed((signed, "    secrecy_text: engagement signé tôt")))) == 1  # 18 letters
+    parse(changed((signed, "    secrecy_text: engagement signé en mai"), ("    controller: Asso", "    controller: e\u0301te\u0301 76")))
 
 
 def test_parse_names_the_exact_line_when_a_key_is_misspelt() -> None:

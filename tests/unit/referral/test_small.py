@@ -59,9 +59,9 @@ def test_fitting_offers_others_that_fit_with_the_service_asked_first() -> None:
     kind: service
     name: Aide
     category: saad
-    controller: c
-    legal_basis: l
-    secrecy_text: s
+    controller: Aide
+    legal_basis: mission
+    secrecy_text: engagement de confidentialité signé
     units:
       - {key: saad-a, name: A, service: portage-repas}
       - {key: saad-b, name: B, service: aide-domicile, territory: ["27"]}
