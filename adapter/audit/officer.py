@@ -48,7 +48,7 @@ class Tally:
             self._act(one)
 
     def _shown(self, person: str, one: Told) -> None:
-        shown = self.recipients[one.recipient]
+        shown = self.recipients[one.recipient.removeprefix("Organization/")]  # a house by its key, its EHR with it
         beyond = [each for each in one.classes if each not in PLAIN]
         shown.times += 1
         shown.beyond += bool(beyond)

@@ -129,11 +129,11 @@ def in_words(one: Line, *, name: Name, lang: str, zone: str) -> str:
     if lang == "fr":
         verb = "a reçu" if ehr else "a vu"
         own = f"le dossier informatique de {who}" if ehr else who
-        what = classes or ("son propre dossier" if not one.view else "la référence et l'état du dossier")
+        what = classes or ("le dossier que le cabinet a écrit sur vous" if not one.view else "la référence et l'état du dossier")
         said = f"Le {when:%d/%m/%Y} à {when:%H:%M}, {own}{by} {verb} : {what}"
         return said + (f" ({' ; '.join(notes)})" if notes else "") + (f". Pour : {purpose}" if purpose else "") + f". Motif : {because}"
     own = f"the records of {who}" if ehr else who
-    what = classes or ("its own record" if not one.view else "reference and state of the file")
+    what = classes or ("the file that the practice wrote about you" if not one.view else "reference and state of the file")
     said = f"On {when:%Y-%m-%d} at {when:%H:%M}, {own}{by} {'received' if ehr else 'saw'}: {what}"
     return said + (f" ({'; '.join(notes)})" if notes else "") + (f". For: {purpose}" if purpose else "") + f". Ground: {because}"
 

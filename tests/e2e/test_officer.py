@@ -290,7 +290,7 @@ def test_report_hides_a_cell_under_five_and_has_no_margin_M_21(desk: Desk) -> No
     for number in range(5):
         desk.stage.sent(id=f"appel-{number}", personne=person(number))
         desk.stage.cards(COURSIER, VIEW)
-        row = next(each for each in reported(desk)["shown"] if each["recipient"] == "Organization/asso-coursiers")
+        row = next(each for each in reported(desk)["shown"] if each["recipient"] == "asso-coursiers")
         told_cells = {row["persons"], *row["classes"].values()}
         assert told_cells == ({"<5"} if number < 4 else {5})
         assert (row["beyond"] is None) == (number < 4) == (row["fields"] is None)

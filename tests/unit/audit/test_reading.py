@@ -104,6 +104,15 @@ def test_line_in_words_says_who_what_when_on_which_consent_and_rule_U_13(lang: s
     assert all(word in said for word in words), said
 
 
+@pytest.mark.parametrize(("lang", "words"), [
+    ("fr", "Dominique Modèle a vu : le dossier que le cabinet a écrit sur vous."), ("en", "Dominique Modèle saw: the file that the practice wrote about you."),
+])  # fmt: skip
+def test_what_a_practice_reads_of_its_own_is_the_file_of_the_person_who_asks(lang: str, words: str) -> None:
+    """Not the reader's: "his own file" would tell somebody that another person's was meant."""
+    one = line(2, told(events.access(CLINIC, "Task/t/_history/1", patient="Patient/p", rule="basis:author", at=AT)))
+    assert one and words in in_words(one, name=lambda _: "Dominique Modèle", lang=lang, zone="Europe/Paris")
+
+
 @pytest.mark.parametrize("rule", [*register.RULES, "S16", "P7", "another"])
 def test_every_rule_and_stage_has_words_in_both_languages(rule: str) -> None:
     for stage in ("offer", "open", "closed", ""):
@@ -127,6 +136,13 @@ def test_cell_counts_persons_not_looks_M_21() -> None:
     (row,) = tally.shown()
     assert (row["persons"], row["classes"]) == (5, {"D1": "<5", "D4": 5})
     assert row["beyond"] == round(40 / 41, 2) and row["fields"] == round(40 / 41, 2)
+
+
+def test_a_house_is_one_recipient_by_its_key_its_people_and_its_ehr() -> None:
+    tally = Tally()
+    for recipient in ("Organization/msp", "msp"):
+        tally.feed("person", replace(shown(), recipient=recipient))
+    assert [row["recipient"] for row in tally.shown()] == ["msp"]
 
 
 def test_what_was_dropped_is_counted_by_its_path() -> None:
