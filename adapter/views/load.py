@@ -12,6 +12,7 @@ from typing import Any
 
 from adapter.errors import SettingsError
 from adapter.network import CATEGORIES, PRESCRIBER
+from adapter.views import outward
 from adapter.views.cardspec import Entry, Unlisted, compile_entry, compile_shared
 from adapter.views.declared import Declared, declared, declares, titled
 from adapter.views.document import Mapped, fault, read, words
@@ -164,6 +165,8 @@ class _Loader:
         recipient = self._text("recipient")
         if recipient not in self.matrix.rows:
             raise fault(self.name, self._line("recipient"), f"the matrix has no recipient {recipient}")
+        if self._text("view") in self.matrix.rows and document["view"] != recipient:
+            raise fault(self.name, self._line("recipient"), f"expected the recipient {document['view']}, whose view this is")
         for kind, paths in self._section("resources").items():
             if not isinstance(paths, Mapped):
                 raise fault(self.name, document["resources"].lines[kind], "expected a mapping of element paths")
@@ -175,6 +178,8 @@ class _Loader:
                     self.faults.append(error)
         if self.faults:
             raise self.faults[0]
+        for key, expected in outward.head(document) if recipient in OFFERED_TO else ():
+            raise fault(self.name, self._line(key), expected)
         labels = {**self.shared, **_labels(self._section("labels"), self.name)}
         return View(
             name=self._text("view"), version=self._version(), recipient=recipient, title=self._title(),
@@ -268,6 +273,8 @@ class _Loader:
         made = any(leaf.steps[-1].name == "text" and leaf.types[-2:-1] == ("CodeableConcept",) for leaf in found)
         rule = self._rule(path, cls, words[1:], made, line)
         self._cell(rule, row, status, f"{kind}.{path}")
+        if self.document["recipient"] in OFFERED_TO and (why := outward.element(kind, rule)):
+            raise fault(self.name, line, why)
         self.rules.append((kind, rule))
         for leaf in found:
             self._plant(kind, leaf, rule)

@@ -221,7 +221,7 @@ def test_declaration_that_shows_something_or_is_not_of_the_matrix_is_refused(bod
 
 @pytest.mark.parametrize("title", ["", "title: Essai\n", "title: {fr: Essai}\n", "title: {fr: Agent de la CAF, de la CPAM, en: Agent}\n", "title: {fr: 1, en: x}\n"])
 def test_title_is_in_both_languages_whole(title: str) -> None:
-    for body in ("recipient: bailleur\nelectronic: none\n", "recipient: saad\nprofile: drop\nids: pairwise\nresources: {Patient: {id: structure}}\n"):
+    for body in ("recipient: bailleur\nelectronic: none\n", "recipient: saad\nprofile: drop\nsubsetted: true\nids: pairwise\nresources: {Patient: {id: structure}}\n"):
         with pytest.raises(SettingsError, match="title"):
             load_file(f"view: t\nversion: 1\n{title}{body}", name="trial.yaml", around=around_of())
 

@@ -38,10 +38,10 @@ LABELS = load_labels((FOLDER / "labels.yaml").read_text("utf-8"))
 
 
 def trial(listed: dict[str, list[str]], *, ids: str = "pairwise", card: dict[str, Any] | None = None, sensitivity: int | None = None) -> View:
-    """A view that lists these paths always, whatever the matrix gives."""
+    """A view of the house itself that lists these paths always, whatever the matrix gives."""
     elements = {kind: {path.partition(" ")[0]: ("structure", False) for path in paths} for kind, paths in listed.items()}
     resources = {kind: {path.partition(" ")[0]: f"structure always {path.partition(' ')[2]}" for path in paths} for kind, paths in listed.items()}
-    head = {"view": "t", "version": 1, "recipient": "saad", "title": {"fr": "Essai", "en": "Trial"}, "profile": "drop", "subsetted": False, "ids": ids}
+    head = {"view": "t", "version": 1, "recipient": "dossier-clinique", "title": {"fr": "Essai", "en": "Trial"}, "profile": "drop", "subsetted": False, "ids": ids}
     more = {"sensitivity": sensitivity} if sensitivity is not None else {}
     text = yaml.safe_dump(head | {"resources": resources, "card": card or {}} | more, sort_keys=False)
     return load_view(text, name="t.yaml", matrix=replace(MATRIX, elements=elements), labels=LABELS)
