@@ -50,7 +50,7 @@ class App:
         folder = mappings_folder(settings)
         self.terms = mapping.Terms.load(folder / "terms")
         self.documents = mapping.load(folder)
-        self.views = views.load_views(folder / "views")
+        self.views = views.load_views(folder / "views", needs=self.terms.choosable("need"))
         self.ownership = ownership.load(Path(str(folder / "ownership.yaml")))
         self._loaded: tuple[bytes, Flows] | None = None
 

@@ -54,8 +54,7 @@ def words(settings: Settings) -> Words:
     from adapter.settings import mappings_folder
     from adapter.web.fhir import TYPES
 
-    tables = Terms.load(mappings_folder(settings) / "terms").tables
-    services, needs = ([each.code for each in tables[name].terms.values() if not each.abstract] if name in tables else [] for name in ("service", "need"))
+    services, needs = map(Terms.load(mappings_folder(settings) / "terms").choosable, ("service", "need"))
     return Words(TYPES, [code.rpartition("|")[2] for code, above in PURPOSES_ABOVE.items() if above], services, needs)
 
 

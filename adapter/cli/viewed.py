@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapter.cli import house
 from adapter.errors import SettingsError
+from adapter.mapping import Terms
 from adapter.views import Declared, View, around_of, load_file, load_labels, load_matrix
 from adapter.views.compare import said
 from adapter.views.document import words
@@ -73,9 +74,10 @@ def checked(files: list[Path]) -> list[Row]:
     """Of each file whether it loads, and each fault with its line; without files, of those in force."""
     from adapter.settings import mappings_folder
 
-    folder = mappings_folder(house.settings()) / "views"
+    home = mappings_folder(house.settings())
+    folder, needs = home / "views", Terms.load(home / "terms").choosable("need")
     try:
-        around = around_of(folder)
+        around = around_of(folder, needs=needs)
     except SettingsError as error:  # nothing can be judged without the matrix
         return [_row(str(error.variable).partition(":")[0], [error])]
     if files:

@@ -87,6 +87,11 @@ class Terms:
     def get(self, table: str) -> Table | None:
         return self.tables.get(table)
 
+    def choosable(self, table: str) -> tuple[str, ...]:
+        """The codes of a table that a record may choose; none where there is no such table."""
+        found = self.tables.get(table)
+        return tuple(code for code, term in found.terms.items() if not term.abstract) if found else ()
+
     def label(self, table: str, code: str, *, lang: str = "fr") -> str:
         """The label of a code, or the code itself when the table does not know it."""
         found = self.tables[table].get(code) if table in self.tables else None

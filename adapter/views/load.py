@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -45,10 +46,10 @@ def default_folder() -> Traversable:
     return packaged if packaged.is_dir() else Path(str(package)).parent / "mappings" / "views"
 
 
-def load_views(folder: Traversable | None = None) -> dict[str, View]:
+def load_views(folder: Traversable | None = None, *, needs: Collection[str] = ()) -> dict[str, View]:
     """Every view of a folder by its name, each of which some door may serve; matrix.yaml, labels.yaml and cards.yaml are
-    there too. Raises SettingsError."""
-    return {name: found for name, found in load_folder(folder).items() if isinstance(found, View)}
+    there too. `needs`: see `Around`. Raises SettingsError."""
+    return {name: found for name, found in load_folder(folder, needs=needs).items() if isinstance(found, View)}
 
 
 def load_declared(folder: Traversable | None = None) -> dict[str, Declared]:
@@ -56,10 +57,10 @@ def load_declared(folder: Traversable | None = None) -> dict[str, Declared]:
     return {name: found for name, found in load_folder(folder).items() if isinstance(found, Declared)}
 
 
-def load_folder(folder: Traversable | None = None) -> dict[str, View | Declared]:
-    """Every file of a folder by the name it gives. Raises SettingsError."""
+def load_folder(folder: Traversable | None = None, *, needs: Collection[str] = ()) -> dict[str, View | Declared]:
+    """Every file of a folder by the name it gives. `needs`: see `Around`. Raises SettingsError."""
     where = default_folder() if folder is None else folder
-    around = around_of(where)
+    around = around_of(where, needs=needs)
     found: dict[str, View | Declared] = {}
     for file in sorted(where.iterdir(), key=lambda each: each.name):
         if file.name.endswith(".yaml") and file.name not in (MATRIX, LABELS, CARDS):
@@ -72,14 +73,16 @@ def load_folder(folder: Traversable | None = None) -> dict[str, View | Declared]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What the files of a folder share: the matrix, labels, cards."""
+    """What the files of a folder share: the matrix, labels, cards, and the codes of needs that a record may choose (none: any
+    code may open a class)."""
 
     matrix: Matrix
     labels: Mapping[str, Any]
     cards: Mapped
+    needs: Collection[str] = ()
 
 
-def around_of(folder: Traversable | None = None) -> Around:
+def around_of(folder: Traversable | None = None, *, needs: Collection[str] = ()) -> Around:
     """What the files of this folder share. Raises SettingsError."""
     where = default_folder() if folder is None else folder
     matrix, labels = (words(where / name) for name in (MATRIX, LABELS))
@@ -88,7 +91,7 @@ def around_of(folder: Traversable | None = None) -> Around:
     for table, code in NEEDED:
         if code not in found.get(table, {}):
             raise fault(LABELS, 1, f"expected the label {code} of {table}")
-    return Around(load_matrix(matrix), found, read(cards, name=CARDS))
+    return Around(load_matrix(matrix), found, read(cards, name=CARDS), needs)
 
 
 @cache
@@ -153,6 +156,7 @@ def _beside(leaf: Leaf) -> str:
 class _Loader:
     def __init__(self, document: Mapped, name: str, around: Around) -> None:
         self.document, self.name, self.matrix, self.shared, self.cards = document, name, around.matrix, around.labels, around.cards
+        self.needs = around.needs
         self.trees: dict[str, _TREES] = {}
         self.rules: list[tuple[str, Rule]] = []
         self.faults: list[SettingsError] = []  # of single elements; the first is raised when all were read
@@ -251,6 +255,10 @@ class _Loader:
         for cls, needs in section.items():
             if cls not in CLASSES or not isinstance(needs, list) or not all(isinstance(need, str) and needs.count(need) == 1 for need in needs):
                 raise fault(self.name, section.lines[cls], f"{cls}: expected a data class (D1 to D13) and the list of its needs, each once")
+            if unknown := [need for need in needs if self.needs and need not in self.needs]:
+                near = get_close_matches(unknown[0], self.needs, n=1)
+                text = f"{cls}: no record may choose the need {unknown[0]}" + (f"; did you mean {near[0]}?" if near else "")
+                raise fault(self.name, section.lines[cls], text)
         return {cls: frozenset(needs) for cls, needs in section.items()}
 
     # ── elements ─────────────────────────────────────────────────────────────────────────────────

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from adapter.app import App
 from adapter.audit.told import told
 from adapter.cli.program import program
 from adapter.cli.refusing import said
 from adapter.cli.viewing import AS_TOLD, looks_as, tried
+from adapter.clock import FrozenClock
 from adapter.errors import LiaisonError, SettingsError
 from adapter.ports import Change, Principal, Query
+from adapter.settings import load_settings
 from adapter.views import around_of, load_folder
 from adapter.views.why import places, written
 from tests.e2e.desk import Desk
@@ -86,6 +89,7 @@ def test_check_names_every_faulty_line_of_every_file(tmp_path: Path) -> None:
     ("matrix.yaml", ("    birthDate: D2", "    birthDay: D2"), "matrix.yaml:"), ("labels.yaml", ("fr: en préparation, ", ""), "fr first"),
     ("cards.yaml", ("  reference: fact.reference", "  reference: fact.nothing"), "saad.yaml:"), ("saad.yaml", ("view: saad", "view: other"), "saad.yaml:1: expected the view saad"),
     ("saad.yaml", ("writes: [accept", "writes: [acept"), "acept"), ("bailleur.yaml", ("letter: [D1", "letter: [D2"), "bailleur.yaml:8: letter"),
+    ("saad.yaml", ("D10: [perte-autonomie,", "D10: [perte-autonome,"), "saad.yaml:19: D10: no record may choose the need perte-autonome; did you mean perte-autonomie?"),
 ])  # fmt: skip
 def test_check_finds_what_is_wrong_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, change: tuple[str, str], told_: str) -> None:
     shutil.copytree(ROOT / "mappings", tmp_path / "mappings")
@@ -96,6 +100,17 @@ def test_check_finds_what_is_wrong_in_the_folder(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("LIAISON_MAPPINGS_DIR", str(tmp_path / "mappings"))
     result = run("check")
     assert result.exit_code == 2 and told_ in result.stdout
+
+
+def test_need_misspelt_stops_the_start_and_a_check_of_one_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (FOLDER / "saad.yaml").read_text("utf-8").replace("perte-autonomie,", "perte-autonome,", 1)
+    (tmp_path / "saad.yaml").write_text(text, "utf-8")
+    assert "saad.yaml:19: D10" in run("check", str(tmp_path / "saad.yaml")).stdout
+    shutil.copytree(ROOT / "mappings", tmp_path / "mappings")
+    (tmp_path / "mappings" / "views" / "saad.yaml").write_text(text, "utf-8")
+    monkeypatch.setenv("LIAISON_MAPPINGS_DIR", str(tmp_path / "mappings"))
+    with pytest.raises(SettingsError, match="perte-autonome"):
+        App(load_settings({"LIAISON_MAPPINGS_DIR": str(tmp_path / "mappings")}), None, FrozenClock(datetime(2026, 3, 6, tzinfo=UTC)), ehrs=None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("content", [b"", b"view: [", b"\xff\xfe", b"view: x\nversion: 1\n", b"- a\n", b"electronic: none\n", b"as_unit: true\nview: 1\n", b"a: &x {b: 1}\n<<: *x\n"])
