@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapter.consent import given_by, missing_agreement, standing
+from adapter.consent import given_by, given_by_parent, majority, missing_agreement, standing
 from adapter.dossier import content, pointing
 from adapter.errors import Invalid
 from adapter.names import Systems
@@ -37,6 +37,17 @@ def _birth(written: str) -> date | None:
     if day:
         return date(year, month, day)
     return date(year + (month or 12) // 12, (month or 12) % 12 + 1, 1) - timedelta(days=1)
+
+
+def of_age_since(
+    patient: Resource, consents: Iterable[Resource], others: Mapping[str, Resource], at: datetime, *, systems: Systems, zone: str
+) -> date | None:
+    """Since when a person is of age for whom a parent agreed to a Consent in force; None: a minor, or no parent did."""
+    birth = _birth(str(patient.get("birthDate", "")))
+    if birth is None or not any(each.get("status") == "active" and given_by_parent(each, others, systems=systems) for each in consents):
+        return None
+    day = majority(birth)
+    return day if day <= at.astimezone(ZoneInfo(zone)).date() else None
 
 
 def related(uow: Uow, patient: str) -> dict[str, Resource]:

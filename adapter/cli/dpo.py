@@ -59,7 +59,8 @@ def reported(opened: App, since: str = "", until: str = "") -> dict[str, Any]:
         tally.feed(row.person, told)
     stored = opened.read_now(
         lambda story, uow: {
-            **_heard(story, uow, begun, ended), "oral": _oral(story, uow), "changed": _changed(uow), "recipients": _declared(story, tally),
+            **_heard(story, uow, begun, ended), "oral": _oral(story, uow), "of_age": _of_age(story, uow), "changed": _changed(uow),
+            "recipients": _declared(story, tally),
         }
     )  # fmt: skip
     return {
@@ -147,6 +148,24 @@ def _oral(story: Flows, uow: Uow) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: str(each["since"]))
 
 
+def _of_age(story: Flows, uow: Uow) -> list[dict[str, str]]:
+    """What runs on the agreement of a parent for who has come of age since: the person is to be asked. By month, for the day
+    would tell the birth date."""
+    from adapter import dossier, speaking
+    from adapter.referral.spoken import of_task
+    from adapter.referral.states import TERMINAL
+
+    found = []
+    for version in _pages(uow, "Task"):
+        if dossier.content(version)["status"] in TERMINAL or (one := dossier.load(uow, version.id)) is None or one.patient is None:
+            continue
+        others = speaking.related(uow, f"Patient/{one.patient['id']}")
+        since = speaking.of_age_since(one.patient, one.named, others, uow.at, systems=story.writer.systems, zone=story.network.zone)
+        if since:
+            found.append({"reference": of_task(one.task), "unit": one.owner, "since": f"{since:%Y-%m}"})
+    return sorted(found, key=lambda each: (each["since"], each["reference"]))
+
+
 def _changed(uow: Uow) -> list[dict[str, str]]:
     """Attestations whose hash no longer matches: the Consent, and the referral's spoken reference."""
     from adapter import dossier
@@ -179,6 +198,8 @@ def in_words(found: dict[str, Any]) -> Iterator[str]:
         yield f"  {each['recipient']:<28} {each['controller']} · {each['legal_basis']} · {each['secrecy']}" + (f" · NIR: {each['nir']}" if each["nir"] else "")
     yield "\noral, the information sheet owed for more than 8 days"
     yield from (f"  {each['reference']}  {each['unit']}  since {each['since']} ({each['days']} days)" for each in found["oral"])
+    yield "\na parent agreed, and the person has come of age: to be asked"
+    yield from (f"  {each['reference']}  {each['unit']}  of age since {each['since']}" for each in found["of_age"])
     yield "\nattestations whose hash no longer matches"
     yield from (f"  {each['reference']}  {each['consent']}" for each in found["changed"])
     yield "\nurgency, without agreement"

@@ -24,17 +24,17 @@ MAY_AGREE = {MINOR: frozenset({PARENT, REPRESENTATIVE}), PROTECTED: frozenset({R
 def standing(birth: date | None, *, protected: bool, at: date) -> str:
     """minor | protected | adult. `protected`: a measure under which a representative decides on personal matters. Who has
     no known birth date counts as an adult."""
-    if birth is not None and at < _birthday(birth, OF_AGE):
+    if birth is not None and at < majority(birth):
         return MINOR
     return PROTECTED if protected else ADULT
 
 
-def _birthday(birth: date, years: int) -> date:
-    """Born on 29 February: of age on 1 March of a common year."""
+def majority(birth: date) -> date:
+    """The day of coming of age. Born on 29 February: 1 March of a common year."""
     try:
-        return birth.replace(year=birth.year + years)
+        return birth.replace(year=birth.year + OF_AGE)
     except ValueError:
-        return date(birth.year + years, 3, 1)
+        return date(birth.year + OF_AGE, 3, 1)
 
 
 def given_by(consent: Resource, performers: Sequence[str]) -> Resource:
@@ -57,6 +57,13 @@ def missing_agreement(consent: Resource, related: Mapping[str, Resource], *, who
     wanted = {f"{systems.code('capacity')}|{code}" for code in MAY_AGREE[who]}
     agreed = any(wanted & _capacities(related.get(text, {}), patient) for text in performers)
     return "" if agreed or (who == ADULT and patient in performers) else lacking
+
+
+def given_by_parent(consent: Resource, related: Mapping[str, Resource], *, systems: Systems) -> bool:
+    """Whether a holder of parental authority agreed. `related`: as for `missing_agreement`."""
+    wanted, patient = f"{systems.code('capacity')}|{PARENT}", reference_of(consent.get("patient")) or ""
+    performers = (reference_of(one) or "" for one in listed(consent.get("performer")))
+    return any(wanted in _capacities(related.get(each, {}), patient) for each in performers)
 
 
 def _capacities(related: Resource, patient: str) -> set[str | None]:

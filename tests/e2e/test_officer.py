@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -16,7 +16,7 @@ from adapter.audit.told import told
 from adapter.cli.refusing import said
 from adapter.ports import Query
 from tests.e2e.desk import VIEW, Desk
-from tests.e2e.stage import CARSAT, COURSIER, GP
+from tests.e2e.stage import CALL, CARSAT, COURSIER, GP
 
 NAME = "Zyxdurand, Jeannezyx, 1938-02-03\n"
 
@@ -328,6 +328,23 @@ def test_report_lists_urgency_owed_sheets_withdrawals_exceptions_and_what_was_dr
     assert dropped == found["dropped"]
     assert "Zyx" not in json.dumps(found) and "540 001" not in json.dumps(found)
     assert desk.run("dpo", "report").exit_code == 0
+
+
+def test_report_lists_what_a_parent_agreed_to_for_who_has_come_of_age(desk: Desk) -> None:
+    """It runs on (workflow.md 4 ends it with the care); the officer sees whom to ask, and no birth date."""
+    minor = {"personne": CALL["personne"] | {"naissance": "2008-03-20"}}
+    desk.stage.call(accord_medecin={"accord": "oui", "par": "coursier-lea", "comment": "telephone"}, **minor)
+    heard = {"who": "patient", "agreed": True, "heard_by": "coursier-lea", "given_by": {"capacity": "autorite-parentale", "name": "Zyxparent"}}
+    desk.stage.app.write_now(lambda story, uow: story.agree(uow, COURSIER, "appel-coursier", "appel-1", heard))
+    desk.stage.sent(id="appel-2", personne=person(1))  # of age, agreed alone
+    desk.stage.clock.set(datetime.fromisoformat("2026-03-19T23:59:59+01:00"))
+    assert reported(desk)["of_age"] == []
+    desk.stage.clock.tick(timedelta(seconds=1))
+    (one,) = reported(desk)["of_age"]
+    assert (one["unit"], one["since"]) == ("coursier-rouen", "2026-03") and f"{one['reference']}  coursier-rouen  of age since 2026-03" in desk.run("dpo", "report").stdout
+    card = next(each for each in desk.stage.cards(GP, "prescripteur") if each.card["reference"] == one["reference"])
+    desk.stage.act(GP, "prescripteur", card, "withdraw")
+    assert reported(desk)["of_age"] == []
 
 
 def test_report_is_of_the_period_asked_for(desk: Desk) -> None:
