@@ -136,6 +136,7 @@ def private(file: Path, text: str) -> Path:
 
 def replaced(file: Path, written: bytes) -> None:
     """Puts new content in the place of a file in one step: who reads it has the old one or the new one. Its mode stays."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
     beside = file.with_name(f".{file.name}.new")
     beside.unlink(missing_ok=True)

@@ -25,13 +25,13 @@ CALLERS = "what its caller gave it, or invented persons: it opens no store of th
 REVEALED = "through `reveal`"
 NUMBERED = {"1", "x", "ours"}  # what is stuck, by a number that nothing has here
 VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
+    "client list": (BARE, ["client", "list"]), "client rotate": (BARE, ["client", "rotate", "cmp"]), "client disable": (BARE, ["client", "disable", "cmp"]),
     "audit key": (BARE, ["audit", "key"]), "audit checkpoint": (BARE, ["audit", "checkpoint"]), "audit verify": (BARE, ["audit", "verify"]),
     "audit purge": (BARE, ["audit", "purge"]), "db check": (BARE, ["db", "check"]), "db upgrade": (BARE, ["db", "upgrade"]),
     "dpo key": (BARE, ["dpo", "key", "FOLDER/other.key"]), "network show": (BARE, ["network", "show", "--json"]),
     "network apply": (BARE, ["network", "apply", "NETWORK"]), "sync push": (BARE, ["sync", "push"]), "sync pull": (BARE, ["sync", "pull"]),
     "sync status": (BARE, ["sync", "status"]), "sync list": (BARE, ["sync", "list"]), "sync retry": (BARE, ["sync", "retry", "1"]),
     "sync link": (BARE, ["sync", "link", "1", "x"]), "sync resolve": (BARE, ["sync", "resolve", "1", "ours"]),
-    "client list": (BARE, ["client", "list"]), "client rotate": (BARE, ["client", "rotate", "cmp"]), "client disable": (BARE, ["client", "disable", "cmp"]),
     "client add": (BARE, ["client", "add", "new", "--organisation", "msp-saint-eloi", "--secret-file", "FOLDER/new", "--file", "NETWORK", "--show"]),
     "audit export": (OFFICER, ["audit", "export"]), "audit search": (OFFICER, ["audit", "search"]),
     "consent explain": (OFFICER, ["consent", "explain", "--who", "coursier-rouen", "--what", "TASK"]),

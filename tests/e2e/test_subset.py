@@ -143,10 +143,14 @@ def test_read_and_search_are_events_of_the_view_once_a_patient(stage: Stage) -> 
     assert [(one.rule, one.patient, one.request_id) for one in told_of("read")] == [("view", person, "r-9")]
 
 
-@pytest.mark.parametrize(("scope", "sees"), [("system/Task.r", True), ("system/Task.s", True), ("system/Task.c", False), ("system/Patient.rs", False)])
-def test_scope_of_the_type_to_read_or_to_search_is_needed(stage: Stage, scope: str, sees: bool) -> None:
+@pytest.mark.parametrize(("scope", "reads", "searches"), [
+    ("system/Task.r", True, False), ("system/Task.s", False, True), ("system/*.rs", True, True), ("system/Task.c", False, False), ("system/Patient.rs", False, False),
+])  # fmt: skip
+def test_scope_of_the_type_is_needed_to_read_and_another_to_search(stage: Stage, scope: str, reads: bool, searches: bool) -> None:
     stage.sent()
-    assert bool(found(stage, replace(TEAM, scopes=frozenset({scope})), "Task")) is sees
+    who, id = replace(TEAM, scopes=frozenset({scope})), found(stage, TEAM, "Task")[0]["id"]
+    assert bool(found(stage, who, "Task")) is searches
+    assert (stage.app.write_now(lambda story, uow: story.read(uow, who, "Task", id)) is not None) is reads
 
 
 def test_page_says_whether_there_is_more_and_several_ids_are_several_resources(stage: Stage) -> None:
