@@ -23,6 +23,8 @@ TYPES = (
 SEARCHES = (
     "?status=requested", "?status:not=completed", "?_id=absent", "?_count=1", "?_sort=-_lastUpdated", "?_lastUpdated=gt2020-01-01",
     "?reason-code=denutrition", "?_include=Task:focus", "?_revinclude=Task:focus", "?_has:Task:focus:status=requested",
+    "?_include=Task:patient&_include=Task:owner&_include=Task:output", "?_revinclude=Provenance:target", "?_revinclude=ServiceRequest:patient",
+    "?_include=ServiceRequest:supporting-info&_include=ServiceRequest:requester&_revinclude=Procedure:based-on", "?_count=0",
     "?patient.family=Zyxdurand", "?_elements=note", "?_summary=count", "?_total=accurate", "?_filter=status eq requested",
 )  # fmt: skip
 TAILS = ("absent/_history/1", "_history", "absent", "absent/_history")
