@@ -26,6 +26,7 @@ _MODIFIERS = {
 _SORTS = {"": "id", "_id": "id", "_lastUpdated": "updated"}
 _END = "\U0010ffff"  # after everything that a prefix may be followed by
 _COUNTED_FROM = 4096  # rows of one clause that a count goes through before it goes through all
+_ALL = 2**31 - 1
 Test = tuple[str, tuple[str, ...]]  # name of the test, its values
 
 
@@ -62,8 +63,9 @@ class Search:
             return rows(by_ids(shape), params)
         tried = drivers(shape, tuple("recent" if clause.param in RECENT else "" for clause in query.clauses))
         tried.sort(key=lambda each: each.clause < 0 or query.clauses[each.clause].param.startswith("_"))  # an author wrote much
-        if len(tried) == 1 and tried[0].ordered and (tried[0].clause < 0 or len(shape.parts[tried[0].clause][2]) == 1):
-            return rows(page(shape, tried[0], until=False), params)
+        first = tried[0]
+        if len(shape.parts) <= 1 and first.whole and (first.clause < 0 or not first.ordered or len(shape.parts[0][2]) == 1):
+            return rows(page(shape, first, until=False), params | {"budget": _ALL})  # nothing else to go through: one statement
         budget = max(FIRST, 2 * query.count)
         while True:
             for driver in tried:
