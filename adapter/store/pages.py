@@ -207,6 +207,8 @@ def _conditions(shape: Shape, of: FromClause, driver: Driver | None = None) -> l
     """All clauses, but what the driver's rows meet already."""
     own = current if of is current else current.alias("c")
     found, more = [], []
+    if driver and driver.ordered and (driver.clause != WALK or shape.sort == "date"):
+        more.append(own.c.deleted == literal_column("0"))  # a deleted one keeps its author's row, and no page may be filled by it
     for i, part in enumerate(shape.parts):
         kind, _, names = part
         if driver and driver.clause == i and (set(names) == {"value"} or not driver.ordered):
