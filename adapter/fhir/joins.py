@@ -14,13 +14,13 @@ from adapter.fhir.parameters import CORE_TYPES, parameters
 from adapter.ports import Include, Resource
 
 _INCLUDES = """
-Task focus owner requester patient part-of based-on output
-ServiceRequest patient requester performer supporting-info based-on
+Task focus owner requester patient subject part-of based-on output
+ServiceRequest patient subject requester performer supporting-info based-on
 Consent patient organization actor consentor source-reference
-Procedure patient performer based-on part-of
-Communication patient sender recipient based-on
+Procedure patient subject performer based-on part-of
+Communication patient subject sender recipient based-on
 Provenance target patient agent
-CareTeam patient participant
+CareTeam patient subject participant
 RelatedPerson patient
 Patient general-practitioner organization
 PractitionerRole practitioner organization location service
@@ -30,11 +30,11 @@ Location organization partof
 Schedule actor
 Slot schedule
 Appointment patient practitioner location actor based-on slot
-Observation patient performer based-on derived-from has-member
-Condition patient asserter evidence-detail
-Goal patient
-DocumentReference patient author custodian related
-QuestionnaireResponse patient author source based-on
+Observation patient subject performer based-on derived-from has-member
+Condition patient subject asserter evidence-detail
+Goal patient subject
+DocumentReference patient subject author custodian related
+QuestionnaireResponse patient subject author source based-on
 Device patient organization location
 Endpoint organization
 Group managing-entity member

@@ -60,6 +60,7 @@ def create(app: App, *, jobs: bool = False) -> ASGIApp:
         description="Social referrals as FHIR R4, in step with the clinic's EHR, each service seeing the minimum the patient agreed to.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host that the caller named, and clients lose body or token on the way
     )
     web.add_route("/docs", docs.door(web.openapi), methods=["GET"])
     for router in ROUTERS:

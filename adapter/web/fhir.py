@@ -109,6 +109,7 @@ async def metadata(request: Request) -> Response:
 
 
 @router.post("", summary="Batch or transaction: many interactions in one Bundle")
+@router.post("/", include_in_schema=False)  # the base as many clients write it
 async def bundle(request: Request) -> Response:
     app: App = request.app.state.liaison
     if response := acceptable(request):

