@@ -53,7 +53,7 @@ TARGETS = {
         stages=(
             ("tests/unit/reveal",),
             (f"{E2E}/test_subset.py", f"{E2E}/test_team.py"),
-            (f"{E2E}/test_consent_life.py", f"{E2E}/test_france.py"),
+            (f"{E2E}/test_consent_life.py", f"{E2E}/test_consent_stead.py", f"{E2E}/test_france.py"),
             (f"{E2E}/test_enforcement.py", f"{E2E}/test_denials.py", f"{E2E}/test_demand.py"),
         ),
         seconds=120,

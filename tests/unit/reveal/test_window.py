@@ -164,7 +164,7 @@ def test_identity_is_shown_to_a_named_unit_from_the_start_and_to_a_pool_once_it_
 
 
 class History:
-    """A unit of work in which a Task had these statuses."""
+    """A unit of work in which a Task had these statuses; "" where it was deleted for a while."""
 
     def __init__(self, uow: Uow, *statuses: str) -> None:
         self._uow, self._statuses = uow, statuses
@@ -173,12 +173,12 @@ class History:
         stored = self._uow.current(type, id)
         assert stored is not None
         task = json.loads(stored.served)
-        versions = (json.dumps(task | {"status": status}).encode() for status in self._statuses)
-        return [replace(stored, number=number, served=served) for number, served in enumerate(versions, 1)]
+        versions = (json.dumps(task | {"status": status}).encode() if status else b"" for status in self._statuses)
+        return [replace(stored, number=number, served=served, deleted=not served) for number, served in enumerate(versions, 1)]
 
 
 @pytest.mark.parametrize(("was", "unit", "shown"), [
-    (("requested", "rejected"), POOL, False), (("draft", "requested", "cancelled"), POOL, False), (("requested", "cancelled", "entered-in-error"), POOL, False),
+    (("requested", "rejected"), POOL, False), (("draft", "", "requested", "cancelled"), POOL, False), (("requested", "cancelled", "entered-in-error"), POOL, False),
     (("requested", "accepted", "cancelled"), POOL, True), (("requested", "accepted", "failed", "entered-in-error"), POOL, True),
     (("requested", "accepted", "in-progress", "completed"), POOL, True), (("requested", "accepted", "cancelled"), "nowhere", True),
     (("requested", "rejected"), NAMED, True), (("requested", "cancelled"), NAMED, True), (("requested", "rejected"), "nowhere", False),
@@ -311,3 +311,9 @@ def test_consents_that_an_ehr_masters_count_while_it_was_heard_of_lately_S14(sce
     assert scene.on(run) == [complete, True]  # the EHR itself is told its own
     if not complete:
         assert not decision(scene, "open", window={"network": network}).permit
+
+
+def test_decision_about_a_referral_of_another_unit_is_no(scene: Scene) -> None:
+    dossier = scene.dossier("open")
+    found = scene.on(lambda window, uow: window.decision(uow, SAAD, "saad", dossier))
+    assert (found.permit, found.rule, found.reason) == (False, "scope", "not this unit's")
