@@ -1,6 +1,6 @@
 """How long a search of the store takes among 10,000 and among many more Tasks; `python -m tests.bench.search_rate`.
 
-usage: python -m tests.bench.search_rate [COUNT]… [--postgres] [--explain]
+usage: python -m tests.bench.search_rate [COUNT]… [--postgres]
 
 Tasks are written straight into the tables, with the codec and the search rows of a write. Half of them belong to one unit,
 one in a hundred to each of fifty others, five to one; four in five are completed, one in fifty is requested, thirty are on hold.
@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 OWNERS = {"half": "unit-half", "one in 100": "unit-7", "five": "unit-five"}
 STATUSES = {"4 in 5": "completed", "1 in 50": "requested", "thirty": "on-hold"}
 ROUNDS = 40
+CHUNK = 20_000
 
 
 def tasks(count: int) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
@@ -69,33 +71,32 @@ def tasks(count: int) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
         }
 
 
-def loaded(count: int) -> dict[str, list[tuple[Any, ...]]]:
-    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in COLUMNS}
-    for task in tasks(count):
-        for table, more in task.items():
-            rows[table] += more
-    return rows
+def chunks(count: int) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
+    """The same, of many Tasks at a time."""
+    waiting = tasks(count)
+    while some := list(islice(waiting, CHUNK)):
+        yield {table: sorted({row for task in some for row in task[table]}) for table in COLUMNS}
 
 
 def load(url: str, count: int) -> None:
-    """Fills the empty database at `url`, each table in the order of its key."""
-    rows = loaded(count)
+    """Fills the empty database at `url`."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-        for table, columns in COLUMNS.items():
-            names = columns.split()
-            sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-            connection.executemany(sql, sorted(set(rows.pop(table))) if table != "current" else rows.pop(table))
+        for rows in chunks(count):
+            for table, columns in COLUMNS.items():
+                names = columns.split()
+                connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", rows[table])
             connection.commit()
         connection.close()
         return
     import psycopg
 
     with psycopg.connect(url) as server, server.cursor() as cursor:
-        for table, columns in COLUMNS.items():
-            with cursor.copy(f"COPY {table} ({columns.replace(' ', ', ')}) FROM STDIN") as copy:
-                for row in rows.pop(table):
-                    copy.write_row(row)
+        for rows in chunks(count):
+            for table, columns in COLUMNS.items():
+                with cursor.copy(f"COPY {table} ({columns.replace(' ', ', ')}) FROM STDIN") as copy:
+                    for row in rows[table]:
+                        copy.write_row(row)
     with psycopg.connect(url, autocommit=True) as server:
         server.execute("VACUUM ANALYZE")
 
