@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapter.names import US_CORE_CATEGORY, Systems
+from adapter.names import SDOHCC, SDOHCC_CODES, US_CORE_CATEGORY, Systems
 from adapter.network.hours import available_time
 from adapter.network.model import EhrEntry, Identifier, Network, Organisation, Person, Unit
 
@@ -12,6 +12,8 @@ Resource = dict[str, Any]
 ORGANISATION_TYPE = "http://terminology.hl7.org/CodeSystem/organization-type"
 CONNECTION_TYPE = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
 PAYLOAD_TYPE = "http://terminology.hl7.org/CodeSystem/endpoint-payload-type"
+
+CAPACITY = f"{SDOHCC}/StructureDefinition/SDOHCC-ExtensionHealthcareServiceCapacityStatus"
 
 
 def resources(network: Network, systems: Systems) -> list[Resource]:
@@ -68,6 +70,7 @@ def _service(organisation: Organisation, unit: Unit, systems: Systems) -> Resour
         "identifier": _identifiers(systems.sid("unit"), unit.key, ()),
         "active": unit.active and organisation.active,
         "providedBy": {"reference": f"Organization/{organisation.key}"},
+        "extension": [_capacity(unit)],
         "category": [_concept(US_CORE_CATEGORY, "sdoh")],
         "name": unit.name,
         **_telecom(unit.phone or organisation.phone),
@@ -83,6 +86,12 @@ def _service(organisation: Organisation, unit: Unit, systems: Systems) -> Resour
         ]
     resource["availabilityExceptions"] = "Ouvert les jours fériés" if unit.open_on_holidays else "Fermé les jours fériés"
     return resource
+
+
+def _capacity(unit: Unit) -> Resource:
+    """Whether the unit takes anybody at all, as it says itself (SDOHCC cap-1); when it is closed stands in notAvailable."""
+    status = "no-capacity" if unit.capacity == 0 or not unit.active else "capacity"
+    return {"url": CAPACITY, "extension": [{"url": "capacityStatus", "valueCodeableConcept": _concept(SDOHCC_CODES, status)}]}
 
 
 def _practitioner(person: Person, systems: Systems) -> Resource:

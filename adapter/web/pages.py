@@ -23,13 +23,13 @@ HISTORY = ("_count", "_since")
 
 def search(rest: Rest, asked: Asked) -> bytes:
     """A searchset Bundle with what was asked to come along. Raises Malformed (400), Gone for a page no longer kept open."""
-    said, after, how = asked.params + asked.how, None, asked.subsetting
+    said, after, how, lenient = asked.params + asked.how, None, asked.subsetting, asked.lenient
     if (cursor := _cursor(asked)) is not None:
         page = unseal(cursor, asked.type, client=rest.who.client, key=rest.story.writer.key, at=rest.uow.at)
-        said, after = page.params, page.after
+        said, after, lenient = page.params, page.after, True  # as the first page was read
         how, _, _ = presented(asked.type, said)
     params = [(name, value) for name, value in said if name not in PRESENTED or (name, value) == ("_summary", "count")]
-    query = replace(fhir.query(asked.type, params, lenient=asked.lenient), after=after)
+    query = replace(fhir.query(asked.type, params, lenient=lenient), after=after)
     found = rest.story.found(rest.uow, rest.who, query, request_id=rest.request_id)
     behind = (found.matches[-1].key, found.matches[-1].id) if found.more and found.matches else None
     matches = [replace(each, served=subset(each.served, how)) for each in found.matches]

@@ -1,4 +1,4 @@
-"""B1, B3, B4, B4b: what a clinic's software does on /fhir. B6: what a social service's software does on /views."""
+"""B1, B3, B4, B4b, B5: what a clinic's software does on /fhir. B6: what a social service's software does on /views."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from tests.bench.systems import System
 from tests.e2e.serving import agreed
 
 TASKS = 200  # that are read in turn
+MANY, EACH = 10_000, 125  # Tasks that a search looks through, and of a Bundle
+OWNER = "HealthcareService/saad-portage"
+OWN = f"owner={OWNER}&status=draft"
 PATIENTS, PERSON = 2000, "Patient/OF-THE-BENCH"
 VIEW = "coursier-dac-asso"
 
@@ -71,6 +74,30 @@ def update_task(system: System) -> Asking:
     return Asking(put)
 
 
+def search_tasks(count: int) -> Any:
+    """The newest Tasks of a unit in one state, a page of `count`, among ten thousand of it."""
+
+    def prepare(system: System) -> Asking:
+        if not system.ask("GET", f"{system.base}/Task?{OWN}&_count=1").get("entry"):
+            for start in range(0, MANY, EACH):
+                system.ask("POST", system.base, _tasks(system.patient, start))
+        wired = system.wire("GET", f"{system.base}/Task?{OWN}&_sort=-_lastUpdated&_count={count}")
+        return Asking(lambda number: wired)
+
+    return prepare
+
+
+def _tasks(patient: str, start: int) -> dict[str, Any]:
+    """A transaction of some Tasks, each on a request of its own."""
+    entries = []
+    for number in range(start, start + EACH):
+        asked = f"urn:uuid:00000000-0000-4000-8000-{number:012d}"
+        for name, resource in ((asked, request_of(patient)), ("", task_of(patient, asked) | {"owner": {"reference": OWNER}})):
+            filled = json.loads(_compact(resource).replace(MARK, f"many-{number}"))
+            entries.append(({"fullUrl": name} if name else {}) | {"resource": filled, "request": {"method": "POST", "url": filled["resourceType"]}})
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
 def _created(system: System, resources: list[dict[str, Any]]) -> list[str]:
     made = replace(system, base="/fhir") if system.name == "yardstick-inline" else system  # which is spared a second door
     return [made.create(each) for each in resources]
@@ -111,6 +138,8 @@ DOORS = (
     Door("B1", "create ServiceRequest", dict.fromkeys(EVERY, create_request)),
     Door("B3", "transaction of Consent, ServiceRequest and Task", dict.fromkeys(("ours", "hapi"), transact)),
     Door("B4b", "update Task with If-Match", dict.fromkeys(("ours", "hapi"), update_task)),
+    Door("B5", "search 20 of 10,000 Tasks", dict.fromkeys(("ours", "hapi"), search_tasks(20))),
+    Door("B5", "search 100 of 10,000 Tasks", dict.fromkeys(("ours", "hapi"), search_tasks(100))),
     Door("B4", "read Task by id", dict.fromkeys(EVERY, read_task)),
     Door("B6", "view of one referral, 1 Consent (HAPI: GET)", {"ours": view(1), "hapi": read_task}),
     Door("B6", "view of one referral, 20 Consents (HAPI: GET)", {"ours": view(20), "hapi": read_task}),

@@ -86,7 +86,10 @@ def test_add_refuses_what_the_network_file_would_refuse_and_writes_nothing(desk:
     assert file.read_text("utf-8") == NETWORK.read_text("utf-8") and not Path("x").exists()
 
 
-@pytest.mark.parametrize("keys", [b"{}", b"", jwks(), jwks(public(rsa()), public(rsa())), jwks(public(rsa(), use="enc")), jwks(public(ec("p256", "P-256"))), jwks({"kid": "x"})])
+@pytest.mark.parametrize(
+    "keys", [b"{}", b"", jwks(), jwks(public(rsa()), public(rsa())), jwks(public(rsa(), use="enc")), jwks(public(ec("p256", "P-256"))), jwks({"kid": "x"})],
+    ids=["object", "nothing", "none", "twice", "to-encrypt", "another-curve", "kid-alone"],  # not the keys: each process makes its own
+)  # fmt: skip
 def test_add_refuses_keys_that_no_assertion_could_be_signed_with(desk: Desk, file: Path, tmp_path: Path, keys: bytes) -> None:
     (tmp_path / "keys.json").write_bytes(keys)
     assert "JWKS" in refused(desk.run(*ADD, "--jwks-file", str(tmp_path / "keys.json"), "--file", str(file)))
@@ -226,7 +229,7 @@ def test_public_half_of_a_pem_is_named_by_its_thumbprint(desk: Desk, tmp_path: P
     assert json.loads(desk.run("keys", "jwks", str(tmp_path / "pem")).output)["keys"][0]["kid"] == key.thumbprint()
 
 
-@pytest.mark.parametrize("text", ["", "x", "{}", json.dumps(public(rsa())), jwks(public(ec())).decode()])
+@pytest.mark.parametrize("text", ["", "x", "{}", json.dumps(public(rsa())), jwks(public(ec())).decode()], ids=["nothing", "text", "object", "public", "set"])
 def test_public_half_of_what_is_no_private_key_is_refused(desk: Desk, tmp_path: Path, text: str) -> None:
     (tmp_path / "k").write_text(text)
     assert "private key" in refused(desk.run("keys", "jwks", str(tmp_path / "k")))

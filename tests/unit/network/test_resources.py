@@ -116,3 +116,12 @@ def test_hours_from_takes_every_day_and_the_whole_day_when_nothing_is_said() -> 
     assert len(hours_from([{"availableStartTime": "08:00:00", "availableEndTime": "09:00:00"}])) == 7
     assert [(o.opens, o.closes) for o in hours_from([{"daysOfWeek": ["mon"]}])] == [(0, 1440)]
     assert hours_from([{"daysOfWeek": ["mon"], "availableStartTime": "18:00:00", "availableEndTime": "09:00:00"}]) == ()
+
+
+@pytest.mark.parametrize(("places", "status"), [(6, "capacity"), (0, "no-capacity")])
+def test_resources_say_whether_a_unit_takes_anybody_cap_1(places: int, status: str) -> None:
+    network = parse(DEMO.read_text("utf-8").replace("capacity: 6", f"capacity: {places}"))
+    found = [each["extension"][0] for each in resources(network, SYSTEMS) if each["resourceType"] == "HealthcareService"]
+    assert all(each["url"].endswith("SDOHCC-ExtensionHealthcareServiceCapacityStatus") for each in found)
+    said = {each["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] for each in found}
+    assert said == {"capacity", status}
