@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 from starlette.requests import Request
@@ -37,6 +38,10 @@ class Issued:
     scopes: tuple[str, ...]
     audience: str
     expires: int
+
+    @classmethod
+    def now(cls, app: App, client: ClientEntry, scopes: tuple[str, ...], expires: datetime) -> Issued:
+        return cls(client.id, scopes, app.settings.url, int(expires.timestamp()))
 
     def written(self) -> bytes:
         return orjson.dumps([self.client, self.scopes, self.audience, self.expires])

@@ -81,7 +81,7 @@ async def token(request: Request) -> Response:
             return None
         seconds = min(app.settings.token_seconds, SHORT) if shown.proven else app.settings.token_seconds
         expires = uow.at + timedelta(seconds=seconds)
-        uow.save_token(digest(issued), Issued(client.id, scopes, app.settings.url, int(expires.timestamp())).written(), expires)
+        uow.save_token(digest(issued), Issued.now(app, client, scopes, expires).written(), expires)
         log("token-issued", client=client.id)
         return seconds, scopes
 

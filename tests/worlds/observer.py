@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adapter import web
-from adapter.web.auth import digest
+from adapter.web.auth import Issued, digest
 from tests.e2e.stage import FRIDAY
 from tests.worlds.hidden import BESIDE, OUTSIDE
 from tests.worlds.world import CLIENTS, NEEDS, VIEWS, YES, World
@@ -44,7 +44,10 @@ class Observer:
         self.answers: list[Answer] = []
         world.act("observer", 60 * 24)
         expires = FRIDAY + timedelta(days=9)
-        world.app.write_now(lambda _, uow: uow.save_token(digest(TOKEN), CLIENTS[unit].encode(), expires))
+        client = world.app.network.client(CLIENTS[unit])
+        assert client is not None
+        issued = Issued.now(world.app, client, client.scopes, expires)
+        world.app.write_now(lambda _, uow: uow.save_token(digest(TOKEN), issued.written(), expires))
 
     def look(self, guesses: Iterable[str], *, thorough: bool = True) -> list[Answer]:
         """`guesses`: references of the house that it should not know, tried as ids."""

@@ -17,7 +17,7 @@ from adapter.network import CATEGORIES, PRESCRIBER, ClientEntry, Network, Organi
 from adapter.network.model import PAPER_ONLY
 from adapter.ports import Change, Principal, Resource
 from adapter.views import pairwise
-from adapter.web.auth import digest
+from adapter.web.auth import Issued, digest
 from adapter.writing import Writer
 from tests.e2e.stage import CLINIC, FRIDAY
 from tests.unit.views.looks import CONSENT, LABELS, NEEDS, SYSTEMS, coded, other
@@ -150,7 +150,10 @@ class Software(Observer):
         self.asgi, self.unit, self.view, self.answers = web.create(made.app), unit, view, []
         made.act("software", 60 * 24)
         expires = FRIDAY + timedelta(days=9)
-        made.app.write_now(lambda _, uow: uow.save_token(digest("a-token-of-the-test"), client.encode(), expires))
+        entry = made.app.network.client(client)
+        assert entry is not None
+        issued = Issued.now(made.app, entry, entry.scopes, expires)
+        made.app.write_now(lambda _, uow: uow.save_token(digest("a-token-of-the-test"), issued.written(), expires))
 
     def own(self, task: Resource) -> str:
         """The id under which it would know the Task."""
