@@ -118,7 +118,7 @@ class Writer:
         current = uow.current(change.type, change.id or "")
         old = content(current) if current and not current.deleted else None
         wrote = current is not None and uow.marked(change.type, current.id, AUTHOR, who.organisation)
-        self._may(who, change, old or {}, who.organisation if wrote else "")
+        self._may(who, change, old or {"resourceType": change.type}, who.organisation if wrote else "")
         if current is None or old is None:
             raise Gone("it is deleted")
         if change.if_match is not None and change.if_match != current.number:
@@ -187,15 +187,10 @@ class Writer:
     def _may(self, who: Principal, change: Change, old: Resource | None, author: str) -> None:
         if change.origin != "fhir":
             return  # our own verbs checked it
-        if who.role != "clinic":
-            raise NotFound("not found")
-        if change.type in DIRECTORY:
-            raise Forbidden("the directory is kept by the network file", expression=change.type)
-        if change.type in BY_ACT:
-            raise Forbidden("written by the acts that it tells of, not from outside", expression=change.type)
         act: Act = {"create": "c", "delete": "d"}.get(change.verb, "u")  # type: ignore[assignment]
-        if not who.may(change.type, act) or (old is None and not who.may(change.type, "c")):
-            raise Forbidden(f"the token has no scope for this; expected system/{change.type}.{act}", expression=change.type, detail="scope")
+        self.allowed(who, change.type, act)
+        if old is None:
+            self.allowed(who, change.type, "c")
         if author != who.organisation:
             raise (
                 Forbidden("written in another organisation's name", expression=f"{change.type}.requester")
@@ -206,6 +201,17 @@ class Writer:
             raise NotFound("not found")
         if change.resource is not None and not who.reaches(change.resource, act):
             raise Forbidden("the token's scope grants this for others only: see its constraints", expression=change.type)
+
+    def allowed(self, who: Principal, type: str, act: Act) -> None:
+        """Passes for who may do this on some resource of the type from outside, whatever its id. Raises NotFound, Forbidden."""
+        if who.role != "clinic":
+            raise NotFound("not found")
+        if type in DIRECTORY:
+            raise Forbidden("the directory is kept by the network file", expression=type)
+        if type in BY_ACT:
+            raise Forbidden("written by the acts that it tells of, not from outside", expression=type)
+        if not who.may(type, act):
+            raise Forbidden(f"the token has no scope for this; expected system/{type}.{act}", expression=type, detail="scope")
 
     def actors(self, who: Principal, task: Resource, author: str) -> frozenset[str]:
         """The sides of the state table that `who` stands on."""

@@ -12,12 +12,14 @@ from adapter.names import PROFILES, SDOHCC
 from adapter.ports import Resource
 
 ROLE = f"{SDOHCC}/CapabilityStatement/SDOHCC-CoordinationPlatform"
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 OAUTH = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
 def capability(
-    types: Mapping[str, Iterable[str]], *, system: Iterable[str] = (), formats: Iterable[str] = ("json",), base: str, at: str | datetime, version: str
-) -> Resource:
+    types: Mapping[str, Iterable[str]], *, system: Iterable[str] = (), formats: Iterable[str] = ("json",), token_url: str = "", base: str,
+    at: str | datetime, version: str,
+) -> Resource:  # fmt: skip
     """The CapabilityStatement of a server at `base` that offers these interactions per type (`read`, `create`,
     `search-type`…) and of the whole (`transaction`, `batch`), as of `at` (FHIR dateTime), software `version`. Search parameters are
     listed where a type can be searched."""
@@ -36,12 +38,19 @@ def capability(
         "rest": [
             {
                 "mode": "server",
-                "security": {"service": [{"coding": [{"system": OAUTH, "code": "SMART-on-FHIR"}]}]},
+                "security": _security(token_url),
                 "resource": [_resource(type, tuple(interactions)) for type, interactions in sorted(types.items())],
             }
             | ({"interaction": whole} if whole else {})
         ],
     }
+
+
+def _security(token_url: str) -> Resource:
+    found: Resource = {"service": [{"coding": [{"system": OAUTH, "code": "SMART-on-FHIR"}]}]}
+    if token_url:
+        found = {"extension": [{"url": OAUTH_URIS, "extension": [{"url": "token", "valueUri": token_url}]}]} | found
+    return found
 
 
 def _resource(type: str, interactions: tuple[str, ...]) -> Resource:

@@ -15,13 +15,14 @@ from adapter.errors import Forbidden, Gone, Invalid, Malformed, NotFound, Refuse
 from adapter.fhir.patching import patch
 from adapter.fhir.subsetting import SUBSETTED, subset
 from adapter.flows import Flows
-from adapter.ports import Change, Principal, Query, Resource, Uow, Version
+from adapter.ports import Act, Change, Principal, Query, Resource, Uow, Version
 from adapter.web import pages
 from adapter.web.asked import Asked, Pairs, same_tag
 from adapter.web.untold import absent
-from adapter.writing import patient_of
+from adapter.writing import DIRECTORY, patient_of
 
 UNCHANGED, NOTHING = 304, 204
+ACTS: dict[str, Act] = {"create": "c", "update": "u", "patch": "u", "delete": "d"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ class Rest:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
     def wanted(self, asked: Asked) -> Wish:
-        """The change that is asked for, its conditions looked up."""
+        """The change that is asked for, its conditions looked up. Who may do nothing of the kind is told so whatever there is (A-15)."""
+        if asked.type not in DIRECTORY or asked.interaction != "create":  # a condition may find a unit of the directory
+            self.story.writer.allowed(self.who, asked.type, ACTS[asked.interaction])
         _whole(asked.resource)
         if asked.interaction == "create":
             if asked.conditions is not None and (found := self._met(asked.type, asked.conditions)):

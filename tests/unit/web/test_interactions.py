@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -281,3 +282,29 @@ def test_subscription_is_not_taken_for_active_where_nobody_would_be_told(clinic:
     refused = clinic("POST", "Subscription", wanted | {"status": "requested"})
     assert refused.status_code == 422 and issue(refused)["expression"] == ["Subscription.status"]
     assert clinic("POST", "Subscription", wanted | {"status": "off"}).status_code == 201
+
+
+def test_write_without_its_scope_is_forbidden_whatever_there_is_A_15(clinic: Clinic, door: Door, stage: Stage) -> None:
+    made = clinic.made(patient())
+    network = stage.app.network
+    clients = tuple(replace(each, scopes=("system/Patient.rs",)) if each.id == "saint-eloi" else each for each in network.clients)
+    stage.app.apply_network(replace(network, clients=clients))
+    for id in (made["id"], "none"):
+        answers = [
+            clinic("PUT", f"Patient/{id}", made | {"id": id}), clinic("PATCH", f"Patient/{id}", b"[]", "application/json-patch+json"),
+            clinic("DELETE", f"Patient/{id}"), clinic("PUT", "Patient?identifier=urn:ipp%7C7", patient()), clinic("POST", "Patient", patient()),
+        ]  # fmt: skip
+        assert [each.status_code for each in answers] == [403] * 5
+        assert {each.json()["issue"][0]["details"]["coding"][0]["code"] for each in answers} == {"scope"}
+
+
+def test_constraint_of_a_scope_holds_for_versions_and_writes_A_15(clinic: Clinic, stage: Stage) -> None:
+    _, _, task = clinic.referral()
+    network = stage.app.network
+    clients = tuple(replace(each, scopes=("system/Task.cruds?status=requested",)) if each.id == "saint-eloi" else each for each in network.clients)
+    stage.app.apply_network(replace(network, clients=clients))
+    place = f"Task/{task['id']}"
+    hidden = [clinic("GET", place), clinic("GET", f"{place}/_history/1"), clinic("PUT", place, task | {"priority": "stat"}), clinic("DELETE", place),
+              clinic("PATCH", place, b"[]", "application/json-patch+json")]  # fmt: skip
+    assert [each.status_code for each in hidden] == [404] * 5
+    assert "entry" not in clinic("GET", f"{place}/_history").json() and "entry" not in clinic("GET", "Task/_history").json()
