@@ -56,8 +56,12 @@ class Limits:
             share.left -= 1
 
     def reserve(self, uow: Uow, client: str) -> None:
-        """Takes another part of this minute for a client, in a unit of its own."""
+        """Takes another part of this minute for a client, in a unit of its own. Of many who found nothing left the first takes it."""
         window, part = int(uow.at.timestamp()) // WINDOW, max(1, self._a_minute // PARTS)
+        with self._lock:
+            share = self._shares.get(client)
+            if share is not None and share.window == window and (share.left or share.closed):
+                return
         got = uow.tally(f"rate/{client}", window, part, most=self._a_minute)
         with self._lock:
             share = self._shares.get(client)

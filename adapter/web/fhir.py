@@ -104,7 +104,9 @@ async def metadata(request: Request) -> Response:
         return response
     types = {type: interactions(type) for type in TYPES}
     formats = ("json", "xml") if fhir.xml_available() else ("json",)
-    found = fhir.capability(types, system=SYSTEM, formats=formats, token_url=f"{app.settings.url}/oauth/token", base=app.fhir_base, at=instant(app.started), version=__version__)
+    found = fhir.capability(
+        types, system=SYSTEM, formats=formats, token_url=f"{app.settings.url}/oauth/token", base=app.fhir_base, at=instant(app.started), version=__version__
+    )
     return Response(fhir.dumps(found), media_type=FHIR_JSON)
 
 

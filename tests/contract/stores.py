@@ -21,7 +21,7 @@ AT = datetime(2026, 3, 6, 18, 50, tzinfo=UTC)
 FILES = [pytest.param("file"), pytest.param("postgres", marks=pytest.mark.postgres)]  # what several processes can share
 ALL = [pytest.param("memory"), *FILES]
 
-_TABLES = "current, version, search_value, search_date, search_recent, link, outbox, lease, kept, token, once, remembered, conflict, audit, register"
+_TABLES = "current, version, search_value, search_date, search_recent, link, outbox, lease, kept, token, once, tally, remembered, conflict, audit, register"
 _made: dict[Any, str] = {}  # one PostgreSQL database for all tests, emptied before each
 
 
