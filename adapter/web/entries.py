@@ -14,7 +14,7 @@ import orjson
 from adapter import fhir
 from adapter.errors import Invalid, Issue, Malformed, Refused
 from adapter.ports import Resource
-from adapter.web.asked import Asked, Interaction, Pairs, asked_by
+from adapter.web.asked import PRESENTED, Asked, Interaction, Pairs, asked_by
 
 JSON_PATCH = "application/json-patch+json"
 _ADDRESS = re.compile(r"([A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64}))?(?:/(_history)(?:/([^/?]*))?)?(?:\?(.*))?", re.DOTALL)
@@ -31,11 +31,12 @@ def conditions(header: str) -> Pairs | None:
 
 
 def searched(query: str, place: str) -> Pairs:
-    """The parameters of a condition. Raises Malformed where there are none."""
+    """The parameters of a condition; what only says how the answer is given (`_format`) is none. Raises Malformed where there are none."""
     try:
-        found = tuple(parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=20))
+        given = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=20)
     except ValueError:
-        found = ()
+        given = []
+    found = tuple((name, value) for name, value in given if name not in PRESENTED)
     if not found:
         raise Malformed("expected search parameters, identifier=system|value", expression=place, code="invalid")
     return found

@@ -28,7 +28,7 @@ ACTS: dict[str, Act] = {"create": "c", "update": "u", "patch": "u", "delete": "d
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`version`: what the answer is about, its tag and time; `body`: JSON, b"" for none; `location`: whether the client is told where
-    it stands. `refusal`: to be raised once the unit is committed, for it has told the audit why nothing is given."""
+    what it wrote stands. `refusal`: to be raised once the unit is committed, for it has told the audit why nothing is given."""
 
     status: int
     version: Version | None = None
@@ -40,7 +40,9 @@ class Answer:
         if self.version is None:
             return {}
         found = {"ETag": f'W/"{self.version.number}"', "Last-Modified": format_datetime(self.version.updated.astimezone(UTC), usegmt=True)}
-        return found | ({"Location": f"{base}/{self.version.cited}"} if self.location else {})
+        # what stood there before is no new place (RFC 9110, 8.7); whoever wrote by a condition knows its id from there only
+        place = {"Location" if self.status == 201 else "Content-Location": f"{base}/{self.version.cited}"}
+        return found | (place if self.location else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class Rest:
             body = b""
         elif asked.returns == "OperationOutcome":
             body = fhir.dumps(fhir.outcome([]))
-        return Answer(201 if made else 200, saved, body, location=made)
+        return Answer(201 if made else 200, saved, body, location=True)
 
 
 def _whole(resource: Resource | None) -> None:

@@ -95,6 +95,11 @@ def test_create_keeps_what_was_sent_and_finds_it_again(door: Door) -> None:
     again = door("POST", "/fhir/Patient", content=json.dumps(sent), headers=condition)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json()["id"] == again.json()["id"]
+    assert first.headers["location"] == again.headers["content-location"] and "location" not in again.headers
+    address = condition | {"If-None-Exist": "http://liaison.example/fhir/Patient?_format=json&identifier=urn%3Aipp%7C7"}
+    assert door("POST", "/fhir/Patient", content=json.dumps(sent), headers=address).headers["content-location"] == first.headers["location"]
+    only = door("POST", "/fhir/Patient", content=json.dumps(sent), headers=condition | {"If-None-Exist": "Patient?_format=json"})
+    assert only.status_code == 400
     kept = {name: value for name, value in first.json().items() if name not in ("id", "meta")}
     assert kept == sent
 

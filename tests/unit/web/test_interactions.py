@@ -116,6 +116,13 @@ def test_update_that_changes_nothing_is_no_version(clinic: Clinic) -> None:
     assert (again.status_code, again.headers["etag"]) == (200, 'W/"1"')
 
 
+def test_update_tells_which_version_it_made_even_without_a_body(clinic: Clinic) -> None:
+    made = clinic.made(patient())
+    done = clinic("PUT", f"Patient/{made['id']}", made | {"active": True}, prefer="return=minimal")
+    assert (done.status_code, done.content) == (200, b"")
+    assert done.headers["content-location"].endswith(f"/fhir/Patient/{made['id']}/_history/2") and "location" not in done.headers
+
+
 def test_update_creates_under_the_id_that_the_client_chose(clinic: Clinic) -> None:
     made = clinic("PUT", "Patient/anne-7", patient() | {"id": "anne-7"})
     assert made.status_code == 201 and made.headers["location"].endswith("/Patient/anne-7/_history/1")
