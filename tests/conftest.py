@@ -19,8 +19,8 @@ pytest_plugins = ["tests.postgres", "tests.hapi_server", "tests.validator"]
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("LIAISON_SHARED", ROOT.parent / "shared"))
 REQUIRED = os.environ.get("LIAISON_TEST_REQUIRE", "") == "all"
-TIERS = ("postgres", "hapi", "profiles", "shared", "image")
-SLOW = ("hapi", "profiles", "image")
+TIERS = ("postgres", "hapi", "profiles", "shared", "image", "clients")
+SLOW = ("hapi", "profiles", "image", "clients")
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("nightly", max_examples=5000, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
