@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import orjson
 from pydantic_core import ErrorDetails, ValidationError
 
@@ -9,9 +11,12 @@ from adapter.errors import Issue
 from adapter.fhir import containment, gaps, paths, schema, walk
 from adapter.ports import Resource
 
+MOST = 100  # issues told of one resource: what is wrong throughout is wrong for one reason, and an answer grows no larger than what was asked
+
 
 def check(resource: Resource, *, type: str | None = None) -> list[Issue]:
-    """Every issue of a parsed resource, [] when it is valid FHIR R4; `type` is the type it has to be.
+    """The issues of a parsed resource, [] when it is valid FHIR R4; `type` is the type it has to be. Of more than `MOST` the first, and one
+    that says so.
 
     Checked: shape, primitive types and calendar dates, required codes, choices, reference targets, the
     invariants of R4 (stack.md, "Traps"). Texts never hold values.
@@ -47,12 +52,15 @@ def _issues(root: str, resource: Resource, compact: bytes) -> list[Issue]:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         broken = any(one["type"] == schema.BROKEN for one in found)
-        shape = [paths.issue(root, one, resource) for one in found if one["type"] != schema.BROKEN and not _excused(one, resource)]
-    empty = list(gaps.gaps(root, resource))
+        faults = (one for one in found if one["type"] != schema.BROKEN and not _excused(one, resource))
+        shape = [paths.issue(root, one, resource) for one in islice(faults, MOST + 1)]
+    empty = list(islice(gaps.gaps(root, resource), MOST + 1))
     named = {issue.expression for issue in empty}
-    all_found = [*empty, *(i for i in shape if i.expression not in named), *walk.broken_rules(root, resource)]
+    all_found = [*empty, *(i for i in shape if i.expression not in named), *islice(walk.broken_rules(root, resource), MOST + 1)]
     if broken and not all_found:  # never accept what the validator refused
         return [Issue("invariant", "breaks a rule of FHIR R4", root)]
+    if len(all_found) > MOST:
+        return [*all_found[:MOST], Issue("too-costly", f"has more than {MOST} faults; these are the first", root)]
     return all_found
 
 

@@ -79,9 +79,9 @@ def check_doubles(body: bytes) -> None:
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            second = next(at for at, name in enumerate(names) if name in names[:at])
-            doubled.append((names.index(names[second]) + 1, second + 1))
+            first: dict[str, int] = {}  # where each name stood first
+            second, name = next((at, name) for at, (name, _) in enumerate(pairs, 1) if first.setdefault(name, at) != at)
+            doubled.append((first[name], second))
         return found
 
     json.loads(body, object_pairs_hook=members, parse_int=str, parse_float=str)

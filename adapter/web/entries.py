@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -117,5 +116,5 @@ def _operations(resource: object) -> bytes:
         raise Invalid(f"expected a Binary of {JSON_PATCH}", expression="resource", code="not-supported")
     try:
         return base64.b64decode(str(found.get("data", "")), validate=True)
-    except binascii.Error:
+    except ValueError:  # not of the alphabet, or not even of ASCII
         raise Malformed("expected base64", expression="resource.data") from None

@@ -172,7 +172,7 @@ def _validated(given: Resource) -> Resource:
     if given.get("resourceType") != "Parameters":
         return given
     lines = given.get("parameter")
-    parts = {each.get("name"): each for each in lines if isinstance(each, dict)} if isinstance(lines, list) else {}
+    parts = {str(each.get("name")): each for each in lines if isinstance(each, dict)} if isinstance(lines, list) else {}
     if any(name not in _VALIDATED for name in parts) or not isinstance(resource := parts.get("resource", {}).get("resource"), dict):
         raise Malformed(f"expected the parameter resource; offered are {', '.join(_VALIDATED)}", expression="Parameters.parameter", code="required")
     if "profile" in parts:
