@@ -75,6 +75,8 @@ class Lists:
         if not self.window.holder(who, view):
             return []
         units = tuple(f"HealthcareService/{unit}" for unit in self.window.units(who))
+        if not units:  # a practice may have none
+            return []
         kind = (f"{self.window.writer.systems.code('communication')}|{codes.CLOSING}",)
         found = uow.search(Query("Communication", (Clause("recipient", "reference", units), Clause("category", "token", kind))))
         return [content(version) for version in found]

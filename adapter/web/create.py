@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from adapter import __version__
 from adapter.app import App
 from adapter.errors import LiaisonError
-from adapter.web import docs, fhir, formats, health, intake, oauth, plain, views
+from adapter.web import collection, docs, fhir, formats, health, intake, oauth, plain, views
 from adapter.web.described import described
 from adapter.web.gate import Gate
 from adapter.web.refusals import http_refusal, liaison_refusal, unforeseen
@@ -63,12 +63,13 @@ def create(app: App, *, jobs: bool = False) -> ASGIApp:
         redirect_slashes=False,  # a redirect would name the host that the caller named, and clients lose body or token on the way
     )
     web.add_route("/docs", docs.door(web.openapi), methods=["GET"])
+    web.add_route("/docs/collection.json", collection.door(web.openapi, base=app.settings.url), methods=["GET"])
     for router in ROUTERS:
         web.include_router(router)
     for kind, handler in HANDLERS.items():
         web.add_exception_handler(kind, handler)
     doors = Starlette(
-        routes=[*plain.routes(ROUTERS), Mount("", web)],  # the description answers /docs and /openapi.json only
+        routes=[*plain.routes(ROUTERS), Mount("", web)],  # the description answers /docs, its collection and /openapi.json only
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )

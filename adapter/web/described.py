@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from adapter import fhir
 from adapter.views.load import VERBS
-from adapter.web.shapes import ACTS, SAID, SCHEMAS, Schema, ref, text
+from adapter.web import examples
+from adapter.web.shapes import ACTS, SCHEMAS, Schema, ref, text
 
 JSON, FHIR_JSON, FHIR_XML, FORM = "application/json", "application/fhir+json", "application/fhir+xml", "application/x-www-form-urlencoded"
 JSON_PATCH = "application/json-patch+json"
@@ -71,7 +73,7 @@ class Door:
     headers: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()  # headers that must be there
     query: tuple[str, ...] = ()
-    examples: Mapping[str, Schema] = field(default_factory=dict)
+    examples: Mapping[str, Any] = field(default_factory=dict)
     also: tuple[tuple[int, str], ...] = ()  # further answers without a body, and what they say
     note: str = ""
 
@@ -83,23 +85,33 @@ CONDITION = "The condition is a search in the address: PUT /fhir/Patient?identif
 WHOLE = "A Bundle of type batch (each entry for itself) or transaction (all or nothing)."
 SEARCHES = (400, 401, 404, 406, 410, 503)
 DOORS: dict[tuple[str, str], Door] = {
-    ("POST", "/oauth/token"): Door((200, JSON, "Token"), (FORM, "TokenRequest"), by="client"),
+    ("POST", "/oauth/token"): Door(
+        (200, JSON, "Token"), (FORM, "TokenRequest"), by="client", examples={"client and secret": {"grant_type": "client_credentials"}}
+    ),
     ("POST", "/oauth/introspect"): Door((200, JSON, "TokenState"), (FORM, "TokenAsked"), by="client"),
     ("POST", "/oauth/revoke"): Door((200, "", ""), (FORM, "TokenAsked"), by="client", note="A token that is another's or not there is answered alike."),
     ("GET", "/fhir/.well-known/smart-configuration"): Door((200, JSON, "SmartConfiguration"), by=""),
     ("GET", "/fhir/metadata"): Door((200, FHIR_JSON, "Resource"), refuses=(406,), by="", query=("_format",)),
-    ("POST", "/fhir"): Door((200, FHIR_JSON, "Bundle"), (FHIR_JSON, "Bundle"), (*WRITES, 406, 409, 410, 412), headers=("Prefer",), note=WHOLE),
+    ("POST", "/fhir"): Door(
+        (200, FHIR_JSON, "Bundle"), (FHIR_JSON, "Bundle"), (*WRITES, 406, 409, 410, 412), headers=("Prefer",), note=WHOLE,
+        examples={"referral": examples.REFERRAL},
+    ),
     ("GET", "/fhir/{type}"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, headers=("Prefer",), query=SEARCHED, note=OWN),
-    ("POST", "/fhir/{type}/_search"): Door((200, FHIR_JSON, "Bundle"), (FORM, "Search"), (*SEARCHES, 413, 415), headers=("Prefer",), note=OWN),
+    ("POST", "/fhir/{type}/_search"): Door(
+        (200, FHIR_JSON, "Bundle"), (FORM, "Search"), (*SEARCHES, 413, 415), headers=("Prefer",), note=OWN,
+        examples={"by identifier": {"identifier": f"{examples.SID}|P-1"}},
+    ),
     ("GET", "/fhir/{type}/_history"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, query=PAST),
-    ("POST", "/fhir/{type}/$validate"): Door((200, FHIR_JSON, "OperationOutcome"), (FHIR_JSON, "Resource"), (400, 401, 404, 406, 413, 415, 503)),
+    ("POST", "/fhir/{type}/$validate"): Door(
+        (200, FHIR_JSON, "OperationOutcome"), (FHIR_JSON, "Resource"), (400, 401, 404, 406, 413, 415, 503), examples={"Patient": examples.patient("P-1")}
+    ),
     ("POST", "/fhir/{type}"): Door(
         (201, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 406, 412), headers=("If-None-Exist", "Prefer"), query=PRESENTED,
-        also=((200, "the one that was there (If-None-Exist)"),),
+        also=((200, "the one that was there (If-None-Exist)"),), examples={"Patient": examples.patient("P-2")},
     ),
     ("PUT", "/fhir/{type}"): Door(
         (200, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 406, 412), headers=("If-Match", "Prefer"),
-        also=((201, "none met the condition: it was created"),), note=CONDITION,
+        also=((201, "none met the condition: it was created"),), note=CONDITION, examples={"Patient": examples.patient("P-1")},
     ),
     ("GET", "/fhir/{type}/{id}"): Door(
         (200, FHIR_JSON, "Resource"), refuses=(400, 410, *READS), headers=("If-None-Match", "If-Modified-Since"), query=PRESENTED,
@@ -107,19 +119,22 @@ DOORS: dict[tuple[str, str], Door] = {
     ),
     ("PUT", "/fhir/{type}/{id}"): Door(
         (200, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 406, 412), headers=("If-Match", "Prefer"), query=PRESENTED,
-        also=((201, "there was none of this id: it was created"),),
+        also=((201, "there was none of this id: it was created"),), examples={"Patient": examples.patient("P-3") | {"id": examples.ID}},
     ),
     ("PATCH", "/fhir/{type}/{id}"): Door(
-        (200, FHIR_JSON, "Resource"), (JSON_PATCH, "Patch"), (*WRITES, 406, 410, 412), headers=("If-Match", "Prefer"), query=PRESENTED
+        (200, FHIR_JSON, "Resource"), (JSON_PATCH, "Patch"), (*WRITES, 406, 410, 412), headers=("If-Match", "Prefer"), query=PRESENTED,
+        examples={"telephone": examples.PATCH},
     ),
     ("DELETE", "/fhir/{type}/{id}"): Door((204, "", ""), refuses=(400, 401, 403, 404, 406, 409, 410, 412, 422, 503), headers=("If-Match",)),
     ("GET", "/fhir/{type}/{id}/_history"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, query=PAST),
     ("GET", "/fhir/{type}/{id}/_history/{version}"): Door(
         (200, FHIR_JSON, "Resource"), refuses=(400, 410, *READS), query=PRESENTED, headers=("If-None-Match",), also=((304, "as the client has it"),)
     ),
-    ("POST", "/intake/{mapping}"): Door((201, JSON, "Receipt"), (JSON, "Record"), (*WRITES, 409), headers=("Idempotency-Key",)),
+    ("POST", "/intake/{mapping}"): Door(
+        (201, JSON, "Receipt"), (JSON, "Record"), (*WRITES, 409), headers=("Idempotency-Key",), examples={"appel-coursier": examples.CALL}
+    ),
     ("POST", "/intake/{mapping}/{record}/agreements"): Door(
-        (200, JSON, "Receipt"), (JSON, "Agreement"), (*WRITES, 409), examples={who: {"who": who, "agreed": True, **SAID} for who in ("doctor", "patient")},
+        (200, JSON, "Receipt"), (JSON, "Agreement"), (*WRITES, 409), examples={"patient": examples.AGREEMENT},
     ),
     ("GET", "/views/{view}/referrals"): Door((200, JSON, "Lines"), refuses=VIEWED, headers=("Accept-Language",)),
     ("GET", "/views/{view}/notices"): Door((200, JSON, "Notices"), refuses=VIEWED, headers=("Accept-Language",)),
