@@ -67,7 +67,7 @@ def test_no_limit_asks_nobody(tmp_path: Path, stage: Stage) -> None:
     Limits(0).spend("one", stage.clock.now())
 
 
-def test_many_who_find_nothing_left_at_once_take_one_part(store: SqlStore) -> None:  # noqa: F811
+def test_many_who_find_nothing_left_at_once_take_one_part(store: SqlStore) -> None:
     limits, at = Limits(100), store.read_now(lambda uow: uow.at)
     for _ in range(50):
         store.write_now(lambda uow: limits.reserve(uow, "one"))
