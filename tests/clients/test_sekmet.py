@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.clients.conftest import BY_KEY, CLIENT, Served
+from tests.clients.conftest import BY_KEY, CLIENT, Served, here
 
 pytestmark = pytest.mark.clients
 SCENARIO, STEPS = "conformance_smoke", 18
@@ -30,7 +30,7 @@ def ran(programs: Path, folder: Path, peer: dict[str, Any]) -> tuple[int, list[d
     (folder / "settings.yaml").write_text(yaml.safe_dump(settings), "utf-8")
     done = subprocess.run(
         [programs / "sekmet", "scenario", "run", SCENARIO, "--peer", "liaison", "--config", "settings.yaml", "--report-dir", "reports", "--no-serve"],
-        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+        cwd=folder, env=here(), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     reports = list(folder.glob("reports/*/results.json"))
     assert len(reports) == 1, done.stdout + done.stderr
