@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from adapter.fhir import details
+from adapter.web.described import REFUSALS
 
 Schema = dict[str, Any]
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -21,6 +22,17 @@ summary { cursor: pointer } summary code { font-weight: 600 } h3 { margin: 1rem 
 table { border-collapse: collapse; width: 100% } th, td { text-align: left; vertical-align: top; padding: .25rem .5rem; border-bottom: 1px solid #ccc }
 pre { background: #f2f2f2; padding: .5rem; overflow-x: auto; white-space: pre-wrap } a { color: #0b4f8a }
 """
+ABOUT = {  # what holds for many doors at once
+    "fhir": (
+        "R4 (4.0.1), in JSON or XML by Accept, Content-Type or _format. What each type offers, its search parameters and includes stand in fhir/metadata. "
+        "A read or write answers with ETag (the version, W/\"3\") and Last-Modified; a create with Location.",
+        "Send the ETag back: in If-None-Match a read is 304 while nothing changed; in If-Match an update, patch or delete is done only to that version, else "
+        "412. Without If-Match the last writer wins. If-None-Exist creates only what is not there yet; an update that changes nothing makes no version.",
+        "Prefer: return=minimal leaves the body out, return=representation gives it (by default; in a Bundle only when asked for), "
+        "return=OperationOutcome says how it went; handling=lenient passes over unknown search parameters and says so, "
+        "handling=strict (by default) refuses them.",
+    ),
+}
 
 
 def door(describe: Callable[[], Schema]) -> Callable[[Request], Any]:
@@ -38,9 +50,10 @@ def page(document: Schema) -> str:
     title = escape(f"{told['title']} {told['version']}")
     parts = [
         f"<h1>{title}</h1><p>{escape(told['description'])}</p>",
-        '<p>The same for machines: <a href="openapi.json">openapi.json</a>; FHIR: <a href="fhir/metadata">fhir/metadata</a>. Times are instants with '
-        "their zone; every refusal is an OperationOutcome that names what, where and what was expected.</p>",
-        *_schemes(document), *_doors(document), "<h2>Shapes</h2>", *_shapes(document), *_codes(),
+        '<p>The same for machines: <a href="openapi.json">openapi.json</a>; FHIR: <a href="fhir/metadata">fhir/metadata</a>; '
+        'every request ready to send, for Postman or Bruno: <a href="docs/collection.json">docs/collection.json</a>. Times are instants with their zone.</p>',
+        *_contents(document),
+        *_schemes(document), *_doors(document), *_refusals(), *_codes(), '<h2 id="shapes">Shapes</h2>', *_shapes(document),
     ]  # fmt: skip
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
@@ -54,10 +67,19 @@ def _schemes(document: Schema) -> Iterator[str]:
     yield "<h2>Who may come in</h2>" + _table(("scheme", "how", ""), rows)
 
 
+def _contents(document: Schema) -> Iterator[str]:
+    links = ", ".join(f'<a href="#door-{escape(tag)}">{escape(tag)}</a>' for tag in _tags(document))
+    yield f'<p>Doors: {links}. <a href="#refusals">Refusals</a>, <a href="#codes">error codes</a>, <a href="#shapes">shapes</a>.</p>'
+
+
+def _tags(document: Schema) -> list[str]:
+    return list(dict.fromkeys(tag for methods in document["paths"].values() for operation in methods.values() for tag in operation["tags"]))
+
+
 def _doors(document: Schema) -> Iterator[str]:
     every = [(path, method, operation) for path, methods in document["paths"].items() for method, operation in methods.items()]
-    for tag in dict.fromkeys(tag for _, _, operation in every for tag in operation["tags"]):
-        yield f"<h2>{escape(tag)}</h2>"
+    for tag in _tags(document):
+        yield f'<h2 id="door-{escape(tag)}">{escape(tag)}</h2>' + "".join(f"<p>{escape(said)}</p>" for said in ABOUT.get(tag, ()))
         for path, method, operation in every:
             if tag in operation["tags"]:
                 head = f"<summary><code>{method.upper()} {escape(path)}</code> {escape(operation['summary'])}</summary>"
@@ -89,8 +111,15 @@ def _shapes(document: Schema) -> Iterator[str]:
         yield f'<h3 id="{escape(name)}">{escape(name)}</h3><p>{escape(schema["description"])}</p>' + (_table(("key", "", ""), rows) if rows else "")
 
 
+def _refusals() -> Iterator[str]:
+    yield '<h2 id="refusals">Refusals</h2><p>Each is an OperationOutcome: <code>expression</code> says where, <code>diagnostics</code> what was expected, '
+    yield "<code>details.coding</code> why, by a code that stays. No value of the request is repeated. "
+    yield "After 503 ask again when <code>Retry-After</code> says.</p>"
+    yield _table(("status", "meaning"), [[f"<code>{status}</code>", escape(said)] for status, said in REFUSALS.items()])
+
+
 def _codes() -> Iterator[str]:
-    yield f"<h2>Error codes</h2><p>Of <code>issue.details.coding</code>, system <code>{details.SYSTEM}</code>; a code keeps its meaning.</p>"
+    yield f"<h2 id=\"codes\">Error codes</h2><p>Of <code>issue.details.coding</code>, system <code>{details.SYSTEM}</code>; a code keeps its meaning.</p>"
     yield _table(("code", "meaning"), [[f"<code>{escape(code)}</code>", escape(said)] for code, said in details.CODES.items()])
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from adapter.fhir import details
 from adapter.views.load import VERBS
 from adapter.web import docs
 from adapter.web.create import ROUTERS
-from adapter.web.described import DOORS, PATH, described
+from adapter.web.described import DOORS, PATH, REFUSALS, described
 from adapter.web.plain import routes
 from adapter.web.shapes import ACTS, ARGUMENTS
 from tests.e2e.stage import staged
@@ -115,8 +116,10 @@ def test_docs_page_shows_every_door_and_act_and_loads_nothing(said: dict[str, An
         assert f"<p>{verb}</p><pre>" in html
     assert not re.findall(r"<script|<link|<img|<iframe|@import|url\(|\ssrc=|javascript:", html)
     linked = re.findall(r'href="([^"]*)"', html)
-    assert {each for each in linked if not each.startswith("#")} == {"openapi.json", "fhir/metadata"}
+    assert {each for each in linked if not each.startswith("#")} == {"openapi.json", "fhir/metadata", "docs/collection.json"}
     assert {each[1:] for each in linked if each.startswith("#")} <= set(re.findall(r'id="([^"]*)"', html))
+    for said_of in (*details.CODES, *REFUSALS):
+        assert f"<td><code>{said_of}</code></td>" in html
     assert door("GET", "/openapi.json").json()["paths"].keys() == said["paths"].keys()
     assert door("GET", "/docs/oauth2-redirect").status_code == 404
 
