@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from adapter import web
+from adapter import fhir, web
 from adapter.audit.verifying import verified
 from adapter.clock import FrozenClock
 from adapter.network import Secret
@@ -44,14 +44,12 @@ VALUES = (
 MODIFIERS = ("", ":not", ":exact", ":missing", ":" + KEY, ":" + TOKEN, ":colour", ":", ".x", ":Patient.name", ":missing:not")
 
 
-class Street:
-    """All doors of one Liaison, and a token for each kind of caller."""
+class Knocker:
+    """All doors of one Liaison, and whatever a caller may send to them."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.asgi, self.asked = stage, web.create(stage.app), 0
         self.loop = asyncio.new_event_loop()
-        self.tokens = {name: self.bearer(name) for name in ("coursiers", "saint-eloi")}
-        self.task = self.ask("POST", "/intake/appel-coursier", self.tokens["coursiers"], json.dumps(call()).encode()).json()["referrals"][0]["task"]
 
     def bearer(self, client: str) -> str:
         form = f"grant_type=client_credentials&client_id={client}&client_secret={SECRET}".encode()
@@ -68,12 +66,22 @@ class Street:
 
         return self.loop.run_until_complete(call())
 
+
+class Street(Knocker):
+    """The same with a token for each kind of caller, and one referral."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.tokens = {name: self.bearer(name) for name in ("coursiers", "saint-eloi")}
+        self.task = self.ask("POST", "/intake/appel-coursier", self.tokens["coursiers"], json.dumps(call()).encode()).json()["referrals"][0]["task"]
+
     def sane(self, answer: httpx.Response, what: str) -> None:
         """Never a 5xx; a refusal is an OperationOutcome that names what is wrong and repeats no value."""
         assert answer.status_code < 500, f"{what}: {answer.status_code} {answer.text}"
         if answer.status_code >= 400:
-            assert answer.headers["content-type"] == "application/fhir+json", what
-            found = answer.json()
+            xml = answer.headers["content-type"] == "application/fhir+xml"  # some ask for it
+            assert xml or answer.headers["content-type"] == "application/fhir+json", what
+            found = json.loads(fhir.from_xml(answer.content) if xml else answer.content)
             assert found["resourceType"] == "OperationOutcome" and found["issue"], what
             assert all(each["severity"] in ("error", "fatal") and each["code"] and each["diagnostics"] for each in found["issue"]), what
             assert TOKEN.lower() not in answer.text.lower(), f"{what}: {answer.text}"
