@@ -26,7 +26,7 @@ def to(place: str) -> Schema:
 def patient(number: str) -> Schema:
     return {
         "resourceType": "Patient", "identifier": [{"system": SID, "value": number}], "name": [{"use": "official", "family": "Modele", "given": ["Jeanne"]}],
-        "gender": "female", "birthDate": "1938-02-03", "telecom": [{"system": "phone", "value": "+33639980001"}], "managingOrganization": CLINIC,
+        "gender": "female", "birthDate": "1941-04-05", "telecom": [{"system": "phone", "value": "+33639980001"}], "managingOrganization": CLINIC,
     }  # fmt: skip
 
 
@@ -39,17 +39,17 @@ CONSENT: Schema = {
         "action": [concept((f"{CODES}/consentaction", code)) for code in ("access", "disclose")],
         "purpose": [{"system": f"{CODES}/v3-ActReason", "code": "TREAT"}],
         "class": [{"system": "http://hl7.org/fhir/resource-types", "code": code} for code in ("ServiceRequest", "Task")],
-        "code": [concept((f"{TERMS}/need", "denutrition"))],
+        "code": [concept((f"{TERMS}/need", "isolement"))],
     },
 }  # fmt: skip
 REQUEST: Schema = {
     "resourceType": "ServiceRequest", "status": "active", "intent": "order", "priority": "urgent",
     "category": [
         concept(("http://hl7.org/fhir/us/core/CodeSystem/us-core-category", "sdoh")),
-        concept((f"{SDOHCC}/CodeSystem/SDOHCC-CodeSystemTemporaryCodes", "food-insecurity")),
+        concept((f"{SDOHCC}/CodeSystem/SDOHCC-CodeSystemTemporaryCodes", "social-connection")),
     ],
     "code": concept((f"{TERMS}/service", "intervention-coursier")), "subject": to(PERSON), "authoredOn": "2026-03-06T17:50:00Z",
-    "requester": DOCTOR, "performer": [UNIT], "reasonCode": [concept((f"{TERMS}/need", "denutrition"))], "supportingInfo": [to(AGREED)],
+    "requester": DOCTOR, "performer": [UNIT], "reasonCode": [concept((f"{TERMS}/need", "isolement"))], "supportingInfo": [to(AGREED)],
 }  # fmt: skip
 TASK: Schema = {
     "resourceType": "Task", "status": "requested", "intent": "order", "priority": "urgent",
@@ -66,7 +66,7 @@ YES = {"accord": "oui", "par": "medecin", "comment": "telephone"}
 CALL: Schema = {
     "id": "appel-2", "appel": "2026-03-06T18:50:00+01:00", "preneur_appel": "medecin", "destinataire": "coursiers-ville",
     "appelant": {"nom": "Exemple", "prenom": "Camille", "telephone": "+33261910012", "rpps": "10000000009"},
-    "personne": {"nom": "Fictive", "nom_naissance": "Modele", "prenom": "Jeanne", "sexe": "F", "naissance": "1938-02-03", "telephone": "+33639980001"},
-    "besoins": ["denutrition"], "urgence": "48h", "accord_medecin": YES,
+    "personne": {"nom": "Fictive", "nom_naissance": "Modele", "prenom": "Jeanne", "sexe": "F", "naissance": "1941-04-05", "telephone": "+33639980001"},
+    "besoins": ["isolement"], "urgence": "48h", "accord_medecin": YES,
 }  # fmt: skip
 AGREEMENT: Schema = {"who": "patient", "agreed": True, "heard_by": "medecin", "how": "telephone"}

@@ -128,7 +128,7 @@ class House:
                     self.past(client, type, id)
             self.call("POST", "/intake/appel-coursier/appel-1/agreements", client, "POST /intake/{mapping}/{record}/agreements", json={"who": "nobody"})
             self.call("POST", "/intake/appel-coursier", client, "POST /intake/{mapping}", json=record(urgence="jamais"))
-            for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/fhir/metadata", "/fhir/.well-known/smart-configuration"):
+            for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/docs/collection.json", "/openapi.json", "/fhir/metadata", "/fhir/.well-known/smart-configuration"):
                 self.call("GET", path, client, f"GET {path}")
             for path in ("introspect", "revoke"):
                 self.call("POST", f"/oauth/{path}", "", f"POST /oauth/{path}", data={"token": "none"}, auth=(client, SECRET))
