@@ -11,7 +11,7 @@ ROUTES = {
     **dict.fromkeys(("POST /oauth/token", "POST /oauth/introspect", "POST /oauth/revoke", "GET /fhir/.well-known/smart-configuration"), NOTHING),
     **dict.fromkeys(("GET /fhir/metadata", "GET /health/live", "GET /health/ready", "GET /metrics", "GET /docs", "GET /docs/collection.json", "GET /openapi.json"), NOTHING),
     "GET /fhir/{type}/{id}": OWN, "GET /fhir/{type}": OWN, "POST /fhir/{type}/_search": OWN, "POST /fhir/{type}": OWN,
-    "POST /fhir": OWN, "PUT /fhir/{type}": OWN, "PUT /fhir/{type}/{id}": OWN, "PATCH /fhir/{type}/{id}": OWN, "DELETE /fhir/{type}/{id}": NOTHING,
+    "POST /fhir": OWN, "POST /fhir/": OWN, "PUT /fhir/{type}": OWN, "PUT /fhir/{type}/{id}": OWN, "PATCH /fhir/{type}/{id}": OWN, "DELETE /fhir/{type}/{id}": NOTHING,
     "GET /fhir/{type}/_history": OWN, "GET /fhir/{type}/{id}/_history": OWN, "GET /fhir/{type}/{id}/_history/{version}": OWN,
     "POST /fhir/{type}/$validate": NOTHING,
     "POST /intake/{mapping}": RECEIPT, "POST /intake/{mapping}/{record}/agreements": RECEIPT,
