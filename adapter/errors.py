@@ -74,6 +74,11 @@ class Refused(LiaisonError):
         super().__init__(text)
         self.issues = tuple(issues) or (Issue(code or self.code, text, expression, detail=detail),)
 
+    @property
+    def kind(self) -> str:
+        """The kind of refusal in a word, as the audit has it: the name of its class, of the public ones."""
+        return next(each.__name__ for each in type(self).__mro__ if not each.__name__.startswith("_")).lower()
+
 
 class Malformed(Refused):
     code = "structure"

@@ -100,7 +100,7 @@ def refusing(who: Principal, what: str, *, verb: str, view: str = "", request_id
     try:
         yield
     except Refused as refusal:
-        reason = type(refusal).__name__.lower()
+        reason = refusal.kind
         refusal.event = lambda at: events.denied(who, what, reason=reason, verb=verb, view=view, at=at, request_id=request_id)
         raise
 

@@ -33,7 +33,7 @@ async def tell(request: Request, name: str, refusal: Refused | MappingError | in
     door = request.url.path.partition("/")[2].partition("/")[0]
     if door not in DOORS or isinstance(refusal, Unauthorized) or getattr(refusal, "told", False):
         return
-    reason = f"status-{refusal}" if isinstance(refusal, int) else type(refusal).__name__.lower()
+    reason = f"status-{refusal}" if isinstance(refusal, int) else refusal.kind if isinstance(refusal, Refused) else type(refusal).__name__.lower()
     app: App = request.app.state.liaison
 
     def denied(story: Flows, uow: Uow) -> None:

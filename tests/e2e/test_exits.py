@@ -145,7 +145,8 @@ class House:
         self.call("PATCH", place, client, f"PATCH {there}", content=b"[]", headers=stale | {"content-type": "application/json-patch+json"})
         self.call("DELETE", place, client, f"DELETE {there}", headers=stale)
         asked = {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "GET", "url": url}} for url in (f"{type}/{id}", f"{type}/{id}/_history", type)]}
-        self.call("POST", "/fhir", client, "POST /fhir", json=asked)
+        for base in ("/fhir", "/fhir/"):
+            self.call("POST", base, client, f"POST {base}", json=asked)
 
 
 VIEW_OF = {"coursiers": "coursier-dac-asso", "saad": "saad", "carsat": "as-carsat", "saint-eloi": "prescripteur"}
