@@ -284,9 +284,8 @@ def test_client_of_the_network_file_that_says_btg_is_shut_out_at_the_doors_C_E11
     assert [status for status, _, _ in found] == [200, 200, 404] and b"entry" not in found[0][2] and json.loads(found[1][2]) == {"referrals": []}
 
 
-OTHER_PATHS = ("/fhir/Patient/{}/$everything", "/fhir/Patient/$everything", "/fhir/$export", "/fhir/Patient/$export", "/fhir/Task/{}/_history", "/fhir/Task/{}/_history/1", "/fhir/Task/_history",
-               "/fhir/_history", "/fhir/Patient/{}/Task", "/fhir/Group/x/$export", "/fhir", "/fhir/Task?_include=Task:patient", "/fhir/Patient?_revinclude=Task:patient",
-               "/fhir/AuditEvent", "/fhir/Bundle/{}")  # fmt: skip
+OTHER_PATHS = ("/fhir/Patient/{}/$everything", "/fhir/Patient/$everything", "/fhir/$export", "/fhir/Patient/$export", "/fhir/Task/{}/_history/1",
+               "/fhir/_history", "/fhir/Patient/{}/Task", "/fhir/Group/x/$export", "/fhir", "/fhir/Bundle/{}")  # fmt: skip
 
 
 @pytest.mark.parametrize("path", OTHER_PATHS)
@@ -302,6 +301,29 @@ def test_no_other_path_gives_what_a_read_does_not_C_E6(made: World, path: str) -
     for id in ids:
         status, headers, body = get(made, "coursier-rouen", path.format(id))
         assert (status, headers, body) == empty
+
+
+def test_histories_and_inclusions_give_what_a_read_gives_and_no_more_C_E6(made: World) -> None:
+    made.act("call", 0)
+    absent = get(made, "coursier-rouen", "/fhir/Task/absent/_history")
+    assert absent[0] == 404
+    made.refer("coursier-rouen", 0)
+    made.refer("saad-portage", 1)
+    (own,) = (each["id"] for each in entries(made, "/fhir/Task"))
+    for hidden in (each["id"] for each in made.stored("Task")):
+        assert get(made, "coursier-rouen", f"/fhir/Task/{hidden}/_history") == absent
+    read = json.loads(get(made, "coursier-rouen", f"/fhir/Task/{own}")[2])
+    assert entries(made, f"/fhir/Task/{own}/_history") == entries(made, "/fhir/Task/_history") == [read]
+    (person,) = entries(made, "/fhir/Patient")
+    for path in ("/fhir/Task?_include=Task:patient", "/fhir/Patient?_revinclude=Task:patient"):
+        assert sorted(entries(made, path), key=str) == sorted([read, person], key=str)
+    house = [each["id"] for type in ("Task", "Patient", "ServiceRequest", "Consent") for each in made.stored(type)]
+    told = get(made, "coursier-rouen", "/fhir/AuditEvent?_count=500")[2]
+    assert b'"entry"' in told and not any(id.encode() in told for id in house)
+
+
+def entries(made: World, path: str) -> list[dict[str, Any]]:
+    return [each["resource"] for each in json.loads(get(made, "coursier-rouen", path)[2]).get("entry", ())]
 
 
 def _event(row: Any) -> dict[str, Any]:
