@@ -73,8 +73,8 @@ def test_letter_may_hold_the_classes_of_paper_and_never_health_or_who_prescribed
 ELEMENTS = ("note", "note,requisition", "reasonCode", "id", "status,birthDate", "no-such", "*", "")
 HIDDEN_SEARCHES = {
     "ServiceRequest": ("reason-code=denutrition", "code=x", "requisition=x", "patient.family=Zyxdurand", "subject:Patient.name=x", "_has:Task:focus:status=requested"),
-    "Task": ("_include=Task:focus", "_revinclude=Provenance:target", "_filter=status eq requested", "_sort=-_lastUpdated", "_sort=authored-on", "_lastUpdated=gt2020", "owner=x",
-             "focus:ServiceRequest.reason-code=x", "_has:Provenance:target:agent=x", "_text=Zyx", "_content=Zyx", "_list=x", "_query=x", "_summary=count", "_total=accurate", "_contained=true"),
+    "Task": ("_filter=status eq requested", "_sort=-_lastUpdated", "_sort=authored-on", "_lastUpdated=gt2020", "owner=x",
+             "focus:ServiceRequest.reason-code=x", "_has:Provenance:target:agent=x", "_text=Zyx", "_content=Zyx", "_list=x", "_query=x", "_contained=true"),
     "Patient": ("family=Zyxdurand", "birthdate=1938-02-03", "identifier=x|1", "_sort=family", "general-practitioner=x"),
 }  # fmt: skip
 
@@ -87,24 +87,38 @@ def searched(door: Door, client: str, type: str, tail: str) -> list[tuple[int, l
 
 
 @pytest.mark.parametrize("type", ["Task", "ServiceRequest", "Patient"])
-def test_elements_are_not_offered_and_the_refusal_is_one_whatever_is_asked_M_09(door: Door, type: str) -> None:
-    """Not offered: so no element can be asked for, there or not, hidden or not, with rows or without."""
-    empty = [searched(door, "coursiers", type, f"_elements={asked}") for asked in ELEMENTS if asked]
-    call(door)
-    full = [searched(door, "coursiers", type, f"_elements={asked}") for asked in ELEMENTS if asked]
-    assert empty == full and {answer[0] for answers in full for answer in answers} == {400}
-    assert len({answer[2] for answers in full for answer in answers}) == 1
-
-
-@pytest.mark.parametrize("tail", [*(f"_elements={asked}" for asked in ELEMENTS), "_summary=false", "_summary=data", "_pretty=true"])
-def test_elements_asked_of_one_resource_change_nothing_M_09(door: Door, tail: str) -> None:
+def test_elements_give_less_of_what_a_read_gives_and_nothing_hidden_M_09(door: Door, type: str) -> None:
+    """What R4 has not is refused alike whatever there is; what the view hides is as what is not there."""
+    empty = {asked: searched(door, "coursiers", type, f"_elements={asked}") for asked in ELEMENTS if asked}
     call(door)
     who = door.token("coursiers")
-    for type in ("Task", "ServiceRequest", "Patient"):
+    (whole,) = (each["resource"] for each in door("GET", f"/fhir/{type}", headers=who).json()["entry"])
+    for asked, before in empty.items():
+        for answer, was in zip(searched(door, "coursiers", type, f"_elements={asked}"), before, strict=True):
+            assert answer[0] == was[0] and answer[0] in (200, 400) and (answer[0] == 200 or answer == was)
+            if answer[0] == 200:
+                (less,) = (each["resource"] for each in json.loads(answer[2])["entry"])
+                assert {name: part for name, part in less.items() if name != "meta"}.items() <= {name: whole[name] for name in whole}.items()
+                assert b"Zyxmots" not in answer[2] and b'"requisition"' not in answer[2] and b"1938" not in answer[2]
+
+
+@pytest.mark.parametrize("tail", ["_elements=", "_elements=id,status", "_elements=note", "_summary=false", "_summary=data", "_summary=true", "_pretty=true"])
+def test_elements_asked_of_one_resource_add_nothing_M_09(door: Door, tail: str) -> None:
+    call(door)
+    who = door.token("coursiers")
+    for type in ("Task", "ServiceRequest"):
         id = door("GET", f"/fhir/{type}", headers=who).json()["entry"][0]["resource"]["id"]
         plain, asked = door("GET", f"/fhir/{type}/{id}", headers=who), door("GET", f"/fhir/{type}/{id}?{tail}", headers=who)
-        assert plain.status_code == 200 and seen(asked) == seen(plain)
+        assert plain.status_code == asked.status_code == 200 and plain.headers["etag"] == asked.headers["etag"]
+        assert all(plain.json()[name] == part for name, part in asked.json().items() if name != "meta")
         assert b"Zyxmots" not in asked.content and b"requisition" not in asked.content and b"1938" not in asked.content
+
+
+@pytest.mark.parametrize("tail", ["_include=Task:focus", "_include=Task:patient", "_revinclude=Provenance:target", "_summary=count", "_total=accurate"])
+def test_what_comes_along_and_how_many_there_are_tell_nothing_to_who_holds_nothing_M_10(door: Door, tail: str) -> None:
+    empty = searched(door, "saad", "Task", tail)
+    call(door)
+    assert searched(door, "saad", "Task", tail) == empty and empty[0][0] == 200
 
 
 @pytest.mark.parametrize(("type", "tail"), [(type, tail) for type, tails in HIDDEN_SEARCHES.items() for tail in tails])
@@ -192,6 +206,7 @@ def test_hidden_row_answers_as_an_absent_one_by_the_same_statements_M_13(door: D
     assert any(each["id"] == task for each in stored(stage, "Task"))
     who = door.token("coursiers")
     own = own_id(stage, task)
+    door("GET", "/fhir/Task", headers=who)  # the first request of a minute takes a part of the limit, whatever it asks for
     asked = {}
     for id in (own, task, "a" * 26):
         answers = []
@@ -215,6 +230,7 @@ LISTS = ("/fhir/Task", "/fhir/ServiceRequest", "/fhir/Patient", "/fhir/Consent",
 def measured(door: Door) -> dict[str, Any]:
     """What each list costs: statements, and the rows that each gave."""
     found, who = {}, door.token("coursiers")
+    door("GET", "/fhir/Task", headers=who)
     for path in LISTS:
         with counted() as taken:
             door("GET", path, headers=who)
