@@ -19,15 +19,11 @@ def keyed(name: str, columns: tuple[str, ...]) -> None:
 
 
 def upgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":  # where the key is the table
-        op.execute("CREATE TEMPORARY TABLE search_value_before AS SELECT * FROM search_value")
-        op.drop_table("search_value")
-        keyed("search_value", BY_ID)
-        op.execute("INSERT INTO search_value SELECT type, param, value, id, system FROM search_value_before ORDER BY 1, 2, 3, 4, 5")
-        op.execute("DROP TABLE search_value_before")
-    else:
-        op.drop_constraint("search_value_pkey", "search_value")
-        op.create_primary_key("search_value_pkey", "search_value", list(BY_ID))
+    op.execute("CREATE TEMPORARY TABLE search_value_before AS SELECT * FROM search_value")
+    op.drop_table("search_value")
+    keyed("search_value", BY_ID)
+    op.execute("INSERT INTO search_value (type, param, value, id, system) SELECT type, param, value, id, system FROM search_value_before ORDER BY 1, 2, 3, 4, 5")
+    op.execute("DROP TABLE search_value_before")
     op.create_index("search_date_of", "search_date", ["type", "param", "id"])
     keyed("search_recent", BY_CHANGE)
     op.execute(
