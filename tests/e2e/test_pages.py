@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.errors import Malformed
-from adapter.ports import Query, Version
+from adapter.ports import Version
 from adapter.web.paging import seal, unseal
 from tests.e2e.stage import COURSIER, FRIDAY, Stage
 from tests.unit.web.test_doors import Door, agreed
@@ -122,7 +122,7 @@ def test_no_text_but_a_sealed_one_is_a_cursor(text: str) -> None:
 
 
 def test_cursor_is_refused_when_a_byte_of_it_is_changed() -> None:
-    sealed = seal([("status", "requested")], LAST, Query("Task"), client="saint-eloi", key=b"k" * 40, at=FRIDAY)
+    sealed = seal([("status", "requested")], ("", LAST.id), type="Task", client="saint-eloi", key=b"k" * 40, at=FRIDAY)
     assert unseal(sealed, "Task", client="saint-eloi", key=b"k" * 40, at=FRIDAY).params == (("status", "requested"),)
     for place in range(len(sealed) - 1):
         other = sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 :]

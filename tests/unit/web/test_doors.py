@@ -123,7 +123,7 @@ def test_broken_records_are_refused_with_their_paths(door: Door) -> None:
     assert door("POST", "/intake/appel-coursier", content=b"\xff", headers=who).status_code == 400
 
 
-@pytest.mark.parametrize("said", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/json; charset=latin-1", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("said", ["text/plain", "application/xhtml+xml", "multipart/form-data; boundary=x", "application/json; charset=latin-1", "application/x-www-form-urlencoded"])
 def test_doors_answer_415_with_what_they_read_when_the_body_says_it_is_no_json(door: Door, said: str) -> None:
     for path, client, wanted in (("/intake/appel-coursier", "coursiers", "application/json"), ("/fhir/Patient", "saint-eloi", "application/fhir+json")):
         answer = door("POST", path, content=b"{}", headers=door.token(client) | {"Content-Type": said})

@@ -22,7 +22,8 @@ def upgrade() -> None:
     op.execute("CREATE TEMPORARY TABLE search_value_before AS SELECT * FROM search_value")
     op.drop_table("search_value")
     keyed("search_value", BY_ID)
-    op.execute("INSERT INTO search_value (type, param, value, id, system) SELECT type, param, value, id, system FROM search_value_before ORDER BY 1, 2, 3, 4, 5")
+    named = "type, param, value, id, system"
+    op.execute(f"INSERT INTO search_value ({named}) SELECT {named} FROM search_value_before ORDER BY 1, 2, 3, 4, 5")
     op.execute("DROP TABLE search_value_before")
     op.create_index("search_date_of", "search_date", ["type", "param", "id"])
     keyed("search_recent", BY_CHANGE)
