@@ -32,6 +32,7 @@ from adapter.web.fhir import TYPES
 router = APIRouter(tags=["authorisation"])
 T = TypeVar("T")
 SHORT = 300  # seconds that a token for an assertion lives at most
+TRAIL = "AuditEvent"  # nobody writes it from outside
 GRANT = "client_credentials"
 
 
@@ -58,7 +59,7 @@ async def configuration(request: Request) -> Response:
     found |= {
         "introspection_endpoint": f"{app.settings.url}/oauth/introspect",
         "revocation_endpoint": f"{app.settings.url}/oauth/revoke",
-        "scopes_supported": [*(f"system/{type}.{ACTS}" for type in ("*", *sorted(TYPES))), *DOORS],
+        "scopes_supported": [*(f"system/{type}.{'rs' if type == TRAIL else ACTS}" for type in ("*", *sorted(TYPES))), *DOORS],
         "code_challenge_methods_supported": ["S256"],  # SMART wants the key there even of a server without sign-in of people
         "capabilities": ["client-confidential-asymmetric", "permission-v2", "permission-v1"],
     }

@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from adapter.audit import events
 from adapter.errors import Forbidden, Unauthorized
+from adapter.limits import Limits
 from adapter.network import ClientEntry, Network, Secret
 from adapter.ports import Principal
 from adapter.web.auth import Bearer, bearer, digest, of_client, principal
@@ -188,14 +189,17 @@ def test_token_request_of_another_grant_is_unsupported_A_13(house: House, form: 
 
 
 # ── who a bearer is ──────────────────────────────────────────────────────────────────────────────
+NO_LIMIT = Limits(0)
+
+
 def request(*authorization: str) -> Request:
-    app = SimpleNamespace(state=SimpleNamespace(liaison=SimpleNamespace(settings=SimpleNamespace(url="https://here.example"))))
+    app = SimpleNamespace(state=SimpleNamespace(liaison=SimpleNamespace(settings=SimpleNamespace(url="https://here.example"), limits=NO_LIMIT)))
     return Request({"type": "http", "app": app, "headers": [(b"authorization", each.encode()) for each in authorization]})
 
 
 @pytest.mark.parametrize("header", ["Bearer abc", "bearer abc", "BEARER  abc "])
 def test_bearer_is_read_whatever_the_case_and_the_spaces(header: str) -> None:
-    assert bearer(request(header)) == Bearer(digest("abc"), "https://here.example")
+    assert bearer(request(header)) == Bearer(digest("abc"), "https://here.example", NO_LIMIT)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer  ", "abc", "Basic abc", "Token abc", "Bearerabc"])
@@ -212,7 +216,7 @@ def test_doors_take_a_token_by_its_bearer_only(house: House) -> None:
 
 
 def holder(house: House, token: str, scope: str = "") -> Principal:
-    return house.stage.app.read_now(lambda story, uow: principal(story, uow, Bearer(token, BASE), **({"scope": scope} if scope else {})))
+    return house.stage.app.read_now(lambda story, uow: principal(story, uow, Bearer(token, BASE, NO_LIMIT), **({"scope": scope} if scope else {})))
 
 
 def test_principal_is_what_the_network_file_says_of_the_client(house: House) -> None:
