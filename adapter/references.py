@@ -28,7 +28,7 @@ def check_references(uow: Uow, network: Network, organisation: str, resource: Re
     """Raises Invalid with every reference that points to nothing `organisation` may point to, and where a referral is not
     one request and one Task for one unit (workflow.md 1). `coming`: "Type/id" of what is written with it."""
     type = resource["resourceType"]
-    missing = {value for value in _values(resource) if value not in coming and not _there(uow, network, organisation, value)}
+    missing = {value for value in literals(resource) if value not in coming and not _there(uow, network, organisation, value)}
     missing |= {each["reference"] for name in OURS.get(type, ()) for each in listed(resource.get(name)) if not split(each.get("reference", "x/x"))[0]}
     issues = [Issue("not-found", _HERE, path, detail="reference") for path, value in _places(resource, type) if value in missing] if missing else []
     issues += _shape(uow, network, resource)
@@ -47,7 +47,7 @@ def check_numbers(network: Network, organisation: str, resource: Resource) -> No
         raise Invalid(issues[0].text, issues=issues)
 
 
-def _values(resource: Resource) -> set[str]:
+def literals(resource: Resource) -> set[str]:
     """Every literal reference, contained resources' too."""
     found: set[str] = set()
     open: list[Any] = [resource]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,11 @@ from adapter.clock import instant
 from adapter.errors import Invalid, LiaisonError, Malformed, Refused, Stale
 from adapter.flows import Flows
 from adapter.ports import Change, Principal, Resource, Uow
+from adapter.references import literals
 from adapter.web.asked import Asked
 from adapter.web.auth import refusing
 from adapter.web.entries import checked, entry_asked, placed, searched, shell
-from adapter.web.rest import Answer, Rest, Wish
+from adapter.web.rest import ACTS, Answer, Rest, Wish, performed
 
 # A transaction writes in this order whatever order it came in: what is pointed to before what points to it.
 _FIRST = ("Organization", "Location", "Practitioner", "PractitionerRole", "HealthcareService", "Patient", "RelatedPerson")
@@ -58,7 +59,7 @@ async def _alone(
     try:
         asked = entry_asked(*line, base=app.fhir_base, types=types, prefer=prefer)
         checked(asked)
-        answer = await app.write(lambda story, uow: _performed(story, uow, who(story, uow), asked, base=app.fhir_base, request_id=request_id))
+        answer = await app.write(lambda story, uow: performed(Rest(story, uow, who(story, uow), app.fhir_base, request_id), asked))
         if answer.refusal is not None:
             raise answer.refusal
     except LiaisonError as error:
@@ -66,15 +67,10 @@ async def _alone(
     return _response(answer, asked, app.fhir_base)
 
 
-def _performed(story: Flows, uow: Uow, who: Principal, asked: Asked, *, base: str, request_id: str) -> Answer:
-    with refusing(who, asked.type, verb=asked.interaction, request_id=request_id):
-        return Rest(story, uow, who, base, request_id).perform(asked)
-
-
 def _response(answer: Answer, asked: Asked, base: str) -> Resource:
     """An entry of the answer: a write tells its resource only if asked to."""
     found: Resource = {}
-    written = asked.interaction in ("create", "update", "patch", "delete")
+    written = asked.interaction in ACTS
     shown = answer.body and (not written or asked.returns in ("representation", "OperationOutcome"))
     response: Resource = {"status": f"{answer.status} {_PHRASES[answer.status]}"}
     if answer.version is not None and answer.status != 204:
@@ -127,7 +123,7 @@ class Transaction:
         """(entry, change, whether it makes something new) of all that is written, in the order of writing."""
         found: list[tuple[int, Change, bool]] = []
         for number, asked in enumerate(self._asked):
-            if asked.interaction not in ("create", "update", "patch", "delete"):
+            if asked.interaction not in ACTS:
                 continue
             wish: Wish = self._placed(number, self._rest.wanted, asked)
             if wish.change is None:
@@ -147,7 +143,7 @@ class Transaction:
         if change.resource is None or change.received is None:
             return change
         root = self._named[number].rpartition("/")[0].rpartition("/")[0] if "://" in self._named[number] else ""
-        moved = {value: self._placed(number, self._target, value, root) for value in set(_references(change.resource))}
+        moved = {value: self._placed(number, self._target, value, root) for value in literals(change.resource)}
         moved = {old: new for old, new in moved.items() if old != new}
         urns = {name: new for name, new in self._ids.items() if name.startswith("urn:")}
         if not moved and not urns:
@@ -181,17 +177,6 @@ def _rank(change: Change) -> tuple[int, int]:
     """Deletes first, those that point before those that are pointed to; then what is written."""
     place = _FIRST.index(change.type) if change.type in _FIRST else len(_FIRST) + 1 + _LAST.index(change.type) if change.type in _LAST else len(_FIRST)
     return (0, -place) if change.verb == "delete" else (1, place)
-
-
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(reference := node.get("reference"), str):
-            yield reference
-        for each in node.values():
-            yield from _references(each)
-    elif isinstance(node, list):
-        for each in node:
-            yield from _references(each)
 
 
 def _rewritten(node: Any, moved: dict[str, str], urns: dict[str, str]) -> Any:

@@ -17,11 +17,11 @@ from adapter.flows import Flows
 from adapter.ports import Principal, Resource, Uow
 from adapter.web import binary, bundles
 from adapter.web.asked import Asked, Interaction, asked_by
-from adapter.web.auth import bearer, principal, refusing
+from adapter.web.auth import bearer, principal
 from adapter.web.entries import JSON_PATCH, conditions, searched
 from adapter.web.formats import acceptable, body
 from adapter.web.refusals import FHIR_JSON, refused
-from adapter.web.rest import Answer, Rest
+from adapter.web.rest import Answer, Rest, performed
 from adapter.writing import BY_ACT, DIRECTORY
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
@@ -58,9 +58,7 @@ async def _done(request: Request, asked: Asked) -> Response:
     token, request_id = bearer(request), request.state.request_id
 
     def perform(story: Flows, uow: Uow) -> Answer:
-        who = principal(story, uow, token, request_id=request_id)
-        with refusing(who, asked.type, verb=asked.interaction, request_id=request_id):
-            return Rest(story, uow, who, app.fhir_base, request_id).perform(asked)
+        return performed(Rest(story, uow, principal(story, uow, token, request_id=request_id), app.fhir_base, request_id), asked)
 
     answer = await app.write(perform)
     if answer.refusal is not None:

@@ -18,6 +18,7 @@ from adapter.flows import Flows
 from adapter.ports import Act, Change, Principal, Query, Resource, Uow, Version
 from adapter.web import pages
 from adapter.web.asked import Asked, Pairs, same_tag
+from adapter.web.auth import refusing
 from adapter.web.untold import absent
 from adapter.writing import DIRECTORY, patient_of
 
@@ -66,7 +67,7 @@ class Rest:
 
     def perform(self, asked: Asked) -> Answer:
         """Raises Refused. What is written is part of the unit."""
-        if asked.interaction in ("create", "update", "patch", "delete"):
+        if asked.interaction in ACTS:
             wish = self.wanted(asked)
             changes = [wish.change] if wish.change else []
             saved = self.story.receive(self.uow, self.who, changes, request_id=self.request_id)[0] if changes else wish.found
@@ -173,6 +174,12 @@ class Rest:
         elif asked.returns == "OperationOutcome":
             body = fhir.dumps(fhir.outcome([]))
         return Answer(201 if made else 200, saved, body, location=True)
+
+
+def performed(rest: Rest, asked: Asked) -> Answer:
+    """One interaction by itself: what is refused leaves its event."""
+    with refusing(rest.who, asked.type, verb=asked.interaction, request_id=rest.request_id):
+        return rest.perform(asked)
 
 
 def _whole(resource: Resource | None) -> None:
