@@ -6,6 +6,7 @@ import builtins
 import io
 import os
 import resource
+import select
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,11 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
+from tests.mutation.killers import Killers, Teller
 from tests.mutation.mutants import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-SURVIVED, BROKEN = 0, 99
+SURVIVED, NEIGHBOUR, BROKEN = 0, 98, 99
 # One process, no plugins but our own, assertions as they are written: a mutant is judged by whether a test fails, not by what it says.
 QUIET = ["-x", "-q", "--no-header", "--no-summary", "--assert=plain", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib",
          "-W", "ignore::pytest.PytestUnknownMarkWarning"]  # fmt: skip
@@ -34,25 +36,37 @@ class Outcome:
 
 def tried(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int) -> Iterator[Outcome]:
     """Every mutant's outcome, as they come in. `stages`: arguments of pytest, the quickest first; `seconds` of the processor
-    for one mutant. `warm` before makes each of them cheap."""
-    running: dict[int, Mutant] = {}
+    for one mutant. `warm` before makes each of them cheap. Before the stages come the tests that found its neighbours."""
+    killers = Killers(lambda test: _alone(test, seconds))
+    running: dict[int, tuple[Mutant, int]] = {}
     rest = list(reversed(mutants))
     while rest or running:
         while rest and len(running) < jobs:
             mutant = rest.pop()
-            running[_started(mutant, stages, seconds)] = mutant
+            child, told = _started(mutant, [killers.first(mutant), *stages], seconds)
+            running[child] = mutant, told
         done, status = os.wait()
-        if (ended := running.pop(done, None)) is None:
+        if done not in running:
             continue
+        ended, told = running.pop(done)
+        test = os.read(told, select.PIPE_BUF).decode()
+        os.close(told)
         if (code := os.waitstatus_to_exitcode(status)) == BROKEN:
             raise RuntimeError(f"{ended.key}: the trial itself failed, no test did")
+        killers.found(ended, test)
         yield Outcome(ended, code != SURVIVED, _by(code))
+
+
+def _alone(test: str, seconds: int) -> bool:
+    child, told = _started(Mutant("", "", "", "", ""), [[test]], seconds)
+    os.close(told)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == SURVIVED
 
 
 def _by(code: int) -> str:
     """The stage that failed; negative is the signal that ended the process."""
     if code >= 0:
-        return f"stage {code}" if code else ""
+        return {SURVIVED: "", NEIGHBOUR: "its neighbours' tests"}.get(code, f"stage {code}")
     return "time" if -code in (signal.SIGALRM, signal.SIGXCPU) else f"signal {-code}"
 
 
@@ -61,11 +75,14 @@ def sound(stages: Sequence[Sequence[str]], *, seconds: int) -> bool:
     return all(not one.killed for one in tried([Mutant("", "", "", "", "")], stages, jobs=1, seconds=seconds))
 
 
-def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int) -> int:
+def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int) -> tuple[int, int]:
+    """The child, and the pipe in which it says what test failed. The first of `stages` is that of the neighbours, which may be empty."""
     sys.stdout.flush()
+    told, telling = os.pipe()
     child = os.fork()
     if child:
-        return child
+        os.close(telling)
+        return child, told
     code = BROKEN
     try:
         _bounded(seconds)
@@ -74,7 +91,7 @@ def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int) -> i
         os.dup2(quiet, 2)
         if mutant.file:
             _replaced(ROOT / mutant.file, mutant.text)
-        code = _first_failing(stages)
+        code = _first_failing(stages, Teller(telling))
     finally:
         os._exit(code)
 
@@ -87,14 +104,15 @@ def _bounded(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
-def _first_failing(stages: Sequence[Sequence[str]]) -> int:
-    """The number of the first stage that fails, from 1; 0: none does."""
+def _first_failing(stages: Sequence[Sequence[str]], teller: Teller) -> int:
+    """The number of the first stage that fails, from 1; NEIGHBOUR: the one before it; 0: none does."""
     import pytest
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    for number, arguments in enumerate(stages, 1):
-        if pytest.main([*QUIET, *arguments]) != 0:
-            return number
+    for number, arguments in enumerate(stages):
+        code = pytest.main([*QUIET, *arguments], plugins=[teller]) if arguments else 0
+        if code == 1 or (number and code):  # a neighbours' test that is not there is no finding
+            return number or NEIGHBOUR
     return SURVIVED
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from adapter.consent import anchored, decide
+from adapter.consent import anchored, decide, denial, may_deny
 from adapter.names import ACT_REASON, CONSENT_SCOPE
+from adapter.names import RESOURCE_TYPES as RESOURCES
 from adapter.ports import Ask, Decision
 
 AT = datetime(2026, 3, 3, 9, tzinfo=UTC)
@@ -136,6 +137,22 @@ def test_anchored_never_takes_a_consent_without_id_as_named(id: Any) -> None:
     request = {**REQUEST, "supportingInfo": [{"reference": f"Consent/{id}"}, {"reference": "Consent/None"}, {"display": "x"}, 3]}
     assert id == "" or "modifierExtension" in anchored([consent({"type": "permit"}, id)], request)[0]
     assert "modifierExtension" in anchored([consent({"type": "permit"})], 3)[0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("provision", "may"),
+    [({"type": "permit"}, False), ({}, False), ({"type": "deny"}, True), ({"type": "permit", "provision": [{"type": "deny"}]}, True),
+     (None, True), ([{"type": "deny"}], True), ("deny", True)],
+)  # fmt: skip
+def test_may_deny_is_false_for_one_plain_rule_alone(provision: Any, may: bool) -> None:
+    assert may_deny(consent(provision)) is may
+
+
+def test_denial_finds_a_deny_below_a_permit() -> None:
+    nested = consent({"type": "permit", "provision": [{"type": "deny", "class": [{"system": RESOURCES, "code": "ServiceRequest"}]}]})
+    found = denial([consent({"type": "permit"}, "c2"), nested], ASK, AT, resource=REQUEST, zone="UTC")
+    assert found is not None and (found.permit, found.versions) == (False, ("Consent/c1",))
+    assert denial([consent({"type": "permit"})], ASK, AT, resource=REQUEST, zone="UTC") is None
 
 
 def test_decide_opens_each_rule_and_each_group_once_C_E9(monkeypatch: pytest.MonkeyPatch) -> None:
