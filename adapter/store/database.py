@@ -20,6 +20,7 @@ from adapter.store.session import Connection, Session
 VARIABLE = "LIAISON_DATABASE_URL"
 BUSY_SECONDS = 10  # how long one process waits for another's transaction
 _CHECKPOINT = 4000  # pages (16 MB) of SQLite's log; at 1,000, its default, a fifth fewer creates a second
+_SWITCHES = 50  # tries to switch a new file to its log while others open it too
 _SHAPES = "Expected sqlite:///path.db or postgresql://user@host/name"
 
 
@@ -145,12 +146,26 @@ def _check_path(path: Path) -> None:
 
 def _prepare_sqlite(readonly: bool) -> Any:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        _log_ahead(connection)
         # temp_store: the pages that a savepoint may have to put back go to memory; else each batch writes a file of them
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -32000", "temp_store = MEMORY", f"query_only = {int(readonly)}"):
+        for pragma in ("synchronous = FULL", "cache_size = -32000", "temp_store = MEMORY", f"query_only = {int(readonly)}"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
 
     return prepare
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switches to the write-ahead log, once for the file. That alone does not wait for others who have the file open at that moment
+    (it answers "locked" at once), so their transactions are waited for, and it is tried again."""
+    for _ in range(_SWITCHES):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _prepare_postgres(connection: Any, _record: object) -> None:

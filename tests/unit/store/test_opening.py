@@ -21,6 +21,7 @@ from adapter.audit import seal
 from adapter.clock import SystemClock
 from adapter.errors import LiaisonError, SettingsError, Unavailable
 from adapter.store import SchemaState, SqlStore, check, open_store, upgrade
+from adapter.store.database import _log_ahead
 from adapter.store.tables import SCHEMA, metadata
 
 FRESH, READY = SchemaState("", SCHEMA), SchemaState(SCHEMA, SCHEMA)
@@ -160,6 +161,24 @@ def test_two_upgrades_at_once_make_one_schema(tmp_path: Path) -> None:
     both = [subprocess.Popen([sys.executable, "-W", "error", "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in both] == [SCHEMA, SCHEMA]
     assert check(url) == READY
+
+
+def test_switching_to_the_log_waits_for_who_has_the_new_file_open(tmp_path: Path) -> None:
+    """Two processes that open a new file at once: SQLite says "locked" to the second without waiting."""
+    one, two = (sqlite3.connect(tmp_path / "a.db", timeout=10, isolation_level=None, check_same_thread=False) for _ in range(2))
+    waits = threading.Event()
+    two.set_trace_callback(lambda statement: waits.set() if statement == "BEGIN IMMEDIATE" else None)
+    one.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        two.execute("PRAGMA journal_mode = WAL")
+    switching = threading.Thread(target=_log_ahead, args=(two,))
+    switching.start()
+    assert waits.wait(10)
+    one.execute("COMMIT")
+    switching.join(10)
+    assert two.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    for connection in (one, two):
+        connection.close()
 
 
 # ── settings that cannot work ────────────────────────────────────────────────────────────────────
