@@ -13,7 +13,7 @@ Act = Literal["c", "r", "u", "d", "s"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts. Keys are those of the network file."""
+    """Who acts. Keys are those of the network file. `jti`: which token it came with ("" where there was none), no part of the token."""
 
     client: str
     organisation: str
@@ -22,6 +22,7 @@ class Principal:
     person: str | None = None
     purposes: frozenset[str] = frozenset({"TREAT"})
     scopes: frozenset[str] = frozenset()
+    jti: str = ""
 
     def may(self, type: str, act: Act) -> bool:
         """Whether a SMART v2 system scope grants this act on this type (`system/Task.crs`, `system/*.rs`), of some at least."""

@@ -7,6 +7,7 @@ from adapter.ports import Resource
 
 Coding = dict[str, str]
 
+TOKEN = "urn:ietf:params:oauth:jti:"  # and the id of a token: the policy under which a client acted
 _TERMS = "http://terminology.hl7.org/CodeSystem"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _BALP = "https://profiles.ihe.net/ITI/BALP/CodeSystem"

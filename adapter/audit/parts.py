@@ -55,8 +55,9 @@ def network(address: str) -> Resource:
 
 
 def client(who: Principal, type: Coding, address: str = "") -> Resource:
-    """The software that asked."""
-    return agent(type, {"identifier": {"value": who.client}}, network=network(address))
+    """The software that asked, and with which token (U-07)."""
+    token: Resource = {"policy": [f"{codes.TOKEN}{who.jti}"]} if who.jti else {}
+    return agent(type, {"identifier": {"value": who.client}}, network=network(address), **token)
 
 
 def server(type: Coding) -> Resource:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -61,6 +61,11 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def jti(digest: str) -> str:
+    """The id by which the events and an introspection name the token of this digest; neither can be found from it."""
+    return hashlib.sha256(f"jti:{digest}".encode()).hexdigest()[:32]
+
+
 def bearer(request: Request) -> Bearer:
     """The bearer token of this request. Raises Unauthorized when there is none."""
     scheme, token = authorization(request)
@@ -84,7 +89,7 @@ def principal(story: Flows, uow: Uow, token: Bearer, *, scope: str = "", request
     if issued is None or client is None:
         raise Unauthorized("the token is unknown or has expired; ask /oauth/token for another")
     token.limits.spend(client.id, uow.at)
-    who = of_client(story, client, scopes=held(issued.scopes, client.scopes))
+    who = replace(of_client(story, client, scopes=held(issued.scopes, client.scopes)), jti=jti(token.digest))
     with refusing(who, "token", verb="scope", request_id=request_id):
         if client.person and story.network.serving(client.person, uow.at) is None:
             raise Unauthorized("the client's person is not in service today; the network file's from and to say when")

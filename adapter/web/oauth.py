@@ -26,7 +26,7 @@ from adapter.network import ClientEntry
 from adapter.ports import Principal, Uow
 from adapter.scopes import ACTS, DOORS, granted
 from adapter.smart import ALGORITHMS, TYPE, Proven, Unproven, claimed, proven
-from adapter.web.auth import Bearer, Issued, authorization, digest, principal
+from adapter.web.auth import Bearer, Issued, authorization, digest, jti, principal
 from adapter.web.fhir import TYPES
 
 router = APIRouter(tags=["authorisation"])
@@ -112,7 +112,8 @@ async def introspect(request: Request) -> Response:
         except Refused:
             return {"active": False}
         scope = " ".join(granted(issued.scopes, client.scopes))
-        return {"active": True, "scope": scope, "client_id": client.id, "exp": issued.expires, "token_type": "Bearer", "aud": issued.audience}
+        known = {"active": True, "scope": scope, "client_id": client.id, "token_type": "Bearer"}
+        return known | {"exp": issued.expires, "aud": issued.audience, "jti": jti(asked.digest)}
 
     found = await _as_client(request, form, look)
     return found if isinstance(found, Response) else Response(orjson.dumps(found), media_type="application/json")

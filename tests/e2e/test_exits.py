@@ -5,7 +5,6 @@ carries no personal data: every personal field of the record is a token of its o
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
 import io
@@ -41,6 +40,7 @@ from adapter.showing import Window
 from adapter.store import upgrade
 from adapter.web import plain
 from adapter.web.gate import Gate
+from tests import looping
 from tests.e2e.desk import Desk
 from tests.e2e.exits import BARE, CALLERS, EHR_CALLS, LOG_KEYS, LOG_NUMBERS, METRICS, NOTHING, NOTICE, NUMBERED, OFFICER, RECEIPT, REVEALED, ROUTES, VERBS
 from tests.e2e.stage import CALL, ROOT, Stage, staged
@@ -92,7 +92,7 @@ class House:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.asgi), base_url="http://liaison.example") as asking:
                 return await asking.request(method, path, headers=headers | given.pop("headers", {}), **given)
 
-        answer = asyncio.run(send())
+        answer = looping.run(send())
         self.gone.append(Gone(exit, client, answer.content + repr(sorted(answer.headers.items())).encode()))
         return answer
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -11,6 +10,7 @@ from urllib.parse import quote
 
 from adapter import web
 from adapter.web.auth import Issued, digest
+from tests import looping
 from tests.e2e.stage import FRIDAY
 from tests.worlds.hidden import BESIDE, OUTSIDE
 from tests.worlds.world import CLIENTS, NEEDS, VIEWS, YES, World
@@ -51,16 +51,16 @@ class Observer:
 
     def look(self, guesses: Iterable[str], *, thorough: bool = True) -> list[Answer]:
         """`guesses`: references of the house that it should not know, tried as ids."""
-        asyncio.run(self._all(list(guesses), *((TYPES, SEARCHES, TAILS) if thorough else (TYPES[:4], SEARCHES[:3], TAILS[:2]))))
+        looping.run(self._all(list(guesses), *((TYPES, SEARCHES, TAILS) if thorough else (TYPES[:4], SEARCHES[:3], TAILS[:2]))))
         return self.answers
 
     def ask(self, method: str, path: str, **more: Any) -> Answer:
         """One request; `more`: language, match (an ETag), body (JSON)."""
-        return asyncio.run(self._ask(method, path, **more))
+        return looping.run(self._ask(method, path, **more))
 
     def unlike_absent(self, references: Iterable[str]) -> list[tuple[Answer, Answer]]:
         """What is answered otherwise about these references than about one that is nowhere."""
-        return [pair for pair in asyncio.run(self._strange(list(references))) if pair[0][1:] != pair[1][1:]]
+        return [pair for pair in looping.run(self._strange(list(references))) if pair[0][1:] != pair[1][1:]]
 
     async def _strange(self, references: list[str]) -> list[tuple[Answer, Answer]]:
         pairs = [(path, other) for each in references for path, other in zip(self._guessed(each), self._guessed(f"{each.partition('/')[0]}/{NOWHERE}"), strict=True)]

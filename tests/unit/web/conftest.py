@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from adapter import web
 from adapter.network import Secret
+from tests import looping
 from tests.e2e.stage import Stage, staged
 
 SECRET = "a-secret-of-the-test"
@@ -30,7 +30,7 @@ class Door:
             async with httpx.AsyncClient(transport=transport, base_url="http://liaison.example") as client:
                 return await client.request(method, path, **given)
 
-        return asyncio.run(call())
+        return looping.run(call())
 
     def token(self, client: str, secret: str = SECRET) -> dict[str, str]:
         answer = self("POST", "/oauth/token", data={"grant_type": "client_credentials"}, auth=(client, secret))

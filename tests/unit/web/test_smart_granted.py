@@ -10,6 +10,7 @@ import pytest
 
 from adapter.errors import Forbidden, Invalid, NotFound
 from adapter.ports import Change, Principal
+from adapter.web.auth import digest, jti
 from tests.unit.web.smart import form
 from tests.unit.web.smart_house import BASE, COURIER, GP, REFUSED, SECRET, WORKLIST, House, house, stands, two  # noqa: F401 - fixtures
 
@@ -133,7 +134,7 @@ def introspected(house: House, token: str, client: str = GP) -> dict[str, Any]:
 
 def test_introspection_says_what_a_token_of_the_callers_grants_now(house: House) -> None:
     token, expires = house.given(scope="system/Task.rs system/Patient.rs"), int(house.stage.clock.now().timestamp()) + 300
-    said = {"active": True, "scope": "system/Task.rs system/Patient.rs", "client_id": GP, "exp": expires, "token_type": "Bearer", "aud": BASE}
+    said = {"active": True, "scope": "system/Task.rs system/Patient.rs", "client_id": GP, "exp": expires, "token_type": "Bearer", "aud": BASE, "jti": jti(digest(token))}
     assert introspected(house, token) == said
     house.change(GP, scopes=("system/Task.r",))
     assert introspected(house, token) == said | {"scope": "system/Task.r"}
