@@ -52,11 +52,10 @@ def seen(unit: str, story: str, hidden: tuple[Hidden, ...], *, thorough: bool) -
     both = in_both(unit, story)
     with world() as made:
         played(made, unit, story, hidden)
-        observer, beyond = Observer(made, unit), [each for each in stored(made) if each not in both]
-        if told := observer.unlike_absent(each_type(beyond, thorough=thorough)):
+        beyond = [each for each in stored(made) if each not in both]
+        if told := Observer(made, unit, twin=True).unlike_absent(each_type(beyond, thorough=thorough)):
             raise Told(told)
-        observer.answers.clear()
-        return observer.look(each_type(both, thorough=thorough), thorough=thorough)
+        return Observer(made, unit).look(each_type(both, thorough=thorough), thorough=thorough)
 
 
 @cache

@@ -28,6 +28,8 @@ from tests.e2e.stage import CALL, COURSIER, FRIDAY, GP, ROOT
 VIEWS = {"coursier-rouen": "coursier-dac-asso", "saad-portage": "saad", "permanence-saint-eloi": "as-carsat"}
 CLIENTS = {"coursier-rouen": "coursiers", "saad-portage": "saad", "permanence-saint-eloi": "carsat"}
 NEEDS = {"coursier-rouen": ["denutrition", "isolement"], "saad-portage": ["denutrition"], "permanence-saint-eloi": ["acces-droits", "budget"]}
+BESIDE = "-beside"  # each client has a twin of the same unit: what it asked for itself, each may see in the trail
+TAKER = replace(COURSIER, client=f"{COURSIER.client}{BESIDE}")
 YES = {"accord": "oui", "par": "coursier-lea", "comment": "telephone"}
 
 
@@ -75,7 +77,7 @@ class World:
         record["personne"] |= {"nom": _family(person), "nom_naissance": _family(person), "naissance": f"19{40 + person}-02-03"}
         if agreed:
             record |= {"accord_medecin": YES, "accord_patient": YES}
-        return self.app.write_now(lambda story, uow: story.refer(uow, COURSIER, "appel-coursier", record))
+        return self.app.write_now(lambda story, uow: story.refer(uow, TAKER, "appel-coursier", record))
 
     def cards(self, who: Principal, view: str) -> list[Revealed]:
         listed = self.app.write_now(lambda story, uow: story.worklist(uow, who, view)) or []
@@ -107,7 +109,8 @@ def _family(person: int) -> str:
 def _network() -> Network:
     found = network.load(ROOT / "mappings" / "demo" / "network.yaml")
     silent = tuple(replace(each, ehr=None) if each.ehr else each for each in found.organisations)
-    return replace(found, organisations=silent)
+    twins = tuple(replace(each, id=f"{each.id}{BESIDE}") for each in found.clients if each.id in CLIENTS.values())
+    return replace(found, organisations=silent, clients=(*found.clients, *twins))
 
 
 _load_documents, _load_views, _load_terms = cache(mapping.load), cache(views.load_views), cache(mapping.Terms.load)
