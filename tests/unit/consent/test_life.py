@@ -14,6 +14,7 @@ from adapter.consent import (
     decide,
     fresh,
     given_by,
+    given_by_parent,
     information_owed,
     may_become,
     members,
@@ -260,6 +261,21 @@ def test_missing_agreement_of_the_person_alone() -> None:
 def test_missing_agreement_takes_no_stranger(changed: dict[str, Any]) -> None:
     assert lacking(MINOR, "RelatedPerson/r1", related=relation(PARENT) | changed) == PARENT
     assert lacking(MINOR, "RelatedPerson/r2", related=relation(PARENT)) == PARENT
+
+
+@pytest.mark.parametrize(
+    ("performers", "code", "by"),
+    [(["RelatedPerson/r1"], PARENT, True), (["Patient/p1", "RelatedPerson/r1"], PARENT, True), (["RelatedPerson/r1"], TRUSTED, False),
+     (["Patient/p1"], PARENT, False), ([], PARENT, False)],
+)  # fmt: skip
+def test_given_by_parent_when_one_of_those_who_agreed_is_one(performers: list[str], code: str, by: bool) -> None:
+    consent = CONSENT | {"performer": [{"reference": each} for each in performers]}
+    assert given_by_parent(consent, {"RelatedPerson/r1": relation(code)}, systems=SYSTEMS) is by
+
+
+def test_given_by_parent_of_a_consent_of_nobody() -> None:
+    nobody = {"performer": [{"reference": "RelatedPerson/r1"}]}
+    assert not given_by_parent(nobody, {"RelatedPerson/r1": relation(PARENT)}, systems=SYSTEMS)
 
 
 def test_missing_agreement_of_a_consent_of_nobody() -> None:
