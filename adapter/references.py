@@ -6,7 +6,7 @@ Absent and forbidden read the same (rule of the house), so that no reference can
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from typing import Any
 
 import orjson
@@ -20,17 +20,25 @@ from adapter.ports import Resource, Uow
 OURS = {"ServiceRequest": ("subject", "supportingInfo"), "Task": ("for", "focus", "owner"), "Consent": ("patient",)}
 # By these a referral hangs together: they point neither outside nor into the resource itself.
 _HERE = "expected a reference to something that is here: create it first, or name it by an identifier"
+_READ = "expected a reference to something that is here, or to the FHIR server of your own EHR, which the network file names: a ServiceRequest and its Patient"
 _NUMBER = "expected no number of the social security: the network file names no basis (nir_authorised) for this organisation; leave it out"
 _UNIT = "expected a unit of the directory that takes part: HealthcareService/key, as the network file has it"
 
 
-def check_references(uow: Uow, network: Network, organisation: str, resource: Resource, *, coming: Container[str] = ()) -> None:
+def check_references(
+    uow: Uow, network: Network, organisation: str, resource: Resource, *, coming: Container[str] = (), waiting: Collection[str] = ()
+) -> None:
     """Raises Invalid with every reference that points to nothing `organisation` may point to, and where a referral is not
-    one request and one Task for one unit (workflow.md 1). `coming`: "Type/id" of what is written with it."""
+    one request and one Task for one unit (workflow.md 1). `coming`: "Type/id" of what is written with it; `waiting`: addresses at
+    the EHR of the organisation that are still to be read."""
     type = resource["resourceType"]
     missing = {value for value in literals(resource) if value not in coming and not _there(uow, network, organisation, value)}
     missing |= {each["reference"] for name in OURS.get(type, ()) for each in listed(resource.get(name)) if not split(each.get("reference", "x/x"))[0]}
-    issues = [Issue("not-found", _HERE, path, detail="reference") for path, value in _places(resource, type) if value in missing] if missing else []
+    missing -= set(waiting)
+    ehr = network.ehr_of(organisation) if type == "Task" else None
+    said = {True: _READ if ehr and ehr.level == "task" else _HERE, False: _HERE}  # by whether it is an address
+    wrong = ((path, value) for path, value in _places(resource, type) if value in missing)
+    issues = [Issue("not-found", said["://" in value], path, detail="reference") for path, value in wrong] if missing else []
     issues += _shape(uow, network, resource)
     if issues:
         raise Invalid(issues[0].text, issues=issues)

@@ -11,6 +11,7 @@ from typing import Any
 from adapter import dossier
 from adapter.audit import events
 from adapter.clock import Clock, instant
+from adapter.direct import Direct
 from adapter.dossier import split
 from adapter.ehr import inward, match_identified, matching_patients, outward
 from adapter.ehr.match import Matched
@@ -35,6 +36,7 @@ from adapter.sync.presence import Presence
 from adapter.sync.proof import Proofs, Sources
 from adapter.sync.pull import Pull, Report, own_searches
 from adapter.sync.push import Push
+from adapter.sync.reading import Asked, Place, Read, Readings
 from adapter.sync.schedule import Schedule
 from adapter.views import pairwise
 from adapter.writing import patient_of
@@ -165,7 +167,8 @@ class Bridge:
 
         return outward(resource, lookup, logical, base_url=entry.url)
 
-    def inward(self, uow: Uow, ehr: str, resource: Resource) -> Resource:
+    def inward(self, uow: Uow, ehr: str, resource: Resource, coming: Mapping[Place, str] = {}) -> Resource:
+        """The EHR's references as ours. `coming`: our ids of what is written with it."""
         story = self.story(uow)
         entry = self._entry(story, ehr)
         back = {reference: key for key, reference in entry.remote.items()}
@@ -174,12 +177,28 @@ class Bridge:
             if f"{type}/{remote}" in back:
                 return back[f"{type}/{remote}"]
             link = uow.link_by_remote(ehr, type, remote)
-            return link.id if link else None
+            return link.id if link else coming.get((type, remote))
 
         def named(type: str, system: str, value: str) -> str | None:
             return self._named(story, ehr, type, system, value)
 
-        return inward(resource, lookup, base_url=entry.url, named=named)[0]
+        return inward(resource, lookup, base_url=entry.url, named=named, home=story.writer.base)[0]
+
+    # ── SDOHCC Direct ────────────────────────────────────────────────────────────────────────────
+    def asked(self, uow: Uow, letter: Letter) -> Asked | None:
+        return self._direct(uow, letter).asked()
+
+    def take(self, uow: Uow, letter: Letter, read: Read) -> None:
+        self._direct(uow, letter).take(read)
+
+    def left(self, uow: Uow, letter: Letter, asked: Asked, code: str) -> None:
+        self._direct(uow, letter).left(asked, code)
+
+    def place(self, uow: Uow, letter: Letter, reference: object) -> Place:
+        return self._direct(uow, letter).place(reference)
+
+    def _direct(self, uow: Uow, letter: Letter) -> Direct:
+        return Direct(self.story(uow), uow, letter, lambda resource, coming: self.inward(uow, letter.ehr, resource, coming))
 
     def works_here(self, uow: Uow, ehr: str, task: Resource) -> bool:
         """SDOHCC Direct Light: the owning unit does its work in this EHR."""
@@ -252,7 +271,7 @@ def wire(
     )
     delivery = Delivery(
         store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, patients=patients, inbound=inbound,
-        ownership=rules, systems=systems, proofs=proofs,
+        ownership=rules, systems=systems, proofs=proofs, readings=Readings(store, clock, told=bridge, inbound=inbound),
     )  # fmt: skip
     push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed, settled=settled)
     searches = own_searches(systems, consents=settings.pull_interval)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from adapter import fhir, removing
+from adapter import asking, fhir, removing
+from adapter.addresses import Doorstep, asks, may_wait, waits
 from adapter.attachments import check_attachments
 from adapter.audit import events
 from adapter.clock import Clock
@@ -18,6 +19,7 @@ from adapter.ports import Act, Change, IndexRow, Letter, Principal, Resource, Uo
 from adapter.references import check_numbers, check_references, listed
 from adapter.referral import codes, states, verbs
 from adapter.referral.states import TERMINAL
+from adapter.sync.reading import LANE as READING
 from adapter.views import pairwise
 
 EHR_TYPES = ("Consent", "ServiceRequest", "Procedure", "Task")  # what a clinic's EHR is told, in this order
@@ -38,6 +40,7 @@ class Writer:
     systems: Systems
     clock: Clock
     key: bytes  # of pairwise ids
+    base: str = ""  # address of our /fhir
 
     def take(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
         """Writes them in order and posts what the EHR must be told; the versions that now stand."""
@@ -46,6 +49,7 @@ class Writer:
         for number, change in enumerate(changes):
             try:
                 saved.append(self.write(uow, who, change, coming=coming, request_id=request_id))
+                self._ask(uow, who, change, saved[-1], request_id)
             except Refused as refusal:
                 refusal.number = number
                 raise
@@ -58,9 +62,11 @@ class Writer:
     ) -> Version:
         """The version that now stands. `coming`: what is written with it, and may be pointed to already. Raises NotFound, Forbidden,
         Stale, Invalid (illegal move, frozen element), Conflict (still pointed to)."""
-        resource = change.resource
         if change.verb == "delete":
             return self._delete(uow, who, change, request_id)
+        if change.origin == "fhir":
+            change = Doorstep(self.network, self.systems, self.base).brought_in(uow, who.organisation, change)
+        resource = change.resource
         if resource is None:
             raise Invalid("expected a resource", code="required")
         current = uow.current(change.type, change.id) if change.id else None
@@ -72,7 +78,9 @@ class Writer:
         if change.origin == "fhir":
             if change.if_match is not None and change.if_match != (current.number if current else 0):
                 raise Stale("the resource has another version now", expression=f"{change.type}.meta.versionId")
-            check_references(uow, self.network, who.organisation, resource, coming=coming)
+            if waiting := may_wait(resource, self.network.ehr_of(who.organisation)):
+                uow.alone()  # of two that point to one request there, the second finds the first
+            check_references(uow, self.network, who.organisation, resource, coming=coming, waiting=waiting)
             check_numbers(self.network, who.organisation, resource)
             check_attachments(resource)
             if change.type == "ServiceRequest" and old is not None and any(map(_sent, pointing(uow, "Task", "focus", f"ServiceRequest/{change.id}"))):
@@ -233,12 +241,21 @@ class Writer:
         doctor, patient = verbs.agreements(content(request), consents) if request else (False, False)
         if request is None or not doctor or not (patient or self._urgent(uow, request.reference, task)):
             raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status", detail="agreement")
+        if against := list(asking.issues(uow, self.network, task, content(request))):
+            raise Invalid(against[0].text, issues=against)
 
     def _urgent(self, uow: Uow, request: str, task: Resource) -> bool:
         """Whether an act of urgency on this request holds for the organisation of its owner now."""
         owner = self.organisation_of(task.get("owner", {}).get("reference", ""))
         acts = (content(found) for found in pointing(uow, "Provenance", "target", request))
         return bool(urgencies(acts, request, (f"Organization/{owner}",), uow.at, systems=self.systems))
+
+    def _ask(self, uow: Uow, who: Principal, change: Change, saved: Version, request_id: str) -> None:
+        """Queues the reading of what a Task points to at the EHR, once the clinic's own software asks for it. Asked again, it is read
+        again."""
+        ehr = self.network.ehr_of(who.organisation)
+        if change.origin == "fhir" and change.resource and asks(change.resource) and ehr and waits(content(saved), ehr):
+            uow.post(Letter(ehr.name, f"{READING}{saved.id}", "Task", saved.id, due=uow.at, number=saved.number, request_id=request_id))
 
     def may_leave(self, dossier: Dossier, *, known: bool = False) -> bool:
         """Whether both agreements stand, so that a letter about it may be sent at all. `known`: the EHR has the resource, and
@@ -304,5 +321,6 @@ def patient_of(resource: Resource) -> str:
         return f"Patient/{resource.get('id', '')}"
     for element in ("subject", "for", "patient", "securityContext"):
         if isinstance(target := resource.get(element), dict):
-            return str(target.get("reference", ""))
+            reference = str(target.get("reference", ""))
+            return reference if "://" not in reference else ""  # somebody of another server, nobody of ours yet
     return ""

@@ -6,12 +6,18 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from adapter.ports import EhrClient, Remote, Resource
 
 _NATIONAL = re.compile(r"urn:oid:1\.2\.250\.1\.213\.1\.4(\.\d+)*")  # INS and its kin: never enough to say who somebody is
 _BIRTH_NAME = ("official", "maiden", None)  # `official` is the name at birth in France; others call that one maiden
+
+
+class Searched(Protocol):
+    """An EHR, or what is searched like one."""
+
+    def search(self, type: str, params: Sequence[tuple[str, str]]) -> Iterable[list[Remote]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ def match_identified(client: EhrClient, type: str, identifiers: Iterable[tuple[s
     return _verdict(_identified(client, type, list(identifiers)))
 
 
-def matching_patients(client: EhrClient, patient: Resource) -> list[Remote]:
+def matching_patients(client: Searched, patient: Resource) -> list[Remote]:
     """The EHR's patients that ours may be: by a hospital number (IPP), else by birth family name, first given name, date of
     birth and sex together. Never by the national number. Whoever has another number in the same system, another date of
     birth, was replaced or is inactive is not the one."""
@@ -56,7 +62,7 @@ def _verdict(found: Sequence[Remote]) -> Matched | Several | None:
     return Matched(found[0].id) if len(found) == 1 else Several(len(found))
 
 
-def _identified(client: EhrClient, type: str, identifiers: Iterable[tuple[str, str]]) -> list[Remote]:
+def _identified(client: Searched, type: str, identifiers: Iterable[tuple[str, str]]) -> list[Remote]:
     """Those that carry one of the identifiers indeed: a server may not know the parameter and give everything."""
     pages = (
         [remote for remote in page if (system, value) in _identifiers(remote.resource)]

@@ -55,10 +55,11 @@ def outward(resource: Resource, lookup: Lookup, logical: Logical, *, base_url: s
 
 
 def inward(
-    resource: Resource, lookup_remote: Lookup, *, base_url: str, named: Named = lambda type, system, value: None
+    resource: Resource, lookup_remote: Lookup, *, base_url: str, named: Named = lambda type, system, value: None, home: str = ""
 ) -> tuple[Resource, tuple[Unknown, ...]]:
     """A copy whose references are ours, and those that could not be: they become absolute, so that an id of the EHR's
-    is never taken for one of ours. One by an identifier that is ours (`named`) is what it was before it went out."""
+    is never taken for one of ours. One by an identifier that is ours (`named`) is what it was before it went out, an address of
+    our own (`home`: that of our /fhir) leads here."""
     base = base_url.rstrip("/")
     unknown: list[Unknown] = []
 
@@ -68,6 +69,8 @@ def inward(
             by = reference.get("identifier")
             ours = named(str(reference.get("type", "")), str(by.get("system")), str(by.get("value"))) if isinstance(by, dict) else None
             return {"reference": ours} if ours else reference
+        if home and text.startswith(f"{home}/") and (own := _LITERAL.fullmatch(text.removeprefix(f"{home}/"))):
+            return {**reference, "reference": f"{own.group(1)}/{own.group(2)}"}
         found = _LITERAL.fullmatch(text.removeprefix(f"{base}/"))
         if not found:
             if not text.startswith("#"):

@@ -76,6 +76,7 @@ class Unit:
     needs: tuple[str, ...] = ()
     telling: bool = False
     works_on_ehr: bool = False
+    self_referrals: bool = False  # it takes what persons ask themselves, without a doctor
     active: bool = True
 
     def serves(self, commune: str | None) -> bool:
@@ -145,7 +146,8 @@ class EhrEntry:
 @dataclass(frozen=True, slots=True)
 class Organisation:
     """A clinic or a service. `controller`, `legal_basis`, `secrecy_text` are what a data protection officer
-    wants of a service; `nir_authorised` names the basis on which it may receive the NIR ("" means it may not)."""
+    wants of a service; `nir_authorised` names the basis on which it may receive the NIR ("" means it may not). `platform`: it sends
+    what persons ask themselves, and nothing else."""
 
     key: str
     kind: Literal["clinic", "service"]
@@ -161,6 +163,7 @@ class Organisation:
     identifiers: tuple[Identifier, ...] = ()
     units: tuple[Unit, ...] = ()
     ehr: EhrEntry | None = None
+    platform: bool = False
     active: bool = True
 
 

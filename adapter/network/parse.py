@@ -135,7 +135,7 @@ class _Reading:
         fields: dict[str, Field] = {
             "key": key, "kind": choice("clinic", "service"), "name": text, "category": self.category, "telling": flag, "phone": of.phone,
             "commune": of.commune, **{name: of.words(letters) for name, letters in OFFICERS_PACK.items()}, "nir_authorised": of.nir_basis,
-            "identifiers": partial(of.identifiers, reader), "units": reader.many(self.unit), "ehr": self.ehr,
+            "identifiers": partial(of.identifiers, reader), "units": reader.many(self.unit), "ehr": self.ehr, "platform": flag,
         }  # fmt: skip
         found = reader.mapping(node, path, fields, ("key", "kind", "name"))
         if found.get("kind") == "clinic":
@@ -163,6 +163,8 @@ class _Reading:
             self.reader.say(node, f"{path}.category", f"{PRESCRIBER} is for clinics")
         if "ehr" in found:
             self.reader.say(node, f"{path}.ehr", "only a clinic has an EHR")
+        if found.get("platform"):
+            self.reader.say(node, f"{path}.platform", "a platform sends what persons ask themselves: expected kind clinic")
 
     def category(self, node: yaml.Node, path: str) -> str:
         if isinstance(node, yaml.ScalarNode) and node.value in PAPER_ONLY:
@@ -176,6 +178,7 @@ class _Reading:
             "hours": partial(of.hours, reader), "open_on_holidays": flag, "closures": reader.many(partial(of.closure, reader)),
             "capacity": number(0, 1000), "commune": of.commune, "zone": zone, "territory": reader.many(of.area), "ages": of.ages,
             "schemes": reader.many(of.code), "needs": reader.many(self.words.need()), "telling": flag, "works_on_ehr": flag,
+            "self_referrals": flag,
         }  # fmt: skip
         found = reader.mapping(node, path, fields, ("key", "name"))
         return Unit(**found) if self.claim("unit", node, path, found) and "name" in found else None

@@ -10,7 +10,7 @@ from adapter.dossier import content
 from adapter.errors import EhrStale, EhrUnknown
 from adapter.names import Systems
 from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Resource, Store, Uow
-from adapter.sync import links, proof, retry
+from adapter.sync import links, proof, reading, retry
 from adapter.sync.acts import Act, Leaving, Outcome, What, cited
 from adapter.sync.canonical import content_hash, encode, same, without_server_parts
 from adapter.sync.inbound import GONE, Arrival, Inbound
@@ -19,6 +19,7 @@ from adapter.sync.merge import put_over
 from adapter.sync.narrow import CLOSED
 from adapter.sync.ownership import Ownership
 from adapter.sync.patients import WITHHELD, Outgoing, Patients
+from adapter.sync.reading import Readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ class Delivery:
         ownership: Ownership,
         systems: Systems,
         proofs: proof.Proofs | None = None,
+        readings: Readings | None = None,
     ) -> None:
+        self._readings = readings
         self._store, self._clock, self._outgoing, self._leaving, self._outward = store, clock, outgoing, leaving, outward
         self._proofs = proofs
         self._patients, self._inbound, self._ownership, self._systems = patients, inbound, ownership, systems
@@ -61,6 +64,8 @@ class Delivery:
     def deliver(self, client: EhrClient, letter: Letter, *, until: datetime) -> Outcome:
         """The outcome to settle `letter` with. Raises EhrError and its kinds. No round begins after `until`, when
         the lease ends. A letter that was taken before is looked for before anything is repeated."""
+        if letter.lane.startswith(reading.LANE):
+            return self._readings.deliver(client, letter) if self._readings else Outcome("dropped", "withheld", "withheld")
         if letter.type == proof.TYPE:
             return self._proofs.deliver(client, letter) if self._proofs else Outcome("dropped", "withheld", "withheld")
         try:
@@ -122,7 +127,7 @@ class Delivery:
         if ours is None:
             return Outcome("dropped", "withheld", "withheld")
         try:
-            sent = without_server_parts(self._outward(uow, letter.ehr, ours), self._ownership)
+            sent = without_server_parts(self._outward(uow, letter.ehr, links.told(uow, letter.ehr, ours, letter.id)), self._ownership)
         except Unlinked as missing:
             return missing
         return _Draft(ours, sent, current.number, known, links.put(uow, letter.ehr, letter.type, letter.id))

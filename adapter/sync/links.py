@@ -17,6 +17,12 @@ Rewrite = Callable[[Uow, str, Resource], Resource]
 
 _KINDS = {"ServiceRequest": "request"}  # identifier system of a type, where it is not the type's own name
 
+TOLD = {  # our identifier, by which a pull finds it, and what becomes of it here
+    "ServiceRequest": ("identifier", "status"),
+    "Consent": ("identifier", "status"),
+    "Task": ("identifier", "status", "statusReason", "businessStatus", "restriction", "output", "lastModified"),
+}
+
 
 class Unlinked(Exception):
     """A reference to a resource of ours that has no copy at this EHR yet."""
@@ -71,6 +77,19 @@ def lose(uow: Uow, ehr: str, type: str, id: str) -> None:
 
 def lost(uow: Uow, ehr: str, type: str, id: str) -> bool:
     return uow.kept(f"gone/{ehr}/{type}/{id}") is not None
+
+
+def adopt(uow: Uow, ehr: str, type: str, id: str) -> None:
+    """Remembers that the copy there was first, the clinic's own words: of ours only `TOLD` is put over it."""
+    uow.keep(f"theirs/{ehr}/{type}/{id}", b"1")
+
+
+def told(uow: Uow, ehr: str, resource: Resource, id: str) -> Resource:
+    """What of our resource is put over its copy there: all of it, or of what was there first how it fares here."""
+    type = resource["resourceType"]
+    if type not in TOLD or uow.kept(f"theirs/{ehr}/{type}/{id}") is None:
+        return resource
+    return {name: value for name, value in resource.items() if name == "resourceType" or name in TOLD[type]}
 
 
 def tried(uow: Uow, ehr: str, type: str, id: str, sent: Resource, ownership: Ownership) -> None:
