@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapter.clock import Clock
@@ -196,7 +196,10 @@ class Delivery:
             if reason == WITHHELD:
                 return Outcome("dropped", "withheld", WITHHELD)
             return Outcome("parked", "parked", reason) if reason else None
-        if self._store.read_now(lambda uow: _underway(uow, letter, missing)):
+        lane = self._store.read_now(lambda uow: _underway(uow, letter, missing))
+        if lane == letter.lane:  # queued before there was what it points to now, it goes behind that
+            return Outcome("done", "retry", "waits", remember=lambda uow: _last(uow, letter))
+        if lane:
             return Outcome("queued", "retry", "waits", due=retry.later(letter.attempts, self._clock))
         return Outcome("parked", "parked", f"unlinked-{missing.type}")
 
@@ -231,6 +234,13 @@ def _find(client: EhrClient, type: str, own: tuple[str, str]) -> list[Remote]:
     return [remote for page in pages for remote in page if remote.resource.get("resourceType") == type]
 
 
-def _underway(uow: Uow, letter: Letter, missing: Unlinked) -> bool:
+def _underway(uow: Uow, letter: Letter, missing: Unlinked) -> str:
+    """The lane of a letter that will bring what is missing; its own where there is one; ""."""
     waiting = uow.letters(states=("queued", "unknown"), ehr=letter.ehr)
-    return any((each.type, each.id) == (missing.type, missing.id) and each.lane != letter.lane for each in waiting)
+    lanes = {each.lane for each in waiting if (each.type, each.id) == (missing.type, missing.id)}
+    return letter.lane if letter.lane in lanes else next(iter(lanes), "")
+
+
+def _last(uow: Uow, letter: Letter) -> None:
+    """The same letter again, the last of its lane."""
+    uow.post(replace(letter, state="queued", due=uow.at, key=0, fence=0))
