@@ -13,9 +13,9 @@ import pytest
 
 from adapter.network import ClientEntry, Organisation, Secret
 from adapter.ports import Resource
+from tests.e2e.direct import consent
 from tests.e2e.records import only
 from tests.e2e.stage import CARSAT, Stage, staged
-from tests.e2e.test_direct import consent
 from tests.unit.web.conftest import SECRET, Door
 
 PLATFORM = "plateforme-exemple"
