@@ -54,6 +54,13 @@ def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_g
     assert courier is not None and (courier.name, courier.family, courier.start) == ("Léa Fictive", "Fictive", date(2026, 1, 1))
 
 
+def test_parse_reads_who_sends_and_who_takes_what_persons_ask_themselves() -> None:
+    network = parse(changed(("kind: clinic", "kind: clinic\n    platform: true"), ("ages: 18+", "ages: 18+\n        self_referrals: true")))
+    assert [each.key for each in network.organisations if each.platform] == ["clinic"]
+    assert [unit.key for each in network.organisations for unit in each.units if unit.self_referrals] == ["coursier"]
+    assert from_json(to_json(network)) == network
+
+
 @pytest.mark.parametrize(
     ("old", "new", "piece", "says"),
     [
@@ -77,6 +84,8 @@ def test_parse_splits_a_name_when_it_is_one_text_and_keeps_parts_when_they_are_g
         ("category: coursier-dac-asso", "category: coursier", "category", "expected one of prescripteur"),
         ("category: coursier-dac-asso", "category: bailleur", "bailleur", "a letter is handed to the person"),
         ("category: coursier-dac-asso", "category: prescripteur", "key: asso", "prescripteur is for clinics"),
+        ("category: coursier-dac-asso", "category: coursier-dac-asso\n    platform: true", "key: asso", "expected kind clinic"),
+        ("ages: 18+", "ages: 18+\n        self_referrals: often", "self_referrals", "expected true or false"),
         ("    category: coursier-dac-asso\n", "", "key: asso", "the key category is missing"),
         ("    controller: Asso\n", "", "key: asso", "a service needs controller"),
         ("    legal_basis: mission\n", "", "key: asso", "a service needs legal_basis"),
