@@ -21,9 +21,11 @@ def answer(fhir: Interactions, asked: Asked) -> Reply:
         return fhir.answer(asked)
     try:
         with fhir.versions.transaction():
-            return _carried_out(fhir, body_of(asked))
+            reply = _carried_out(fhir, body_of(asked))
     except Refusal as refusal:
         return refusal.reply()
+    torn = fhir.habits.get("torn-transaction")
+    return Refusal(torn.status, "exception", "something went wrong").reply() if torn else reply
 
 
 def _carried_out(fhir: Interactions, bundle: Any) -> Reply:
@@ -35,8 +37,14 @@ def _carried_out(fhir: Interactions, bundle: Any) -> Reply:
         request = entry.get("request", {})
         if request.get("method") not in _ORDER or "url" not in request:
             raise Refusal(400, "required", "expected request.method and request.url", expression=f"Bundle.entry[{number}].request")
-    replies = [fhir.answer(_asked(entry)) for entry in entries] if bundle["type"] == "batch" else _together(fhir, entries)
+    replies = [_one(fhir, number, entry) for number, entry in enumerate(entries)] if bundle["type"] == "batch" else _together(fhir, entries)
     return Reply(200, {"resourceType": "Bundle", "type": f"{bundle['type']}-response", "entry": [_response(reply) for reply in replies]})
+
+
+def _one(fhir: Interactions, number: int, entry: Resource, *, id: str = "") -> Reply:
+    if (fault := fhir.habits.get("fail-entry")) and number == (fault.amount or 0):
+        return Refusal(fault.status, "processing", "this one cannot be taken").reply()
+    return fhir.answer(_asked(entry), id=id)
 
 
 def _together(fhir: Interactions, entries: list[Resource]) -> list[Reply]:
@@ -46,13 +54,15 @@ def _together(fhir: Interactions, entries: list[Resource]) -> list[Reply]:
             reference["reference"] = places.get(reference["reference"]) or _searched(fhir, reference["reference"], path)
     replies: dict[int, Reply] = {}
     with fhir.expecting(places.values()):
-        for number, entry in sorted(enumerate(entries), key=lambda numbered: _ORDER[numbered[1]["request"]["method"]]):
-            reply = fhir.answer(_asked(entry), id=ids.get(number, ""))
+        ordered = sorted(enumerate(entries), key=lambda numbered: _ORDER[numbered[1]["request"]["method"]])
+        torn = fhir.habits.get("torn-transaction")
+        for number, entry in ordered[: (torn.amount or 1) if torn else None]:
+            reply = _one(fhir, number, entry, id=ids.get(number, ""))
             if reply.status >= 400:
                 issue = reply.body["issue"][0] if isinstance(reply.body, dict) else {}
                 raise Refusal(reply.status, issue["code"], issue["diagnostics"], expression=f"Bundle.entry[{number}]")
             replies[number] = reply
-    return [replies[number] for number in range(len(entries))]
+    return [replies[number] for number in sorted(replies)]
 
 
 def _places(fhir: Interactions, entries: list[Resource]) -> tuple[dict[int, str], dict[str, str]]:

@@ -9,8 +9,8 @@ _INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance
 _TYPES = {"id": "token"}
 
 
-def statement(base: str) -> Resource:
-    """The CapabilityStatement of /metadata, made from the tables that do the work."""
+def statement(base: str, *, without: frozenset[str] = frozenset()) -> Resource:
+    """The CapabilityStatement of /metadata, made from the tables that do the work. `without`: search parameters it does not have."""
     resources = [
         {
             "type": type,
@@ -19,7 +19,7 @@ def statement(base: str) -> Resource:
             "readHistory": True,
             "updateCreate": True,
             "conditionalCreate": True,
-            "searchParam": [{"name": name, "type": _TYPES.get(kind, kind)} for name, (kind, _) in sorted(parameters(type).items())],
+            "searchParam": [{"name": name, "type": _TYPES.get(kind, kind)} for name, (kind, _) in sorted(parameters(type).items()) if name not in without],
         }
         for type in sorted(PARAMETERS)
     ]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
+from adapter.clock import Clock
 from adapter.ehr.fake import search
 from adapter.ehr.fake.capability import statement
+from adapter.ehr.fake.faults import Fault, Kind
 from adapter.ehr.fake.patch import patched
 from adapter.ehr.fake.shape import check
+from adapter.ehr.fake.spoiling import rewritten, stamped
 from adapter.ehr.fake.versions import Kept, Versions
 from adapter.ehr.fake.wire import Asked, Refusal, Reply, Resource, references
 
@@ -24,11 +27,13 @@ _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/
 
 
 class Interactions:
-    """`base`: the URL that clients use. `check_references`: a literal reference to nothing is refused, as by HAPI."""
+    """`base`: the URL that clients use. `check_references`: a literal reference to nothing is refused, as by HAPI.
+    `habits`: the faults that strike the request being answered."""
 
-    def __init__(self, versions: Versions, *, base: str, check_references: bool = True) -> None:
-        self.versions, self.base, self._check_references = versions, base, check_references
-        self._pages: OrderedDict[str, tuple[str, list[str], int]] = OrderedDict()
+    def __init__(self, versions: Versions, *, base: str, clock: Clock, check_references: bool = True) -> None:
+        self.versions, self.base, self._clock, self._check_references = versions, base, clock, check_references
+        self.habits: Mapping[Kind, Fault] = {}
+        self._pages: OrderedDict[str, tuple[str, list[str], int, list[tuple[str, str]]]] = OrderedDict()
         self._searches = 0
         self._expected: frozenset[str] = frozenset()
 
@@ -55,7 +60,7 @@ class Interactions:
             return self._on_type(asked, parts, new_id)
         match asked.method, parts:
             case "GET", ["metadata"]:
-                return Reply(200, statement(self.base))
+                return Reply(200, statement(self.base, without=frozenset({"_lastUpdated"} if "refuse-last-updated" in self.habits else ())))
             case "GET", [""] if "_page" in dict(asked.query):
                 return self._page(dict(asked.query))
         raise Refusal(404, "not-found", f"unknown: '{asked.path}'")
@@ -81,7 +86,7 @@ class Interactions:
                 current = self._living(type, id)
                 self._match(current, asked.headers)
                 assert current.resource is not None
-                return self.update(type, id, patched(current.resource, body_of(asked)), {}, method="PATCH")
+                return self.update(type, id, patched(current.resource, body_of(asked)), asked.headers, method="PATCH")
             case "DELETE", [type, id]:
                 return self.delete(type, id, asked.headers)
         raise Refusal(405, "not-supported", f"{asked.method} is not offered here")
@@ -92,11 +97,11 @@ class Interactions:
         if criteria := (headers or {}).get("if-none-exist"):
             found = self.matching(type, parse_qsl(criteria, keep_blank_values=True))
             if len(found) > 1:
-                raise Refusal(412, "multiple-matches", "the criteria matched several resources")
+                raise Refusal(412, "multiple-matches", f"the criteria matched {len(found)} resources")
             if found:
                 return self._shown(found[0], 200)
         self._valid(resource, type)
-        kept = self.versions.add(type, id or self.versions.new_id(), resource, "POST")
+        kept = self._add(type, id or self.versions.new_id(), resource, "POST")
         return self._shown(kept, 201, location=True)
 
     def update(self, type: str, id: str, resource: Any, headers: Any, *, method: str = "PUT") -> Reply:
@@ -106,15 +111,21 @@ class Interactions:
         self._valid(resource, type, id)
         if current is None and id.isdecimal():
             raise Refusal(400, "business-rule", "numeric ids are given by the server", expression=f"{type}.id")
+        if current is None and (fault := self.habits.get("refuse-client-ids")):
+            raise Refusal(fault.status, "not-supported", "ids are given by the server", expression=f"{type}.id")
         new = current is None or current.resource is None
-        return self._shown(self.versions.add(type, id, resource, method), 201 if new else 200, location=new)
+        return self._shown(self._add(type, id, resource, method), 201 if new else 200, location=new)
 
     def delete(self, type: str, id: str, headers: Any = None) -> Reply:
         current = self.versions.current(type, id)
         self._match(current, headers or {})
         if current is not None and current.resource is not None:
-            self.versions.add(type, id, None, "DELETE")
+            self._add(type, id, None, "DELETE")
         return Reply(204)
+
+    def _add(self, type: str, id: str, resource: Resource | None, method: str) -> Kept:
+        kept = None if resource is None else rewritten(resource, self.habits, base=self.base)
+        return self.versions.add(type, id, kept, method, updated=stamped(self._clock.now(), self.habits))
 
     def _valid(self, resource: Any, type: str, id: str | None = None) -> None:
         check(resource, type=type, id=id)
@@ -131,11 +142,13 @@ class Interactions:
     def _match(self, current: Kept | None, headers: Any) -> None:
         wanted = headers.get("if-match", "").strip()
         if wanted and (current is None or wanted.removeprefix("W/").strip('"') != self.versions.label(current.number)):
-            raise Refusal(412, "conflict", "the version named by If-Match is not the current one")
+            raise Refusal(409 if "conflict-409" in self.habits else 412, "conflict", "the version named by If-Match is not the current one")
+        if not wanted and current is not None and (fault := self.habits.get("demand-if-match")):
+            raise Refusal(fault.status, "required", "If-Match is needed")
 
     def _living(self, type: str, id: str) -> Kept:
         kept = self.versions.current(type, id)
-        if kept is None:
+        if kept is None or (kept.resource is None and "no-tombstones" in self.habits):
             raise Refusal(404, "not-found", f"resource {type}/{id} is not known")
         if kept.resource is None:
             raise Refusal(410, "deleted", "the resource was deleted")
@@ -150,7 +163,7 @@ class Interactions:
         raise Refusal(404, "not-found", "no such version")
 
     def _history(self, type: str, id: str) -> Reply:
-        kept = self.versions.history(type, id)
+        kept = [one for one in self.versions.history(type, id) if one.resource is not None or "no-tombstones" not in self.habits]
         if not kept:
             raise Refusal(404, "not-found", f"resource {type}/{id} is not known")
         entries = []
@@ -178,7 +191,23 @@ class Interactions:
         """The first page; the others are a snapshot of the ids, each read anew when its page is asked for."""
         asked = list(query)
         options = dict(asked)
-        found = self.matching(type, asked)
+        found = self._found(type, asked)
+        count = options.get("_count", "50")
+        if not count.isdecimal() or not int(count):
+            raise Refusal(400, "value", "expected a _count above 0")
+        self._searches += 1
+        token = f"s{self._searches}"
+        self._pages[token] = type, [kept.id for kept in found], int(count), asked
+        while len(self._pages) > _PAGES_KEPT:
+            self._pages.popitem(last=False)
+        return self._page({"_page": token}, self_url=f"{self.base}/{type}?{urlencode(asked)}")
+
+    def _found(self, type: str, asked: list[tuple[str, str]]) -> list[Kept]:
+        """In the order asked for. Raises Refusal 400."""
+        options = dict(asked)
+        if (fault := self.habits.get("refuse-last-updated")) and any(name.partition(":")[0] == "_lastUpdated" for name in options):
+            raise Refusal(fault.status, "not-supported", f"unknown search parameter '_lastUpdated' for {type}")
+        found = [] if "empty-search" in self.habits else self.matching(type, asked)
         match options.get("_sort", ""):
             case "_lastUpdated" | "-_lastUpdated" as order:
                 found.sort(key=lambda kept: kept.updated, reverse=order.startswith("-"))
@@ -188,27 +217,24 @@ class Interactions:
                 pass
             case _:
                 raise Refusal(400, "not-supported", "unknown _sort")
-        count = options.get("_count", "50")
-        if not count.isdecimal() or not int(count):
-            raise Refusal(400, "value", "expected a _count above 0")
-        self._searches += 1
-        token = f"s{self._searches}"
-        self._pages[token] = type, [kept.id for kept in found], int(count)
-        while len(self._pages) > _PAGES_KEPT:
-            self._pages.popitem(last=False)
-        return self._page({"_page": token}, self_url=f"{self.base}/{type}?{urlencode(asked)}")
+        return found
 
     def _page(self, query: dict[str, str], self_url: str = "") -> Reply:
         if query["_page"] not in self._pages:
             raise Refusal(410, "not-found", "this page has expired: search again")
-        type, ids, count = self._pages[query["_page"]]
+        type, ids, count, asked = self._pages[query["_page"]]
+        if "live-pages" in self.habits:
+            ids = [kept.id for kept in self._found(type, asked)]
         offset = int(query.get("_offset", "0"))
         link = [{"relation": "self", "url": self_url or f"{self.base}?{urlencode(query)}"}]
-        if offset + count < len(ids):
+        if offset + count < len(ids) or ("empty-last" in self.habits and offset < len(ids)):
             link.append({"relation": "next", "url": f"{self.base}?{urlencode({'_page': query['_page'], '_offset': offset + count})}"})
         entries = []
         for id in ids[offset : offset + count]:
             kept = self.versions.current(type, id)
+            history = self.versions.history(type, id)
+            if "stale-search" in self.habits and len(history) > 1:
+                kept = history[-2]
             if kept is not None and kept.resource is not None:
                 entries.append({"fullUrl": f"{self.base}/{type}/{id}", "resource": kept.resource, "search": {"mode": "match"}})
         bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(ids), "link": link}

@@ -55,6 +55,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str]]] = {
     "CareTeam": _OF_PATIENT,
     "DocumentReference": _OF_PATIENT,
     "QuestionnaireResponse": _OF_PATIENT,
+    "Subscription": {"status": ("token", "status"), "type": ("token", "channel.type"), "url": ("token", "channel.endpoint")},
     "Basic": {"patient": ("reference", "subject")},
 }  # fmt: skip
 RESULT = frozenset({"_count", "_sort", "_format", "_total", "_pretty"})

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from adapter.clock import Clock, SystemClock, instant
 from adapter.ehr.fake import bundles
-from adapter.ehr.fake.faults import Fault, blinded, spoiled
+from adapter.ehr.fake.faults import Fault
 from adapter.ehr.fake.hold import hold
+from adapter.ehr.fake.hooks import Hooks
 from adapter.ehr.fake.interactions import Interactions
 from adapter.ehr.fake.listener import Handler, Server
+from adapter.ehr.fake.skew import Skewed
+from adapter.ehr.fake.spoiling import blinded, spoiled
 from adapter.ehr.fake.tokens import Guard
-from adapter.ehr.fake.versions import Versions
+from adapter.ehr.fake.versions import Kept, Snapshot, Versions
 from adapter.ehr.fake.wire import Asked, Refusal, Reply, Resource
 from adapter.errors import SettingsError
 
 LOG = "ehr-requests.ndjson"
+_STATUS = re.compile(r"Subscription/([^/]+)/\$status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,10 @@ class FakeEhr:
     """`with FakeEhr() as ehr:` listens on `ehr.base_url` until the block ends.
 
     `folder`: where versions and the record of requests survive (`ehr-versions.ndjson`, `ehr-requests.ndjson`).
-    `guard`: who may come in (tokens.py). `opaque_versions`: version ids that are no numbers.
+    `faults`: what goes wrong and when (faults.py). `guard`: who may come in (tokens.py). `ahead`: how much its clock is before
+    the one given (behind: negative), to be changed at any time. `opaque_versions`: version ids that are no numbers.
+    `tls`: speak HTTPS with this certificate (one that ended, one nobody trusts).
+    `notify_at_once`: notifications go out after each request; else when `hooks.deliver()` is called (hooks.py).
     """
 
     def __init__(
@@ -57,29 +67,35 @@ class FakeEhr:
         guard: Guard | None = None,
         check_references: bool = True,
         opaque_versions: bool = False,
+        ahead: timedelta = timedelta(),
+        notify_at_once: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.clock = clock or SystemClock()
+        self.clock = Skewed(clock or SystemClock(), ahead)
+        self.notify_at_once = notify_at_once
         self.faults = list(faults)
         self.guard = guard
         self.requests: list[Recorded] = []
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._log = _writable(folder) / LOG if folder else None
         self._held = hold(folder) if folder else None
         try:
             self._versions = Versions(clock=self.clock, folder=folder, opaque=opaque_versions)
-            self._server = self._listening(port)
+            self._server = self._listening(port, tls)
         except BaseException:
             self._release()
             raise
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
+        self.origin = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
         self.base_url = f"{self.origin}/fhir"
         self.token_url = f"{self.origin}/auth/token"
-        self._fhir = Interactions(self._versions, base=self.base_url, check_references=check_references)
+        self._fhir = Interactions(self._versions, base=self.base_url, clock=self.clock, check_references=check_references)
+        self.hooks = Hooks(self)
+        self._versions.told = self.hooks.noted
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="fake-ehr", daemon=True)
 
-    def _listening(self, port: int) -> Server:
+    def _listening(self, port: int, tls: ssl.SSLContext | None) -> Server:
         try:
-            return Server(("127.0.0.1", port), Handler, self)
+            return Server(("127.0.0.1", port), Handler, self, tls)
         except OSError:
             raise SettingsError(f"port {port} cannot be used", variable="port", fix="choose another port, or 0 for any") from None
 
@@ -111,18 +127,20 @@ class FakeEhr:
 
     # ── what a test or a clinician does directly ─────────────────────────────────────────────────
     def inject(self, *faults: Fault) -> None:
-        with self._lock:
+        with self.lock:
             self.faults += faults
 
-    def plant(self, *resources: Resource) -> list[Resource]:
-        """Puts resources there, with their own ids or new ones, unchecked. Gives them as stored."""
-        with self._lock:
-            kept = [self._versions.add(one["resourceType"], one.get("id") or self._versions.new_id(), one, "PUT") for one in resources]
+    def plant(self, *resources: Resource, at: datetime | None = None) -> list[Resource]:
+        """Puts resources there, with their own ids or new ones, unchecked. Gives them as stored. `at`: their lastUpdated, where
+        it is not now (a transaction that commits late, a version with an earlier time than its elder)."""
+        when = instant(at) if at else ""
+        with self.lock:
+            kept = [self._versions.add(one["resourceType"], one.get("id") or self._versions.new_id(), one, "PUT", updated=when) for one in resources]
         return [cast(Resource, one.resource) for one in kept]
 
     def edit(self, type: str, id: str, change: Callable[[Resource], object] | Mapping[str, Any]) -> Resource:
         """A clinician changes it in the EHR: `change` edits a copy in place, or gives elements to set (None: remove)."""
-        with self._lock:
+        with self.lock:
             resource = self.get(type, id)
             if resource is None:
                 raise KeyError(f"{type}/{id}")
@@ -133,24 +151,47 @@ class FakeEhr:
             return self.plant(resource)[0]
 
     def delete(self, type: str, id: str) -> None:
-        with self._lock:
+        with self.lock:
             self._versions.add(type, id, None, "DELETE")
 
     def get(self, type: str, id: str) -> Resource | None:
         """The current content (a copy); None when absent or deleted."""
-        with self._lock:
+        with self.lock:
             kept = self._versions.current(type, id)
             return json.loads(json.dumps(kept.resource)) if kept and kept.resource else None
 
     def all(self, type: str) -> list[Resource]:
         """Current contents of a type (copies), oldest first."""
-        with self._lock:
+        with self.lock:
             return [json.loads(json.dumps(kept.resource)) for kept in self._versions.all(type)]
 
     def history(self, type: str, id: str) -> list[Resource | None]:
         """Oldest first; None where a version is a deletion."""
-        with self._lock:
+        with self.lock:
             return [kept.resource for kept in self._versions.history(type, id)]
+
+    def matching(self, type: str, query: Iterable[tuple[str, str]]) -> list[Kept]:
+        """The current versions that meet a search. Raises Refusal."""
+        with self.lock:
+            return self._fhir.matching(type, query)
+
+    def snapshot(self) -> Snapshot:
+        """A backup, for `restore`."""
+        with self.lock:
+            return self._versions.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """The EHR comes back from a backup: versions go back, what came since is unknown, ids are given a second time."""
+        with self.lock:
+            self._versions.restore(snapshot)
+
+    @property
+    def ahead(self) -> timedelta:
+        return self.clock.ahead
+
+    @ahead.setter
+    def ahead(self, ahead: timedelta) -> None:
+        self.clock.ahead = ahead
 
     # ── what a request meets ─────────────────────────────────────────────────────────────────────
     def record(self, asked: Asked, target: str) -> None:
@@ -158,7 +199,7 @@ class FakeEhr:
         headers = {name: "***" if name in secret else text for name, text in asked.headers.items()}
         body = "***" if target.startswith("/auth/") else asked.body.decode("utf-8", "replace")
         recorded = Recorded(instant(self.clock.now()), asked.method, target, headers, body)
-        with self._lock:
+        with self.lock:
             self.requests.append(recorded)
             if self._log:
                 row = {"at": recorded.at, "method": recorded.method, "path": target, "headers": headers, "body": body}
@@ -166,7 +207,7 @@ class FakeEhr:
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def struck(self, asked: Asked) -> list[Fault]:
-        with self._lock:
+        with self.lock:
             return [fault for fault in self.faults if fault.strikes(asked)]
 
     def reply(self, asked: Asked, faults: Iterable[Fault] = ()) -> Reply:
@@ -176,14 +217,21 @@ class FakeEhr:
         if self.guard and asked.path != "metadata" and not self.guard.admits(asked.headers):
             refused = Refusal(401, "login", "a token is needed").reply()
             return Reply(401, refused.body, {"WWW-Authenticate": "Bearer"})
+        if (found := _STATUS.fullmatch(asked.path)) and asked.method == "GET":
+            return self.hooks.status(found[1])
+        faults = list(faults)
         for fault in faults:
             asked = blinded(asked, fault.kind)
-        with self._lock:
-            reply = bundles.answer(self._fhir, asked)
+        with self.lock:
+            self._fhir.habits = {fault.kind: fault for fault in faults}
+            try:
+                reply = bundles.answer(self._fhir, asked)
+            finally:
+                self._fhir.habits = {}
         if "return=minimal" in asked.headers.get("prefer", "") and asked.method in ("POST", "PUT", "PATCH") and reply.status < 300:
             reply = Reply(reply.status, None, reply.headers) if asked.path else reply
         for fault in faults:
-            reply = spoiled(reply, fault.kind, method=asked.method, location=fault.location, struck=fault.struck)
+            reply = spoiled(reply, fault, method=asked.method)
         return reply
 
     def _smart(self) -> Resource:
@@ -199,7 +247,7 @@ class FakeEhr:
     def token(self, asked: Asked) -> Reply:
         if self.guard is None:
             return Reply(404)
-        with self._lock:
+        with self.lock:
             return self.guard.token(dict(parse_qsl(asked.body.decode("utf-8", "replace"))), asked.headers, self.token_url)
 
 
@@ -213,8 +261,11 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def serve(folder: Path | None, port: int, *, ready: Callable[[FakeEhr], None], until: threading.Event | None = None) -> None:
+def serve(
+    folder: Path | None, port: int, *, ready: Callable[[FakeEhr], None], until: threading.Event | None = None, faults: Iterable[Fault] = (),
+    ahead: timedelta = timedelta(),
+) -> None:  # fmt: skip
     """Runs a FakeEhr until `until` is set or Ctrl-C; `ready` is called once it listens. Raises SettingsError."""
-    with FakeEhr(folder=folder, port=port) as ehr, contextlib.suppress(KeyboardInterrupt):
+    with FakeEhr(folder=folder, port=port, faults=faults, ahead=ahead, notify_at_once=True) as ehr, contextlib.suppress(KeyboardInterrupt):
         ready(ehr)
         (until or threading.Event()).wait()

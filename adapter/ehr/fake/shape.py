@@ -18,6 +18,7 @@ REQUIRED = {
     "Communication": ("status",),
     "Observation": ("status", "code"),
     "Appointment": ("status", "participant"),
+    "Subscription": ("status", "criteria", "channel"),
     "Provenance": ("target", "recorded", "agent"),
 }
 CODES = {
@@ -28,6 +29,7 @@ CODES = {
     ("Consent", "status"): "draft proposed active rejected inactive entered-in-error",
     ("Procedure", "status"): "preparation in-progress not-done on-hold stopped completed entered-in-error unknown",
     ("Communication", "status"): "preparation in-progress not-done on-hold stopped completed entered-in-error unknown",
+    ("Subscription", "status"): "requested active error off",
     ("Patient", "gender"): "male female other unknown",
 }
 DATES = {"birthDate", "authoredOn", "lastModified", "dateTime", "recorded", "sent", "received", "start", "end", "performedDateTime"}
