@@ -59,6 +59,8 @@ Kind = Literal[
     "live-pages",  # no snapshot: what came or went between two pages shifts the second
     "stale-search",  # shows the version before the current one
     "empty-search",  # finds nothing, and says 200
+    "ignore-include",
+    "cached-search",  # as HAPI: the same search finds what it found first, unless Cache-Control is no-cache; no-store ends the chain
     "no-tombstones",  # what was deleted is 404, as if it had never been, and its history ends before
     # what is kept of what was written
     "refuse-client-ids",  # PUT to a new id is `status` (405): only the server gives ids

@@ -20,7 +20,7 @@ from adapter.ehr.fake.patch import patched
 from adapter.ehr.fake.shape import check
 from adapter.ehr.fake.spoiling import rewritten, stamped
 from adapter.ehr.fake.versions import Kept, Versions
-from adapter.ehr.fake.wire import Asked, Refusal, Reply, Resource, references
+from adapter.ehr.fake.wire import Asked, Refusal, Reply, Resource, references, walk
 
 _PAGES_KEPT = 200
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
@@ -35,6 +35,7 @@ class Interactions:
         self.habits: Mapping[Kind, Fault] = {}
         self._pages: OrderedDict[str, tuple[str, list[str], int, list[tuple[str, str]]]] = OrderedDict()
         self._searches = 0
+        self._searched: dict[tuple[object, ...], list[Kept]] = {}
         self._expected: frozenset[str] = frozenset()
 
     def answer(self, asked: Asked, *, id: str = "") -> Reply:
@@ -68,10 +69,10 @@ class Interactions:
     def _on_type(self, asked: Asked, parts: Sequence[str], new_id: str) -> Reply:
         match asked.method, parts:
             case "GET", [type]:
-                return self.search(type, asked.query)
+                return self.search(type, asked.query, asked.headers.get("cache-control", ""))
             case "POST", [type, "_search"]:
                 form = parse_qsl(asked.body.decode("utf-8", "replace"), keep_blank_values=True)
-                return self.search(type, [*asked.query, *form])
+                return self.search(type, [*asked.query, *form], asked.headers.get("cache-control", ""))
             case "POST", [type]:
                 return self.create(type, body_of(asked), asked.headers, id=new_id)
             case "GET", [type, id]:
@@ -187,20 +188,28 @@ class Interactions:
         tests = [search.condition(type, name, text, base=self.base) for name, text in query if name not in search.RESULT]
         return [kept for kept in self.versions.all(type) if kept.resource is not None and all(test(kept.resource) for test in tests)]
 
-    def search(self, type: str, query: Iterable[tuple[str, str]]) -> Reply:
-        """The first page; the others are a snapshot of the ids, each read anew when its page is asked for."""
+    def search(self, type: str, query: Iterable[tuple[str, str]], cache: str = "") -> Reply:
+        """The first page; the others are a snapshot of the ids, each read anew when its page is asked for. `cache`: Cache-Control."""
         asked = list(query)
         options = dict(asked)
-        found = self._found(type, asked)
+        found = self._from_cache(type, asked, cache) if "cached-search" in self.habits else self._found(type, asked)
         count = options.get("_count", "50")
         if not count.isdecimal() or not int(count):
             raise Refusal(400, "value", "expected a _count above 0")
         self._searches += 1
         token = f"s{self._searches}"
+        if "cached-search" in self.habits and cache == "no-store":
+            found = found[: int(count)]
         self._pages[token] = type, [kept.id for kept in found], int(count), asked
         while len(self._pages) > _PAGES_KEPT:
             self._pages.popitem(last=False)
         return self._page({"_page": token}, self_url=f"{self.base}/{type}?{urlencode(asked)}")
+
+    def _from_cache(self, type: str, asked: list[tuple[str, str]], cache: str) -> list[Kept]:
+        """What the same search found first, unless the caller wants it new."""
+        if cache or (type, *asked) not in self._searched:
+            self._searched[type, *asked] = self._found(type, asked)
+        return self._searched[type, *asked]
 
     def _found(self, type: str, asked: list[tuple[str, str]]) -> list[Kept]:
         """In the order asked for. Raises Refusal 400."""
@@ -237,8 +246,23 @@ class Interactions:
                 kept = history[-2]
             if kept is not None and kept.resource is not None:
                 entries.append({"fullUrl": f"{self.base}/{type}/{id}", "resource": kept.resource, "search": {"mode": "match"}})
+        entries += self._included([entry["resource"] for entry in entries], [text for name, text in asked if name == "_include"])
         bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(ids), "link": link}
         return Reply(200, {**bundle, "entry": entries} if entries else bundle)
+
+    def _included(self, found: list[Resource], wanted: list[str]) -> list[Resource]:
+        """What the matches of a page point to by these parameters ("Task:focus"), each once."""
+        made: dict[str, Resource] = {}
+        for type, _, name in (text.partition(":") for text in wanted):
+            if type not in search.PARAMETERS or search.parameters(type).get(name, ("",))[0] != "reference":
+                raise Refusal(400, "not-supported", f"unknown _include '{type}:{name}'")
+            for value in (value for one in found if one["resourceType"] == type for value in walk(one, search.parameters(type)[name][1])):
+                target = _RELATIVE.fullmatch(str(value.get("reference", "")).removeprefix(f"{self.base}/"))
+                kept = self.versions.current(*target.groups()) if target else None
+                if kept is not None and kept.resource is not None:
+                    place = f"{self.base}/{kept.type}/{kept.id}"
+                    made[place] = {"fullUrl": place, "resource": kept.resource, "search": {"mode": "include"}}
+        return list(made.values())
 
 
 def body_of(asked: Asked) -> Any:

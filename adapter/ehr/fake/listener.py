@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if length > _LARGEST:
             self.close_connection = True
-            return self._send(Refusal(413, "too-long", "too large").reply(), {})
+            return self._send(Refusal(413, "too-long", "too large").reply(), faults={})
         address = urlsplit(self.path)
         asked = Asked(
             self.command,
@@ -90,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         except Exception as error:  # a bug of the fake's own: seen, not guessed
             reply = Refusal(500, "exception", f"FakeEhr: {error!r}").reply()
-        self._send(reply, {fault.kind: fault for fault in faults})
+        self._send(reply, faults={fault.kind: fault for fault in faults})
         if ehr.notify_at_once:
             ehr.hooks.deliver()
         return None
@@ -130,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
             raise _Cut
         return kinds["answer-after"].reply() if "answer-after" in kinds else reply
 
-    def _send(self, reply: Reply, faults: Mapping[Kind, Fault]) -> None:
+    def _send(self, reply: Reply, *, faults: Mapping[Kind, Fault]) -> None:
         large = next((swollen(kind, faults[kind].amount) for kind in ("gzip-bomb", "huge") if kind in faults), None)
         body = reply.body if isinstance(reply.body, bytes) else b"" if reply.body is None else json.dumps(reply.body).encode()
         if "truncate" in faults:

@@ -58,7 +58,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, str]]] = {
     "Subscription": {"status": ("token", "status"), "type": ("token", "channel.type"), "url": ("token", "channel.endpoint")},
     "Basic": {"patient": ("reference", "subject")},
 }  # fmt: skip
-RESULT = frozenset({"_count", "_sort", "_format", "_total", "_pretty"})
+RESULT = frozenset({"_count", "_sort", "_format", "_total", "_pretty", "_include"})
 Test = Callable[[Resource], bool]
 
 

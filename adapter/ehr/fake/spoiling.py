@@ -25,6 +25,8 @@ def blinded(asked: Asked, kind: Kind) -> Asked:
         return replace(asked, query=tuple((name, text) for name, text in asked.query if name != "again"))
     if kind == "ignore-last-updated":
         return replace(asked, query=tuple((name, text) for name, text in asked.query if name.partition(":")[0] != "_lastUpdated"))
+    if kind == "ignore-include":
+        return replace(asked, query=tuple((name, text) for name, text in asked.query if name != "_include"))
     if kind not in _BLIND:
         return asked
     header, key = _BLIND[kind]

@@ -180,6 +180,26 @@ def test_search_may_find_nothing_where_much_is_y43(ehr: FakeEhr) -> None:
     assert call(ehr, "GET", "Task").body["total"] == 3
 
 
+def test_include_brings_what_matches_point_to_or_is_ignored_y20(ehr: FakeEhr) -> None:
+    ehr.plant(patient(id="p"), *({**task(f"T{number}", id=f"t{number}"), "for": {"reference": "Patient/p"}} for number in range(2)))
+    got = call(ehr, "GET", "Task?_include=Task:patient")
+    assert [(entry["resource"]["id"], entry["search"]["mode"]) for entry in got.body["entry"]] == [("t0", "match"), ("t1", "match"), ("p", "include")]
+    assert got.body["total"] == 2 and call(ehr, "GET", "Task?_include=Task:nothing").status == 400
+    ehr.inject(Fault("ignore-include", on="GET Task"))
+    assert ids(call(ehr, "GET", "Task?_include=Task:patient")) == ["t0", "t1"]
+
+
+def test_search_may_be_answered_from_a_cache_as_by_hapi(ehr: FakeEhr) -> None:
+    ehr.plant(task(id="t0"), task("T1", id="t1"))
+    ehr.inject(Fault("cached-search", **ALWAYS))
+    assert ids(call(ehr, "GET", "Task?_count=1")) == ["t0"]
+    ehr.delete("Task", "t0")
+    assert [ids(call(ehr, "GET", "Task?_count=1", **headers)) for headers in ({}, {"Cache_Control": "no-cache"}, {})] == [[], ["t1"], ["t1"]]
+    ehr.plant(task("T2", id="t2"))
+    assert next_of(call(ehr, "GET", "Task?_count=1", Cache_Control="no-cache")) != ""
+    assert next_of(call(ehr, "GET", "Task?_count=1", Cache_Control="no-store")) == ""
+
+
 @pytest.fixture
 def five(ehr: FakeEhr) -> FakeEhr:
     ehr.plant(*(task(f"T{number}", id=f"t{number}") for number in range(5)))
