@@ -20,6 +20,7 @@ from adapter.cli import (
     network,
     person,
     sandbox,
+    seed,
     serve,
     team,
     validate,
@@ -52,7 +53,7 @@ def program() -> typer.Typer:
     app.callback()(_top)
     for name, verb in (
         ("demo", demo.demo), ("init", init.init), ("serve", serve.serve), ("worker", worker.worker), ("validate", validate.validate),
-        ("fake-ehr", fake_ehr.fake_ehr),
+        ("fake-ehr", fake_ehr.fake_ehr), ("seed", seed.seed),
     ):  # fmt: skip
         app.command(name)(verb)
     groups = (

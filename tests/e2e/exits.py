@@ -31,7 +31,7 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "dpo key": (BARE, ["dpo", "key", "FOLDER/other.key"]), "network show": (BARE, ["network", "show", "--json"]),
     "network apply": (BARE, ["network", "apply", "NETWORK"]), "sync push": (BARE, ["sync", "push"]), "sync pull": (BARE, ["sync", "pull"]),
     "sync status": (BARE, ["sync", "status"]), "sync list": (BARE, ["sync", "list"]), "sync retry": (BARE, ["sync", "retry", "1"]),
-    "sync link": (BARE, ["sync", "link", "1", "x"]), "sync resolve": (BARE, ["sync", "resolve", "1", "ours"]),
+    "sync link": (BARE, ["sync", "link", "1", "x"]), "sync resolve": (BARE, ["sync", "resolve", "1", "ours"]), "seed": (BARE, ["seed", "--add"]),
     "client add": (BARE, ["client", "add", "new", "--organisation", "msp-saint-eloi", "--secret-file", "FOLDER/new", "--file", "NETWORK", "--show"]),
     "audit export": (OFFICER, ["audit", "export"]), "audit search": (OFFICER, ["audit", "search"]),
     "consent explain": (OFFICER, ["consent", "explain", "--who", "coursier-rouen", "--what", "TASK"]),

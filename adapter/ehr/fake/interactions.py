@@ -238,7 +238,7 @@ class Interactions:
         link = [{"relation": "self", "url": self_url or f"{self.base}?{urlencode(query)}"}]
         if offset + count < len(ids) or ("empty-last" in self.habits and offset < len(ids)):
             link.append({"relation": "next", "url": f"{self.base}?{urlencode({'_page': query['_page'], '_offset': offset + count})}"})
-        entries = []
+        entries: list[Resource] = []
         for id in ids[offset : offset + count]:
             kept = self.versions.current(type, id)
             history = self.versions.history(type, id)
