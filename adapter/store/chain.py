@@ -28,6 +28,8 @@ OLD = "?"  # `person` of a row written before there was one: it may be about any
 _ONLY = audit_head.c.one == literal_column("1")
 _HEAD = Statement(select(audit_head.c.seq, audit_head.c.digest).where(_ONLY).with_for_update())
 _LOOK = Statement(select(audit_head.c.seq, audit_head.c.digest).where(_ONLY))
+_REVISION = Statement(select(audit_head.c.saved).where(_ONLY))
+_SAVED = Statement(update(audit_head).where(_ONLY).values(saved=audit_head.c.saved + literal_column("1")))
 _MOVE = Statement(update(audit_head).where(_ONLY).values(seq=bindparam("seq", type_=Key), digest=given("digest")))
 _AFTER = audit.c.seq > bindparam("after", type_=Key)
 _COLUMNS = [audit.c[name] for name in ("seq", "event", "digest", "salt", "sealed", "person", "erased")]
@@ -64,6 +66,11 @@ def seal_events(session: Session, seal: Seal, salt: Callable[[], str], events: I
     session.run(_MOVE, seq=seq, digest=digest)
 
 
+def count_saving(session: Session) -> None:
+    """Counts a commit that saved a resource: under the head's lock, so that what is counted and what is seen come together."""
+    session.run(_SAVED)
+
+
 class Chain:
     """The part of a unit of work about the audit trail."""
 
@@ -94,6 +101,12 @@ class Chain:
         """(number of links, digest of the last) as the head row says; (-1, "") where there is none."""
         seq, digest = self._unit.session.row(_LOOK) or (-1, "")
         return seq, digest
+
+    def revision(self) -> int:
+        """Goes up with every commit that saved or erased a resource. Asked before all else in a unit: as long as it is the
+        same later, so is every resource that the unit read."""
+        row = self._unit.session.row(_REVISION)
+        return int(row[0]) if row else 0
 
 
 def _link(row: Sequence[Any]) -> AuditRow:

@@ -52,6 +52,7 @@ class Erasure:
         """Destroys the content of every version of one resource, its search rows, its link to each EHR, what was last sent there, its conflicts.
         Ids, numbers and times stay; whoever reads it finds it deleted. Returns the number of versions."""
         session = self._unit.session
+        session.saved = True
         row = session.row(_VERSIONS, type=type, id=id)
         encode, place = self._unit.codec.encode, f"{type}/{id}"
         session.run(_NOW, at_type=type, at_id=id, nothing=encode(b"", place), none=b"[]")

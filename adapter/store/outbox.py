@@ -15,11 +15,12 @@ from adapter.ports import Letter, LetterState
 from adapter.store.moments import moment, text
 from adapter.store.session import Row
 from adapter.store.statement import Statement, equal, given, limited, upsert
-from adapter.store.tables import UNTAKEN, outbox
+from adapter.store.tables import UNTAKEN, Key, outbox
 from adapter.store.unit import Unit
 
 _COLUMNS = ("ehr", "lane", "type", "id", "due", "number", "state", "attempts", "reason", "key", "fence", "request_id")
 _LETTER = [outbox.c[name] for name in _COLUMNS]
+FIRST = "Consent"
 _OPEN_STATES = {"queued", "unknown", "parked", "conflict"}
 _EMPTY: ColumnElement[str] = literal_column("''")
 _IS_OPEN: ColumnElement[int] = literal_column("1")
@@ -32,6 +33,7 @@ def _coalesced(new: Any) -> dict[str, Any]:
         "number": case((new.number > outbox.c.number, new.number), else_=outbox.c.number),
         "due": case((sooner, new.due), else_=outbox.c.due),
         "request_id": new.request_id,
+        "rank": case((new.rank < outbox.c.rank, new.rank), else_=outbox.c.rank),
     }
 
 
@@ -40,8 +42,8 @@ _POST = upsert(outbox, on=("ehr", "lane", "type", "id"), where=UNTAKEN, without=
 
 @lru_cache(maxsize=2)
 def _next(one_ehr: bool) -> Statement:
-    """The first due letter whose lane has none in flight and none open before it; a lease that ran out is taken again
-    before anything else of its lane."""
+    """The first due letter, by rank, whose lane has none in flight and none open before it; a lease that ran out is taken
+    again before anything else of its lane."""
     mine, other = outbox.alias("mine"), outbox.alias("other")
     in_the_way: Select[Any] = (
         select(literal_column("1"))
@@ -52,12 +54,16 @@ def _next(one_ehr: bool) -> Statement:
         select(*(mine.c[name] for name in _COLUMNS))
         .where(mine.c.open == _IS_OPEN, mine.c.state.in_([literal_column("'queued'"), literal_column("'unknown'")]))
         .where(mine.c.due <= given("at"), or_(mine.c.holder == _EMPTY, mine.c.lease_until <= given("at")), ~in_the_way.exists())
-        .order_by(mine.c.due, mine.c.key)
+        .order_by(mine.c.rank, mine.c.due, mine.c.key)
         .with_for_update(of=mine, skip_locked=True)
     )
     return Statement(limited(found.where(mine.c.ehr == given("ehr")) if one_ehr else found, 1))
 
 
+_HASTEN = Statement(
+    update(outbox).where(*equal(outbox, "ehr", "lane"), outbox.c.open == _IS_OPEN, outbox.c.key < bindparam("before", type_=Key))
+    .values(rank=bindparam("new_rank", type_=Key))
+)
 _TAKE = Statement(
     update(outbox).where(*equal(outbox, "key"))
     .values(holder=given("new_holder"), lease_until=given("new_until"), fence=outbox.c.fence + literal_column("1"))
@@ -84,13 +90,17 @@ class Outbox:
     _unit: Unit
 
     def post(self, letter: Letter) -> Letter:
-        self._unit.session.letters = True
-        row = self._unit.session.row(
+        session, rank = self._unit.session, _rank(letter, self._unit.at)
+        session.letters = True
+        row = session.row(
             _POST, ehr=letter.ehr, lane=letter.lane, type=letter.type, id=letter.id, number=letter.number, state=letter.state,
             open=int(letter.state in _OPEN_STATES), due=text(letter.due), attempts=letter.attempts, reason=letter.reason,
-            holder="", lease_until="", fence=0, request_id=letter.request_id,
+            holder="", lease_until="", fence=0, request_id=letter.request_id, rank=rank,
         )
-        return _read(row or ())
+        posted = _read(row or ())
+        if rank:  # and what stands before it in its lane
+            session.run(_HASTEN, ehr=letter.ehr, lane=letter.lane, before=posted.key, new_rank=rank)
+        return posted
 
     def take(self, *, holder: str, until: datetime, ehr: str | None = None) -> Letter | None:
         params = {"at": self._unit.now} | ({} if ehr is None else {"ehr": ehr})
@@ -123,6 +133,11 @@ class Outbox:
         params: dict[str, Any] = {f"state_{i}": state for i, state in enumerate(states)} | {"limit": limit}
         params |= {name: value for name, value in (("ehr", ehr), ("lane", lane)) if value is not None}
         return [_read(row) for row in self._unit.session.rows(_listed(len(states), ehr is not None, lane is not None), params)]
+
+
+def _rank(letter: Letter, at: datetime) -> int:
+    """What a person agreed to or took back overtakes every backlog, the newest first; all else goes in the order it was due."""
+    return -int(at.timestamp() * 1_000_000) if letter.type == FIRST else 0
 
 
 @lru_cache(maxsize=32)

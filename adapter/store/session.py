@@ -26,13 +26,13 @@ class Connection(Protocol):
 
 
 class Session:
-    """`wrote` tells whether anything was changed, `letters` whether in the outbox; `fault` is the driver's error that a unit met, even one it swallowed."""
+    """`wrote` tells whether anything was changed, `letters` whether in the outbox, `saved` whether a resource; `fault` is the driver's error that a unit met, even one it swallowed."""
 
-    __slots__ = ("_connection", "_errors", "dialect", "fault", "letters", "writing", "wrote")
+    __slots__ = ("_connection", "_errors", "dialect", "fault", "letters", "saved", "writing", "wrote")
 
     def __init__(self, connection: Connection, *, dialect: str, errors: type[Exception], writing: bool) -> None:
         self._connection, self.dialect, self._errors = connection, dialect, errors
-        self.writing, self.wrote, self.letters = writing, False, False
+        self.writing, self.wrote, self.letters, self.saved = writing, False, False, False
         self.fault: Exception | None = None
 
     def _execute(self, statement: Statement, params: Mapping[str, Any]) -> Cursor:

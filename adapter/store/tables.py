@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0005"  # the newest revision in migrations/
+SCHEMA = "0006"  # the newest revision in migrations/
 
 metadata = MetaData()
 # Keys are compared byte by byte on both engines, whatever the cluster's language: paging depends on it.
@@ -32,6 +32,11 @@ def _text(*names: str) -> list[Column[str]]:
 
 def _number(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False)
+
+
+def _counted(name: str) -> Column[int]:
+    """With its default in the table: a Liaison of before 0006 that still runs writes rows without it."""
+    return Column(name, Key, nullable=False, server_default=text("0"))
 
 
 def _bytes(*names: str) -> list[Column[bytes]]:
@@ -78,11 +83,11 @@ link = Table(
     UniqueConstraint("ehr", "type", "remote_id", name="link_remote"),
 )
 
-# `open`: not yet done nor dropped. `holder` is empty when nobody has taken the letter.
+# `open`: not yet done nor dropped. `holder` is empty when nobody has taken the letter. `rank`: the lowest goes first.
 outbox = Table(
     "outbox", metadata, Column("key", Key, primary_key=True), *_text("ehr", "lane", "type", "id"), _number("number"), *_text("state"),
     Column("open", SmallInteger, nullable=False), *_text("due"), _number("attempts"), *_text("reason", "holder", "lease_until"),
-    _number("fence"), *_text("request_id"),
+    _number("fence"), *_text("request_id"), _counted("rank"),
 )
 UNTAKEN = text("state = 'queued' AND holder = ''")
 Index(
@@ -93,7 +98,7 @@ _TAKEN = text("holder <> ''")
 Index("outbox_in_flight", outbox.c.ehr, outbox.c.lane, unique=True, sqlite_where=_TAKEN, postgresql_where=_TAKEN)
 _OPEN = text("open = 1")
 Index("outbox_lane", outbox.c.ehr, outbox.c.lane, outbox.c.key, sqlite_where=_OPEN, postgresql_where=_OPEN)
-Index("outbox_due", outbox.c.due, outbox.c.key, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("outbox_next", outbox.c.ehr, outbox.c.rank, outbox.c.due, outbox.c.key, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 lease = Table("lease", metadata, *_text("name", "holder", "until"), PrimaryKeyConstraint("name"))
 kept = Table("kept", metadata, *_text("name"), *_bytes("value"), PrimaryKeyConstraint("name"))
@@ -123,8 +128,8 @@ register = Table(
     "register", metadata, Column("seq", Key, primary_key=True, autoincrement=False), *_text("person", "at"), *_bytes("line"),
     Index("register_person", "person", "seq"),
 )
-# One row, `one` = 1: the last link of the chain. Locked by whoever adds to it.
+# One row, `one` = 1: the last link of the chain, and how many commits `saved` a resource. Locked by whoever adds to it.
 audit_head = Table(
     "audit_head", metadata, Column("one", Integer, primary_key=True, autoincrement=False),
-    Column("seq", Key, nullable=False), *_text("digest"),
+    Column("seq", Key, nullable=False), *_text("digest"), _counted("saved"),
 )

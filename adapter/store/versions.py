@@ -71,6 +71,7 @@ class Versions:
 
     def save(self, version: Version, *, expected: int | None, index: Iterable[IndexRow]) -> Version:
         session = self._unit.session
+        session.saved = True
         seen = session.row(_SEEN, type=version.type, id=version.id)
         number: int = seen[0] if seen else 0
         if expected is not None and expected != number:

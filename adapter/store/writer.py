@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from adapter.errors import Unavailable
-from adapter.store.chain import seal_events
+from adapter.store.chain import count_saving, seal_events
 from adapter.store.database import Database
 from adapter.store.faults import again, lost
 from adapter.store.session import Connection, Session
@@ -124,6 +124,8 @@ class Writer:
                     events = [event for ticket in batch for event in self._unit(ticket, connection, session, apart=apart)]
                     if events:
                         seal_events(session, self._making.seal, self._making.clock.secret, events)
+                    if session.saved:
+                        count_saving(session)
                     committing = session.wrote
                     ended: Any = connection.execute("COMMIT" if committing else "ROLLBACK")
             except self._database.errors:
