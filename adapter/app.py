@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -30,12 +30,14 @@ from adapter.store import open_store
 from adapter.sync import ownership
 from adapter.sync.acts import What
 from adapter.sync.jobs import Jobs
-from adapter.sync.pull import Report
-from adapter.wiring import Wiring, link_directory, wire
+from adapter.sync.line import Line
+from adapter.sync.pull import Report, own_searches
+from adapter.sync.status import status as behind
+from adapter.wiring import NETWORK_NUMBER, Wiring, link_directory, wire
 from adapter.writing import Writer
 
 T = TypeVar("T")
-NETWORK, NUMBER, DISABLED = "network", "network-number", "clients-disabled"
+NETWORK, NUMBER, DISABLED = "network", NETWORK_NUMBER, "clients-disabled"
 
 
 class App:
@@ -159,8 +161,11 @@ class App:
     # ── the other side ───────────────────────────────────────────────────────────────────────────
     @cached_property
     def clients(self) -> dict[str, EhrClient]:
-        """One client per EHR of the network file that keeps referrals (level task)."""
-        return {entry.name: self._ehrs(entry) for entry in self.network.ehrs() if entry.level == "task"}
+        """One client per EHR of the network file that keeps referrals (level task), within the limits that the file sets."""
+        return {entry.name: self._line(entry) for entry in self.network.ehrs() if entry.level == "task"}
+
+    def _line(self, entry: EhrEntry) -> Line:
+        return Line(self._ehrs(entry), parallel=entry.limits.parallel, rate=entry.limits.rate)
 
     @cached_property
     def wiring(self) -> Wiring:
@@ -183,6 +188,11 @@ class App:
     def link_directories(self) -> list[str]:
         """The same for every EHR. Raises EhrError."""
         return [each for ehr in self.clients for each in self.link_directory(ehr)]
+
+    def behind(self, uow: Uow) -> list[dict[str, Any]]:
+        """`adapter.sync.status` of every EHR."""
+        names = [entry.name for entry in self.story(uow).network.ehrs() if entry.level == "task"]
+        return behind(uow, {name: own_searches(self.systems) for name in names})
 
     # ── what the doors ask ───────────────────────────────────────────────────────────────────────
     @cached_property

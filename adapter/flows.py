@@ -7,7 +7,7 @@ Each runs inside one unit of work: state, outbox and audit commit together or no
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -264,10 +264,12 @@ class Flows:
 
     # ── resolve ──────────────────────────────────────────────────────────────────────────────────
     def resolve(
-        self, uow: Uow, who: Principal, conflict: int, choice: str, *, heard: Mapping[str, Any] | None = None, request_id: str = ""
+        self, uow: Uow, who: Principal, conflict: int, choice: str, *, heard: Mapping[str, Any] | None = None, keeping: Collection[str] = (),
+        request_id: str = "",
     ) -> None:
         """A person settles what could not merge: `theirs` takes the EHR's content in (the state table still holds; a wider
-        Consent needs the evidence `heard`: who heard the person, when and how), `ours` sends ours again."""
+        Consent needs the evidence `heard`: who heard the person, when and how), but for the elements in `keeping`, which stay ours
+        and are sent again; `ours` sends all of ours again."""
         row = next((each for each in uow.conflicts() if each.key == conflict), None)
         if row is None:
             raise NotFound("no open conflict of that number")
@@ -276,10 +278,11 @@ class Flows:
         takes.check("resolve", heard or {})
         current = uow.current(row.type, row.id)
         if choice == "theirs" and current and row.reason != GONE:  # what is gone there has nothing to take in
-            wanted = as_theirs(decode(row.base), content(current), decode(row.theirs), ownership=self.ownership)
+            wanted = as_theirs(decode(row.base), content(current), decode(row.theirs), ownership=self.ownership, keeping=keeping)
             proof = self.agreements.evidence(uow, who, content(current), wanted, heard) if row.type == "Consent" else []
             self.receive(uow, who, [*proof, Change("update", row.type, row.id, wanted, origin="portal")], request_id=request_id)
-        elif choice == "ours" and current and row.reason != GONE:
+            current = uow.current(row.type, row.id) or current
+        if (choice == "ours" or keeping) and current and row.reason != GONE:
             links.outdate(uow, row.ehr, row.type, row.id, current.number)
             for lane in dossier.lanes(uow, [content(current)]):
                 uow.post(Letter(row.ehr, lane, row.type, row.id, due=uow.at, number=current.number, request_id=request_id))

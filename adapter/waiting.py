@@ -11,6 +11,8 @@ from adapter.dossier import content, follow, of_request, split
 from adapter.errors import NotFound
 from adapter.ports import Letter, Principal, Uow, Version
 from adapter.referral.spoken import of_task
+from adapter.sync.delivery import ABSENT
+from adapter.sync.doubles import DOUBLE
 from adapter.sync.push import requeue
 from adapter.writing import patient_of
 
@@ -19,7 +21,8 @@ MOST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`kind`: letter | conflict. `reference`: of the referral, as it is spoken ("" for none); `since`: FHIR instant."""
+    """`kind`: letter | conflict | double (a second copy that an EHR's race made: ended by rule, to be taken note of).
+    `reference`: of the referral, as it is spoken ("" for none); `since`: FHIR instant."""
 
     kind: str
     number: int
@@ -37,31 +40,48 @@ def waiting(uow: Uow) -> list[Waiting]:
     for each in uow.letters(states=("parked",), limit=MOST):
         letters.setdefault((each.ehr, each.lane), each)
     found = [
-        Waiting("letter", each.key, each.ehr, _reference(uow, each.lane), each.type, each.reason, each.attempts, instant(each.due))
+        Waiting("letter", each.key, each.ehr, reference_of(uow, each.lane), each.type, each.reason, each.attempts, instant(each.due))
         for each in letters.values()
     ]
-    for row in uow.conflicts():
+    rows = [("conflict", row) for row in uow.conflicts()] + [("double", row) for row in uow.conflicts(state=DOUBLE)]
+    for kind, row in rows:
         lane = row.id if row.type == "ServiceRequest" else _request_of(follow(uow, f"{row.type}/{row.id}"))
-        found.append(Waiting("conflict", row.key, row.ehr, _reference(uow, lane), row.type, row.reason, 0, instant(row.at)))
+        found.append(Waiting(kind, row.key, row.ehr, reference_of(uow, lane), row.type, row.reason, 0, instant(row.at)))
     return sorted(found, key=lambda each: each.since)
 
 
-def retry(uow: Uow, who: Principal, number: int) -> Letter:
-    """The parked letter of that number goes back into its lane. Raises NotFound."""
+def retry(uow: Uow, who: Principal, number: int, *, absent: bool = False) -> Letter:
+    """The parked letter of that number goes back into its lane. `absent`: somebody looked for its resource at the EHR and it is not
+    there, so that nobody looks again: for an EHR that cannot be searched. Raises NotFound."""
     letter = parked(uow, number)
-    requeue(uow, letter, at=uow.at)
+    requeue(uow, letter, at=uow.at, reason=ABSENT if absent else "")
+    told(uow, who, "repeat", letter, ("reason", letter.reason), ("absent", "yes" if absent else ""))
+    return letter
+
+
+def seen(uow: Uow, who: Principal, number: int) -> None:
+    """Somebody took note of a second copy that was ended. Raises NotFound."""
+    row = next((each for each in uow.conflicts(state=DOUBLE) if each.key == number), None)
+    if row is None:
+        raise NotFound("no second copy of that number; `liaison sync list` has them")
+    uow.settle_conflict(number, choice="seen")
+    found = follow(uow, f"{row.type}/{row.id}")
+    uow.audit(events.act(who, "resolve", at=uow.at, what=f"{row.type}/{row.id}", patient=patient_of(content(found)) if found else ""))
+
+
+def told(uow: Uow, who: Principal, name: str, letter: Letter, *details: tuple[str, str]) -> None:
+    """What an operator did with a letter, in the audit."""
     found = follow(uow, f"{letter.type}/{letter.id}")
     what, patient = (found.cited, patient_of(content(found))) if found else (f"{letter.type}/{letter.id}", "")
-    uow.audit(events.act(who, "repeat", what=what, patient=patient, at=uow.at, details=[("reason", letter.reason)]))
-    return letter
+    uow.audit(events.act(who, name, what=what, patient=patient, at=uow.at, details=details))
 
 
 def parked(uow: Uow, number: int) -> Letter:
     """Raises NotFound."""
-    found = next((each for each in uow.letters(states=("parked",), limit=MOST) if each.key == number), None)
-    if found is None:
+    found = uow.letters(states=("parked",), key=number)
+    if not found:
         raise NotFound("no letter of that number waits for a person; `liaison sync list` has them")
-    return found
+    return found[0]
 
 
 def patient_behind(uow: Uow, letter: Letter) -> str:
@@ -73,7 +93,8 @@ def patient_behind(uow: Uow, letter: Letter) -> str:
     return id
 
 
-def _reference(uow: Uow, lane: str) -> str:
+def reference_of(uow: Uow, lane: str) -> str:
+    """The spoken reference of the referral that a lane is about, "" for none."""
     referral = of_request(uow, lane) if lane else None
     return of_task(referral.task) if referral else ""
 

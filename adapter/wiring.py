@@ -27,6 +27,7 @@ from adapter.settings import Settings
 from adapter.sync.acts import Act, What, cited
 from adapter.sync.canonical import moment
 from adapter.sync.delivery import Delivery
+from adapter.sync.doubles import Doubles
 from adapter.sync.inbound import Inbound, Pulled
 from adapter.sync.jobs import Jobs
 from adapter.sync.links import Unlinked, lost
@@ -38,11 +39,13 @@ from adapter.sync.pull import Pull, Report, own_searches
 from adapter.sync.push import Push
 from adapter.sync.reading import Asked, Place, Read, Readings
 from adapter.sync.schedule import Schedule
+from adapter.sync.together import Together
 from adapter.views import pairwise
 from adapter.writing import patient_of
 
 KINDS = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}
 Story = Callable[[Uow], Flows]
+NETWORK_NUMBER = "network-number"  # the value kept under it counts the network files applied
 RETENTION = timedelta(hours=1)  # between looks at what is past its age
 
 
@@ -271,7 +274,10 @@ def wire(
     )
     delivery = Delivery(
         store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, patients=patients, inbound=inbound,
-        ownership=rules, systems=systems, proofs=proofs, readings=Readings(store, clock, told=bridge, inbound=inbound),
+        ownership=rules, systems=systems, doubles=Doubles(store, audited=bridge.audited, proofs=proofs), proofs=proofs,
+        readings=Readings(store, clock, told=bridge, inbound=inbound),
+        revision=lambda uow: (uow.revision(), uow.kept(NETWORK_NUMBER)),
+        together=Together(store, clock, ownership=rules, systems=systems, told={entry.name: entry.transactions for entry in network().ehrs()}),
     )  # fmt: skip
     push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed, settled=settled)
     searches = own_searches(systems, consents=settings.pull_interval)

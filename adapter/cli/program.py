@@ -9,8 +9,10 @@ import typer
 from adapter.cli import (
     audit,
     client,
+    conflicts,
     consent,
     db,
+    dead,
     demo,
     dpo,
     fake_ehr,
@@ -56,6 +58,8 @@ def program() -> typer.Typer:
         ("fake-ehr", fake_ehr.fake_ehr), ("seed", seed.seed),
     ):  # fmt: skip
         app.command(name)(verb)
+    waiting.app.add_typer(dead.app, name="dead")
+    waiting.app.add_typer(conflicts.app, name="conflicts")
     groups = (
         ("audit", audit.app), ("client", client.app), ("consent", consent.app), ("db", db.app), ("dpo", dpo.app), ("keys", keys.app),
         ("map", mappings.app), ("network", network.app), ("person", person.app), ("sandbox", sandbox.app), ("sync", waiting.app),

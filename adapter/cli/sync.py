@@ -1,38 +1,137 @@
-"""`liaison sync push | pull | status`: what goes to and comes from the EHRs, by hand (`waiting` has the verbs of what is stuck)."""
+"""`liaison sync push | pull | status | pause | resume`: what goes to and comes from the EHRs, by hand (`waiting`, `dead` and
+`conflicts` have the verbs of what is stuck)."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from adapter.cli import house
-from adapter.errors import EhrError
+from adapter.errors import EhrError, SettingsError
 
 if TYPE_CHECKING:
     from adapter.app import App
+    from adapter.ports import Letter
 
 app = typer.Typer(no_args_is_help=True, help="What goes to the EHRs and comes from them, by hand.")
 Ehr = Annotated[str | None, typer.Option("--ehr", metavar="NAME", help="One EHR only: the key of its clinic.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 NOBODY = "no EHR keeps referrals (ehr.level task in the network file)"
 OPEN = ("queued", "unknown", "parked", "conflict")
+MANY = 1_000_000
+SHOWN = 1_000  # letters that a dry run lists
 
 
 @app.command()
-def push(ehr: Ehr = None, json: Json = False) -> None:
+def push(
+    ehr: Ehr = None,
+    json: Json = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what each letter would do, and why one would not leave.")] = False,
+) -> None:
     """Send every letter that is due. Exit 1 when some wait for a person or could not be sent."""
     with house.opened(house.settings()) as opened:
         names = _ehrs(opened, ehr)
+        if dry_run:
+            would = [one for name in names for one in _would(opened, name)]
+            shown(would, json, [_said(one) for one in would] or ["no letter waits"])
+            return
         for name in names:
             with suppress(EhrError):  # an EHR that is away is met again by its letters, which say so
                 opened.link_directory(name)
-        sent = opened.wiring.push.drain(1_000_000)
+        sent = _sent(opened, names)
         found = [one for one in status_of(opened) if one["ehr"] in names]
     shown({"taken": sent, "ehrs": found}, json, [f"{sent} letters taken", *map(_line, found)])
     if any(one[state] for one in found for state in OPEN):
         raise typer.Exit(1)
+
+
+def _sent(opened: App, names: list[str]) -> int:
+    """All that is due to these EHRs, waiting where an EHR's rate says so, with a bar on a terminal."""
+    push, sent = opened.wiring.push, 0
+    due = sum(one["queued"] + one["unknown"] for one in status_of(opened) if one["ehr"] in names)
+    with _bar(due) as advance:
+        push.hear(lambda what, letter: advance())
+        while True:
+            sent += push.drain(MANY) if len(names) > 1 else sum(push.drain_one(name, MANY) for name in names)
+            if not (waits := [wait for name in names if (wait := push.pause(name, 60)) < 60]):
+                break
+            threading.Event().wait(min(waits))
+    push.count()
+    return sent
+
+
+def _would(opened: App, ehr: str) -> list[dict[str, Any]]:
+    """What each letter of an EHR would do now."""
+    from adapter.waiting import reference_of
+
+    def one(uow: Any, letter: Letter) -> dict[str, Any]:
+        verb, why = opened.wiring.push.would(uow, letter) if letter.state in ("queued", "unknown") else ("nothing", f"{letter.state}: {letter.reason}")
+        return {"ehr": ehr, "number": letter.key, "reference": reference_of(uow, letter.lane.rpartition(" ")[2]), "type": letter.type, "verb": verb, "why": why}
+
+    return opened.store.read_now(lambda uow: [one(uow, letter) for letter in uow.letters(states=OPEN, ehr=ehr, limit=SHOWN)])
+
+
+def _said(one: dict[str, Any]) -> str:
+    why = f" ({one['why']})" if one["why"] else ""
+    return f"{one['ehr']}: letter {one['number']}, {one['type']} of {one['reference'] or 'no referral'}: {one['verb']}{why}"
+
+
+@app.command()
+def pause(
+    ehr: Ehr = None,
+    reason: Annotated[str, typer.Option(metavar="CODE", help="maintenance, incident, migration or other.")] = "other",
+) -> None:
+    """Hold the letters: none is sent by any process until `sync resume`. One that is on its way arrives. Nothing is lost."""
+    from adapter.sync import standing
+
+    with house.opened(house.settings()) as opened:
+        named = _named(opened, ehr)
+        if reason not in REASONS:
+            raise SettingsError("no such reason", variable="--reason", fix=f"one of {', '.join(REASONS)}")
+        opened.store.write_now(lambda uow: (standing.pause(uow, named, reason), _audit(uow, "sync-pause", named, reason)))
+    typer.echo(f"{named or 'every EHR'}: letters are held")
+
+
+@app.command()
+def resume(ehr: Ehr = None) -> None:
+    """Let the letters go again, and forget that an EHR could not be searched. Exit 1 when nothing was held under that name."""
+    from adapter.sync import standing
+
+    with house.opened(house.settings()) as opened:
+        named = _named(opened, ehr)
+
+        def go(uow: Any) -> bool:
+            for name in [named] if named else list(opened.clients):
+                standing.searchable_again(uow, name)
+            found = standing.resume(uow, named)
+            if found:
+                _audit(uow, "sync-resume", named, "")
+            return found
+
+        resumed = opened.store.write_now(go)
+    typer.echo(f"{named or 'every EHR'}: {'letters go again' if resumed else 'was not held under this name; `liaison sync status` tells'}")
+    if not resumed:
+        raise typer.Exit(1)
+
+
+REASONS = ("maintenance", "incident", "migration", "other")
+
+
+def _named(opened: App, ehr: str | None) -> str:
+    """The EHR that was named, "" for every one. Raises SettingsError."""
+    return "" if ehr is None else _ehrs(opened, ehr)[0]
+
+
+def _audit(uow: Any, name: str, ehr: str, reason: str) -> None:
+    from adapter.audit import events
+    from adapter.ports import Principal
+
+    who = Principal("liaison-sync", ehr or "liaison", role="operator")
+    uow.audit(events.act(who, name, at=uow.at, details=[("ehr", ehr or "all"), ("reason", reason)]))
 
 
 @app.command()
@@ -77,16 +176,10 @@ def status(ehr: Ehr = None, json: Json = False) -> None:
 
 def status_of(opened: App) -> list[dict[str, Any]]:
     """`adapter.sync.status` for every EHR."""
-    from adapter.sync.pull import own_searches
-    from adapter.sync.status import status as behind
-
-    searches = {name: own_searches(opened.systems) for name in opened.clients}
-    return opened.store.read_now(lambda uow: behind(uow, searches))
+    return opened.store.read_now(opened.behind)
 
 
 def _ehrs(opened: App, wanted: str | None) -> list[str]:
-    from adapter.errors import SettingsError
-
     names = list(opened.clients)
     if wanted is None:
         return names
@@ -102,8 +195,23 @@ def _line(one: dict[str, Any]) -> str:
     tried = f"; the oldest was tried {oldest['attempts']} times ({oldest['reason']})" if oldest.get("attempts") else ""
     away = f", the last try failed at {one['failed']['at']} ({one['failed']['error']})" if one["failed"] else ""
     read = f"read {one['pulled']['age']:.0f} s ago" if one["pulled"] else "never read whole"
+    mode = {"paused": f"PAUSED since {(one['paused'] or {}).get('since')}, ", "resting": f"away, asked again at {one['resting']}, "}.get(one["mode"], "")
+    lanes = f" in {one['lanes']['open']} referrals, {one['lanes']['held']} of them held" if one["lanes"]["open"] else ""
     waits = f"; waits for a person: {reasons}" if reasons else ""
-    return f"{one['ehr']}: {counts}; letters {one['lag']:.0f} s behind{tried}; {read}{away}{waits}"
+    return f"{one['ehr']}: {mode}{counts}{lanes}; letters {one['lag']:.0f} s behind{tried}; {read}{away}{waits}"
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on a terminal's standard error, nothing elsewhere; what it gives moves it by one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("letters"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not (console.is_terminal and total)) as progress:
+        task = progress.add_task("letters", total=total)
+        yield lambda: progress.advance(task)
 
 
 def shown(found: Any, as_json: bool, lines: list[str]) -> None:

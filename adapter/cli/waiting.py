@@ -20,6 +20,8 @@ MENDS = {
     "patient-taken": "the patient there stands for another of ours: see whether they are one person, then `sync link` or retry",
     "patient-absent": "the EHR has no patient of that id: look it up there again",
     "patient-gone": "the patient is not here any more: nothing can be sent",
+    "cannot-look": "nobody knows whether it arrived, and this EHR cannot be searched: look there; if it is not there, `sync dead replay NUMBER --absent`",
+    "doubled-there": "the EHR has it twice and would not let one be ended: end one there, then retry",
 }
 
 
@@ -30,7 +32,7 @@ def waits(json: Json = False) -> None:
 
     with house.opened(house.settings()) as opened:
         found = opened.store.read_now(waiting)
-    shown([asdict(each) for each in found], json, [_line(asdict(each)) for each in found] or ["nothing waits for a person"])
+    shown([asdict(each) for each in found], json, [line(asdict(each)) for each in found] or ["nothing waits for a person"])
     if found:
         raise typer.Exit(1)
 
@@ -41,7 +43,7 @@ def retry(number: Number) -> None:
     from adapter import waiting
 
     with house.opened(house.settings()) as opened:
-        letter = opened.store.write_now(lambda uow: waiting.retry(uow, _operator(waiting.parked(uow, number)), number))
+        letter = opened.store.write_now(lambda uow: waiting.retry(uow, operator(waiting.parked(uow, number)), number))
     typer.echo(f"{letter.ehr}: letter {number} is queued again")
 
 
@@ -56,43 +58,50 @@ def link(number: Number, patient: Annotated[str, typer.Argument(metavar="ID", he
         ours = opened.store.read_now(lambda uow: waiting.patient_behind(uow, letter))
         if refused := opened.wiring.patients.choose(opened.clients[letter.ehr], letter, ours, patient):
             raise SettingsError(f"not linked: {refused}", variable="ID", fix=MENDS.get(refused, "look the person up there again"))
-        opened.store.write_now(lambda uow: waiting.retry(uow, _operator(letter), number))
+        opened.store.write_now(lambda uow: waiting.retry(uow, operator(letter), number))
     typer.echo(f"{letter.ehr}: linked, and letter {number} is queued again")
 
 
 @app.command()
 def resolve(
     number: Number,
-    choice: Annotated[str, typer.Argument(metavar="ours|theirs", help="Whose content stands.")],
+    choice: Annotated[str, typer.Argument(metavar="ours|theirs|seen", help="Whose content stands; seen: of a second copy that was ended.")],
+    keep: Annotated[list[str] | None, typer.Option(metavar="NAME", help="With theirs: an element that stays ours (may be repeated).")] = None,
     heard_by: Annotated[str, typer.Option(metavar="PERSON", help="A Consent that gets wider: who heard the person say so.")] = "",
     how: Annotated[str, typer.Option(help="telephone, presence, visio or ecrit.")] = "",
     at: Annotated[str, typer.Option(metavar="TIME", help="When, as 2026-03-06T18:50:00+01:00.")] = "",
 ) -> None:
-    """Settle a conflict: `theirs` takes in what the EHR has, `ours` sends ours again."""
+    """Settle a conflict: `theirs` takes in what the EHR has, `ours` sends ours again; `seen` takes note of a second copy."""
+    from adapter import waiting
+
     heard = {name: value for name, value in (("heard_by", heard_by), ("how", how), ("at", at)) if value}
     with house.opened(house.settings()) as opened:
 
         def settle(story: Any, uow: Any) -> None:
+            if choice == "seen":
+                waiting.seen(uow, operator_of("liaison"), number)
+                return
             row = next((each for each in uow.conflicts() if each.key == number), None)
-            story.resolve(uow, _principal(row.ehr if row else "liaison"), number, choice, heard=heard or None)
+            story.resolve(uow, operator_of(row.ehr if row else "liaison"), number, choice, heard=heard or None, keeping=keep or ())
 
         opened.write_now(settle)
     typer.echo(f"conflict {number} is settled: {choice}")
 
 
-def _operator(letter: Letter) -> Principal:
-    return _principal(letter.ehr)
+def operator(letter: Letter) -> Principal:
+    return operator_of(letter.ehr)
 
 
-def _principal(clinic: str) -> Principal:
+def operator_of(clinic: str) -> Principal:
     from adapter.ports import Principal
 
     return Principal("liaison-sync", clinic, role="operator")
 
 
-def _line(one: dict[str, Any]) -> str:
+def line(one: dict[str, Any]) -> str:
     what = f"{one['kind']} {one['number']}, {one['ehr']}: {one['type']} of {one['reference'] or 'no referral'}, {one['reason']}, since {one['since']}"
-    mend = MENDS.get(one["reason"], "`sync resolve NUMBER ours|theirs`" if one["kind"] == "conflict" else "mend the cause, then `sync retry NUMBER`")
+    settle = {"conflict": "`sync resolve NUMBER ours|theirs`", "double": "one of the two was ended there by rule: `sync resolve NUMBER seen`"}
+    mend = settle.get(one["kind"]) or MENDS.get(one["reason"], "mend the cause, then `sync retry NUMBER`")
     return f"{what}\n  {mend}"
 
 

@@ -123,7 +123,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class EhrEntry:
     """A clinic's FHIR R4 endpoint. `name` is the clinic's key. `interval` in seconds (None: the setting),
-    `hours` when it may be asked (empty: always), `transactions` None: as it declares. `remote` maps our keys
+    `hours` when it may be asked (empty: always), `transactions` None: as it declares. `searches`: it can be searched by identifier. `remote` maps our keys
     to its references ("Organization/123"). `consents`: who masters the Consents of this clinic; those that the EHR
     masters decide only while it was heard of lately (workflow.md 4, S14)."""
 
@@ -138,6 +138,7 @@ class EhrEntry:
     hours: tuple[Opening, ...] = ()
     limits: Limits = field(default_factory=Limits)
     transactions: bool | None = None
+    searches: bool = True
     provenance: bool = False
     sandbox: bool = False
     active: bool = True

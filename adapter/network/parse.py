@@ -189,7 +189,7 @@ class _Reading:
             "url": address("https", "http"), "auth": partial(of.auth, reader), "level": choice(*LEVELS),
             "patients": choice("link", "create"), "consents": choice("liaison", "ehr"),
             "remote": self.remote, "interval": seconds, "hours": partial(of.hours, reader),
-            "limits": partial(of.limits, reader), "transactions": flag, "provenance": flag, "sandbox": flag,
+            "limits": partial(of.limits, reader), "transactions": flag, "searches": flag, "provenance": flag, "sandbox": flag,
         }  # fmt: skip
         found = reader.mapping(node, path, fields, ("url", "auth"))
         parts = urlsplit(found.get("url", "https:"))

@@ -140,6 +140,17 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class Pile:
+    """Open letters of one EHR in one state for one reason: how many, and when the oldest of them is or was due."""
+
+    ehr: str
+    state: LetterState
+    reason: str
+    letters: int
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """Our resource ↔ its copy at one EHR. `base` is the last known remote content (canonical bytes),
     `sent` our version number it holds."""
@@ -216,6 +227,11 @@ class Uow(Protocol):
         two) `values`: newest first, from `since` on, behind `after` (time as text, id, number)."""
         ...
 
+    def revision(self) -> int:
+        """Goes up with every commit that saved or erased a resource. Asked before all else in a unit: as long as it is the
+        same later, so is every resource that the unit read."""
+        ...
+
     def alone(self) -> None:
         """No other unit comes past this call until this one is committed: for what must look before it writes."""
         ...
@@ -234,8 +250,13 @@ class Uow(Protocol):
         ...
 
     def take(self, *, holder: str, until: datetime, ehr: str | None = None) -> Letter | None:
-        """Leases the first due letter of a lane that is neither leased nor blocked by an earlier letter
-        (parked, conflict, unknown-not-due). Due is `due <= at`. None: nothing to do now."""
+        """Leases the first due letter of a lane that is neither leased nor blocked by an earlier letter (parked, conflict,
+        unknown-not-due): Consents and what stands before them in their lanes first, the newest of them first. Due is `due <= at`. None: nothing to do now."""
+        ...
+
+    def carry(self, letter: Letter) -> Letter | None:
+        """For a letter that goes along with one taken before it in its lane: marks that it was sent, so that it is looked for if
+        it is never settled. To be settled like a taken one. None when it has changed since it was read."""
         ...
 
     def settle(self, letter: Letter, *, state: LetterState, due: datetime | None = None, reason: str = "") -> bool:
@@ -243,8 +264,27 @@ class Uow(Protocol):
         ...
 
     def letters(
-        self, *, states: Sequence[LetterState] = (), ehr: str | None = None, lane: str | None = None, limit: int = 1000
-    ) -> list[Letter]: ...
+        self, *, states: Sequence[LetterState] = (), ehr: str | None = None, lane: str | None = None, about: tuple[str, str] | None = None,
+        key: int | None = None, limit: int = 1000,
+    ) -> list[Letter]:  # fmt: skip
+        """In the order they were posted. `about`: (type, id) of the resource."""
+        ...
+
+    def any_due(self, ehr: str) -> bool:
+        """Whether a letter is due that nobody has, be its lane free or not."""
+        ...
+
+    def piles(self) -> list[Pile]:
+        """All open letters, counted."""
+        ...
+
+    def lanes(self) -> dict[str, tuple[int, int]]:
+        """EHR -> (lanes with open letters, those of them that a parked letter or a conflict holds up)."""
+        ...
+
+    def oldest(self, ehr: str) -> Letter | None:
+        """The open letter that was due first."""
+        ...
 
     # once-only requests, tokens, small kept values, cursors, leases, conflicts
     def remembered(self, key: str) -> tuple[str, bytes] | None:
@@ -265,6 +305,14 @@ class Uow(Protocol):
     def end_token(self, digest: str) -> None: ...
     def tally(self, name: str, period: int, wanted: int, *, most: int) -> int:
         """How much of `wanted` is left of `most` in this period, whoever counts; it is used from now on."""
+        ...
+
+    def add(self, name: str, number: int) -> None:
+        """Counts under a name, for ever."""
+        ...
+
+    def added(self, start: str) -> dict[str, int]:
+        """The counts whose names begin so."""
         ...
 
     def once(self, name: str, until: datetime) -> bool:

@@ -9,9 +9,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, distinct, func, literal_column, or_, select, update
 
-from adapter.ports import Letter, LetterState
+from adapter.ports import Letter, LetterState, Pile
 from adapter.store.moments import moment, text
 from adapter.store.session import Row
 from adapter.store.statement import Statement, equal, given, limited, upsert
@@ -68,7 +68,33 @@ _TAKE = Statement(
     update(outbox).where(*equal(outbox, "key"))
     .values(holder=given("new_holder"), lease_until=given("new_until"), fence=outbox.c.fence + literal_column("1"))
 )
+_ANY_DUE = Statement(
+    limited(
+        select(literal_column("1")).where(
+            *equal(outbox, "ehr"), outbox.c.open == _IS_OPEN, outbox.c.state.in_([literal_column("'queued'"), literal_column("'unknown'")]),
+            outbox.c.due <= given("at"), or_(outbox.c.holder == _EMPTY, outbox.c.lease_until <= given("at")),
+        ),
+        1,
+    )
+)
+_PILES = Statement(
+    select(outbox.c.ehr, outbox.c.state, outbox.c.reason, func.count(), func.min(outbox.c.due)).where(outbox.c.open == _IS_OPEN)
+    .group_by(outbox.c.ehr, outbox.c.state, outbox.c.reason).order_by(outbox.c.ehr, outbox.c.state, outbox.c.reason)
+)
+_HELD = outbox.c.state.in_([literal_column("'parked'"), literal_column("'conflict'")])
+_LANES = Statement(
+    select(outbox.c.ehr, func.count(distinct(outbox.c.lane)), func.count(distinct(case((_HELD, outbox.c.lane)))))
+    .where(outbox.c.open == _IS_OPEN).group_by(outbox.c.ehr)
+)
+_OLDEST = Statement(limited(select(*_LETTER).where(*equal(outbox, "ehr"), outbox.c.open == _IS_OPEN).order_by(outbox.c.due, outbox.c.key), 1))
 _SEEN = Statement(select(outbox.c.fence, outbox.c.number).where(*equal(outbox, "key")).with_for_update())
+_CARRY = Statement(
+    update(outbox).where(
+        *equal(outbox, "key"), outbox.c.fence == bindparam("seen_fence", type_=Integer()), outbox.c.holder == _EMPTY,
+        outbox.c.state == literal_column("'queued'"),
+    )
+    .values(fence=outbox.c.fence + literal_column("1")).returning(outbox.c.fence)
+)
 _ABSORB = Statement(
     update(outbox).where(*equal(outbox, "ehr", "lane", "type", "id"), outbox.c.key != bindparam("not_key", type_=Integer()), UNTAKEN)
     .values(state=literal_column("'dropped'"), open=literal_column("0"), reason=literal_column("'coalesced'"))
@@ -111,6 +137,23 @@ class Outbox:
         self._unit.session.run(_TAKE, key=letter.key, new_holder=holder, new_until=text(until))
         return replace(letter, fence=letter.fence + 1)
 
+    def carry(self, letter: Letter) -> Letter | None:
+        row = self._unit.session.row(_CARRY, key=letter.key, seen_fence=letter.fence)
+        return replace(letter, fence=row[0]) if row else None
+
+    def any_due(self, ehr: str) -> bool:
+        return self._unit.session.row(_ANY_DUE, ehr=ehr, at=self._unit.now) is not None
+
+    def piles(self) -> list[Pile]:
+        return [Pile(*row[:4], moment(row[4])) for row in self._unit.session.rows(_PILES, {})]
+
+    def lanes(self) -> dict[str, tuple[int, int]]:
+        return {ehr: (there, held) for ehr, there, held in self._unit.session.rows(_LANES, {})}
+
+    def oldest(self, ehr: str) -> Letter | None:
+        row = self._unit.session.row(_OLDEST, ehr=ehr)
+        return _read(row) if row else None
+
     def settle(self, letter: Letter, *, state: LetterState, due: datetime | None = None, reason: str = "") -> bool:
         session = self._unit.session
         row = session.row(_SEEN, key=letter.key)
@@ -127,12 +170,14 @@ class Outbox:
         return True
 
     def letters(
-        self, *, states: Sequence[LetterState] = (), ehr: str | None = None, lane: str | None = None, limit: int = 1000
-    ) -> list[Letter]:
+        self, *, states: Sequence[LetterState] = (), ehr: str | None = None, lane: str | None = None, about: tuple[str, str] | None = None,
+        key: int | None = None, limit: int = 1000,
+    ) -> list[Letter]:  # fmt: skip
         """In the order they were posted."""
-        params: dict[str, Any] = {f"state_{i}": state for i, state in enumerate(states)} | {"limit": limit}
-        params |= {name: value for name, value in (("ehr", ehr), ("lane", lane)) if value is not None}
-        return [_read(row) for row in self._unit.session.rows(_listed(len(states), ehr is not None, lane is not None), params)]
+        type, id = about or (None, None)
+        wanted = {name: value for name, value in (("ehr", ehr), ("lane", lane), ("type", type), ("id", id), ("key", key)) if value is not None}
+        params: dict[str, Any] = {f"state_{i}": state for i, state in enumerate(states)} | {"limit": limit} | wanted
+        return [_read(row) for row in self._unit.session.rows(_listed(len(states), tuple(wanted)), params)]
 
 
 def _rank(letter: Letter, at: datetime) -> int:
@@ -141,11 +186,11 @@ def _rank(letter: Letter, at: datetime) -> int:
 
 
 @lru_cache(maxsize=32)
-def _listed(states: int, ehr: bool, lane: bool) -> Statement:
+def _listed(states: int, columns: tuple[str, ...]) -> Statement:
     query = limited(select(*_LETTER).order_by(outbox.c.key), "limit")
     if states:
         query = query.where(outbox.c.state.in_([given(f"state_{i}") for i in range(states)]))
-    return Statement(query.where(*equal(outbox, *(["ehr"] if ehr else []), *(["lane"] if lane else []))))
+    return Statement(query.where(*equal(outbox, *columns)))
 
 
 def _read(row: Row) -> Letter:

@@ -26,7 +26,8 @@ class Connection(Protocol):
 
 
 class Session:
-    """`wrote` tells whether anything was changed, `letters` whether in the outbox, `saved` whether a resource; `fault` is the driver's error that a unit met, even one it swallowed."""
+    """`wrote` tells whether anything was changed, `letters` whether in the outbox, `saved` whether a resource;
+    `fault` is the driver's error that a unit met, even one it swallowed."""
 
     __slots__ = ("_connection", "_errors", "dialect", "fault", "letters", "saved", "writing", "wrote")
 

@@ -36,6 +36,8 @@ _TALLY = upsert(
     change=lambda new: {"used": case((tally.c.period == new.period, tally.c.used + new.used), else_=new.used), "period": new.period},
     only_if=lambda new: or_(tally.c.period != new.period, tally.c.used < bindparam("most", type_=Integer())),
 )
+_ADD = upsert(tally, on=("name",), change=lambda new: {"used": tally.c.used + new.used})
+_ADDED = Statement(select(tally.c.name, tally.c.used).where(tally.c.name >= given("first"), tally.c.name < given("beyond")).order_by(tally.c.name))
 
 
 class Shelf:
@@ -74,6 +76,13 @@ class Shelf:
         """How much of `wanted` is left of `most` in this period; it is used from now on. A new period begins at nothing."""
         row = self._unit.session.row(_TALLY, name=name, period=period, used=wanted, most=most)
         return max(0, wanted - max(0, int(row[0]) - most)) if row else 0
+
+    def add(self, name: str, number: int) -> None:
+        self._unit.session.run(_ADD, name=name, period=0, used=number)
+
+    def added(self, start: str) -> dict[str, int]:
+        rows = self._unit.session.rows(_ADDED, {"first": start, "beyond": start[:-1] + chr(ord(start[-1]) + 1)})
+        return {name: int(used) for name, used in rows}
 
     def once(self, name: str, until: datetime) -> bool:
         """One statement: of two processes that say a name at the same moment the second waits for the first to commit."""

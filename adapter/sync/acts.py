@@ -10,7 +10,7 @@ from typing import Literal
 from adapter.ports import Letter, LetterState, Resource, Uow
 
 What = Literal[
-    "created", "updated", "adopted", "unchanged", "linked",  # push
+    "created", "updated", "adopted", "unchanged", "linked", "mended",  # push
     "withheld", "parked", "conflict", "retry", "unknown",
     "applied", "seen", "quarantined", "gone",  # pull
 ]
@@ -35,7 +35,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of a letter. `remember` runs in the unit that settles it."""
+    """What becomes of a letter. `remember` runs in the unit that settles it; `others`: of the letters that went with it."""
 
     state: LetterState
     what: What
@@ -43,6 +43,7 @@ class Outcome:
     due: datetime | None = None
     act: Act | None = None
     remember: Callable[[Uow], None] | None = None
+    others: tuple[tuple[Letter, Outcome], ...] = ()
 
 
 Audited = Callable[[Uow, Act], None]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from adapter.clock import Clock
 from adapter.dossier import content
-from adapter.errors import EhrStale, EhrUnknown
+from adapter.errors import EhrRejected, EhrStale, EhrUnknown
 from adapter.names import Systems
 from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Resource, Store, Uow
-from adapter.sync import links, proof, reading, retry
+from adapter.sync import links, proof, reading, retry, standing
 from adapter.sync.acts import Act, Leaving, Outcome, What, cited
 from adapter.sync.canonical import content_hash, encode, same, without_server_parts
+from adapter.sync.doubles import REASON, CannotLook, Doubles
 from adapter.sync.inbound import GONE, Arrival, Inbound
+from adapter.sync.line import turn
 from adapter.sync.links import Known, Rewrite, Unlinked
 from adapter.sync.merge import put_over
 from adapter.sync.narrow import CLOSED
@@ -21,9 +25,16 @@ from adapter.sync.ownership import Ownership
 from adapter.sync.patients import WITHHELD, Outgoing, Patients
 from adapter.sync.reading import Readings
 
+if TYPE_CHECKING:
+    from adapter.sync.together import Together
+
+NOWHERE: Mapping[str, str] = {}
+FRESH = timedelta(seconds=1)  # how long a decision holds when nothing it is made of has changed: time itself ends some
+ABSENT = "absent"  # reason of a letter whose resource a person has looked for at the EHR in vain
+
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class Draft:
     """What is to be at the EHR: `ours` with our references, `sent` with the EHR's; `number` is our version;
     `put` what we sent there before, or tried to."""
 
@@ -34,12 +45,21 @@ class _Draft:
     put: Resource
 
 
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The record that something leaves: `revision` of what was decided on, and when."""
+
+    revision: object
+    at: datetime
+
+
 class _GoneThere(Exception):
     """The linked copy is not at the EHR any more."""
 
 
 class Delivery:
-    """One letter's way to one EHR. Holds no state between letters."""
+    """One letter's way to one EHR. Holds no state between letters. `revision(uow)`: something that changes with all that is
+    decided on; asked before all else in a unit."""
 
     def __init__(
         self,
@@ -53,12 +73,15 @@ class Delivery:
         inbound: Inbound,
         ownership: Ownership,
         systems: Systems,
+        doubles: Doubles,
         proofs: proof.Proofs | None = None,
         readings: Readings | None = None,
+        revision: Callable[[Uow], object] = lambda uow: uow.revision(),
+        together: Together | None = None,
     ) -> None:
         self._readings = readings
         self._store, self._clock, self._outgoing, self._leaving, self._outward = store, clock, outgoing, leaving, outward
-        self._proofs = proofs
+        self._proofs, self._doubles, self._revision, self._together = proofs, doubles, revision, together
         self._patients, self._inbound, self._ownership, self._systems = patients, inbound, ownership, systems
 
     def deliver(self, client: EhrClient, letter: Letter, *, until: datetime) -> Outcome:
@@ -69,49 +92,71 @@ class Delivery:
         if letter.type == proof.TYPE:
             return self._proofs.deliver(client, letter) if self._proofs else Outcome("dropped", "withheld", "withheld")
         try:
-            return self._rounds(client, letter, until)
+            together = self._together.deliver(self, client, letter, until) if self._together else None
+            return together or self._rounds(client, letter, until)
+        except CannotLook:
+            return Outcome("parked", "parked", "cannot-look")
         except _GoneThere:
             if letter.type != "Consent":
                 return Outcome("parked", "parked", GONE)
             self._inbound.lost(letter.ehr, letter.type, letter.id)
             return Outcome("dropped", "withheld", GONE)  # no copy is made anew, and what follows still goes its way
 
+    def would(self, uow: Uow, letter: Letter) -> tuple[str, str]:
+        """What the letter would do if it went now (create | look | update | read | nothing), and why or what it waits for, as a code: for a
+        person who asks before anything is sent."""
+        if letter.lane.startswith(reading.LANE):
+            return "read", ""
+        if letter.type == proof.TYPE:
+            return "create", ""
+        draft = self.draft(uow, letter)
+        if isinstance(draft, Outcome):
+            return "nothing", draft.reason or draft.what
+        if isinstance(draft, Unlinked):
+            return "create", f"after-{draft.type}"
+        if draft.known is None:
+            return ("look", letter.reason) if letter.attempts or letter.fence else ("create", "")
+        return ("nothing", "unchanged") if self.holds(draft.sent, Remote(draft.known.base), draft.put) else ("update", "")
+
     def _rounds(self, client: EhrClient, letter: Letter, until: datetime) -> Outcome:
-        look = letter.state == "unknown" or letter.attempts > 0 or letter.fence > 1
+        look = letter.reason != ABSENT and tried_before(letter)
         theirs: Remote | None = None
-        draft: _Draft | Outcome | Unlinked | None = None
+        draft: Draft | Outcome | Unlinked | None = None
         for _ in range(2 * retry.STALE_ROUNDS):
             if self._clock.now() >= until:
                 return Outcome("queued", "retry", "lease-ended", due=self._clock.now())
-            draft = self._store.read_now(lambda uow: self._draft(uow, letter))
+            draft = self._store.read_now(lambda uow: self.draft(uow, letter))
             if isinstance(draft, Outcome):
                 return draft
             if isinstance(draft, Unlinked):
-                stuck = self._unlinked(client, letter, draft)
+                stuck = self.unlinked(client, letter, draft)
                 if stuck is not None:
                     return stuck
                 continue
-            outcome, theirs = self._round(client, letter, draft, theirs, look=look)
+            outcome, theirs = self._round(client, letter, draft, theirs, until, look=look)
             if outcome is not None:
                 return outcome
             look = False
         return self._lost_race(letter, draft, theirs)
 
     def _round(
-        self, client: EhrClient, letter: Letter, draft: _Draft, theirs: Remote | None, *, look: bool
+        self, client: EhrClient, letter: Letter, draft: Draft, theirs: Remote | None, until: datetime, *, look: bool
     ) -> tuple[Outcome | None, Remote | None]:
         try:
             if draft.known is None:
-                return self._create(client, letter, draft, look=look)
+                return self._create(client, letter, draft, until, look=look)
             if theirs is None and (look or not draft.known.link.remote_version):
                 theirs = _current(client, draft.known.link)
-            return self._update(client, letter, draft, draft.known, theirs)
+            return self._update(client, letter, draft, draft.known, theirs, until)
         except EhrUnknown:
             self._store.write_now(lambda uow: links.tried(uow, letter.ehr, letter.type, letter.id, draft.sent, self._ownership))
             raise
 
-    def _draft(self, uow: Uow, letter: Letter) -> _Draft | Outcome | Unlinked:
-        """What may leave at this moment, or why nothing is to be sent."""
+    def draft(self, uow: Uow, letter: Letter, places: Mapping[str, str] = NOWHERE) -> Draft | Outcome | Unlinked:
+        """What may leave at this moment, or why nothing is to be sent. `places`: our reference -> where that resource will be in
+        what is sent together."""
+        if standing.paused(uow, letter.ehr):
+            return Outcome("queued", "retry", "paused", due=uow.at)
         known = links.load(uow, letter.ehr, letter.type, letter.id)
         current = uow.current(letter.type, letter.id)
         if current is None or current.deleted:
@@ -127,55 +172,113 @@ class Delivery:
         if ours is None:
             return Outcome("dropped", "withheld", "withheld")
         try:
-            sent = without_server_parts(self._outward(uow, letter.ehr, links.told(uow, letter.ehr, ours, letter.id)), self._ownership)
+            told = links.told(uow, letter.ehr, moved(ours, places), letter.id)
+            sent = without_server_parts(self._outward(uow, letter.ehr, told), self._ownership)
         except Unlinked as missing:
             return missing
-        return _Draft(ours, sent, current.number, known, links.put(uow, letter.ehr, letter.type, letter.id))
+        return Draft(ours, sent, current.number, known, links.put(uow, letter.ehr, letter.type, letter.id))
 
-    def _create(self, client: EhrClient, letter: Letter, draft: _Draft, *, look: bool) -> tuple[Outcome | None, Remote | None]:
-        """Creates it, or finds that it is there already: then what stands there is judged, and merged in the next round."""
+    def _create(
+        self, client: EhrClient, letter: Letter, draft: Draft, until: datetime, *, look: bool
+    ) -> tuple[Outcome | None, Remote | None]:
+        """Creates it, or finds that it is there already: then what stands there is judged, and merged in the next round. After a
+        create that was not alone on its way the EHR may have it twice: then it is looked for once more (Y-04)."""
         own = links.own_identifier(draft.sent, self._systems)
         if own is None:
             return Outcome("parked", "parked", "no-identifier"), None
-        found = _find(client, letter.type, own) if look else []
+        if look and not _unheard(letter) and not self._store.read_now(lambda uow: standing.searchable(uow, letter.ehr)):
+            look = False  # the tries before certainly did nothing
+        found = self._doubles.find(client, letter, own) if look else []
+        created = None
+        if not found:
+            leave = self._may_leave(letter)
+            if leave is None:
+                return Outcome("dropped", "withheld", "withheld"), None
+            with turn(client):
+                if not self.still(letter, draft, leave, until):
+                    return None, None
+                try:
+                    created = client.create(draft.sent, if_none_exist=own)
+                except EhrRejected as error:
+                    if error.status_code != 412:
+                        raise  # 412: several match (Y-05)
+            if created is None or look or self._clock.now() >= until:
+                found = self._again(client, letter, own, created)
         if len(found) > 1:
-            return Outcome("parked", "parked", "doubled-there"), None
-        if not found and not self._may_leave(letter):
-            return Outcome("dropped", "withheld", "withheld"), None
-        remote = found[0] if found else client.create(draft.sent, if_none_exist=own)
-        if self._holds(draft.sent, remote, {}):
-            return self._done(letter, draft, remote, "adopted" if found else "created"), None
+            return self._mended(client, letter, draft, found)
+        remote = found[0] if found else created
+        if remote is None:
+            return Outcome("parked", "parked", REASON), None
+        if self.holds(draft.sent, remote, {}):
+            return self.done(letter, draft, remote, "created" if created and created.id == remote.id else "adopted"), None
         link = Link(letter.ehr, letter.type, letter.id, remote.id, base=encode(draft.sent))
         self._inbound.take_in(letter.ehr, [Arrival(remote, assumed=Known(link, draft.put or draft.sent))])
         return None, remote
 
     def _update(
-        self, client: EhrClient, letter: Letter, draft: _Draft, known: Known, theirs: Remote | None
+        self, client: EhrClient, letter: Letter, draft: Draft, known: Known, theirs: Remote | None, until: datetime
     ) -> tuple[Outcome | None, Remote | None]:
         """Puts our elements over what the EHR has. What it changed itself is judged first: nothing of it is overwritten unseen."""
         if theirs is not None and content_hash(theirs.resource, self._ownership) != known.link.content_hash:
             self._inbound.take_in(letter.ehr, [Arrival(theirs)])
             return None, theirs
-        standing = theirs or Remote(known.base, known.link.remote_version)
-        if self._holds(draft.sent, standing, draft.put):
-            return self._done(letter, draft, standing, "adopted" if _unheard(letter) else "unchanged"), None
-        if not self._may_leave(letter):
+        there = theirs or Remote(known.base, known.link.remote_version)
+        if self.holds(draft.sent, there, draft.put):
+            return self.done(letter, draft, there, "adopted" if _unheard(letter) else "unchanged"), None
+        leave = self._may_leave(letter)
+        if leave is None:
             return Outcome("dropped", "withheld", "withheld"), None
-        merged = put_over(draft.put, draft.sent, standing.resource, self._ownership)
+        merged = put_over(draft.put, draft.sent, there.resource, self._ownership)
         try:
-            return self._done(letter, draft, client.update(merged, if_match=standing.version), "updated"), None
+            with turn(client):
+                if not self.still(letter, draft, leave, until):
+                    return None, theirs
+                return self.done(letter, draft, client.update(merged, if_match=there.version), "updated"), None
         except EhrStale:
             return None, _current(client, known.link)
 
-    def _may_leave(self, letter: Letter) -> bool:
-        """Decided again at the moment of sending, and in the audit before a byte leaves."""
-        return self._store.write_now(lambda uow: self._leaving(uow, letter))
+    def _may_leave(self, letter: Letter) -> Leave | None:
+        """Decided again before it is sent, and in the audit before a byte leaves."""
 
-    def _holds(self, sent: Resource, remote: Remote, put: Resource) -> bool:
+        return self._store.write_now(lambda uow: self.leave(uow, letter))
+
+    def leave(self, uow: Uow, letter: Letter) -> Leave | None:
+        """The same, in a unit that writes."""
+        revision = self._revision(uow)
+        return Leave(revision, uow.at) if self._leaving(uow, letter) else None
+
+    def still(self, letter: Letter, draft: Draft, leave: Leave, until: datetime, places: Mapping[str, str] = NOWHERE) -> bool:
+        """Whether what was decided holds at this moment, when the bytes leave: nothing has changed since, or what would be
+        sent now is the same. Else another round begins."""
+
+        def same(uow: Uow) -> bool:
+            if self._revision(uow) == leave.revision and uow.at - leave.at < FRESH:
+                return standing.paused(uow, letter.ehr) is None
+            now = self.draft(uow, letter, places)
+            return isinstance(now, Draft) and (now.number, now.sent) == (draft.number, draft.sent)
+
+        return self._clock.now() < until and self._store.read_now(same)
+
+    def _again(self, client: EhrClient, letter: Letter, own: tuple[str, str], created: Remote | None) -> list[Remote]:
+        """The copies there after a create; where nobody can look, the one that it made."""
+        made = [created] if created else []
+        try:
+            found = self._doubles.find(client, letter, own)
+        except CannotLook:
+            return made
+        return found + [each for each in made if each.id not in {there.id for there in found}]  # its index may be late
+
+    def _mended(self, client: EhrClient, letter: Letter, draft: Draft, found: list[Remote]) -> tuple[Outcome | None, Remote | None]:
+        try:
+            return None, self._doubles.mend(client, letter, found, sent=draft.put or draft.sent)
+        except EhrRejected:
+            return Outcome("parked", "parked", REASON), None
+
+    def holds(self, sent: Resource, remote: Remote, put: Resource) -> bool:
         """Whether the EHR's copy says already what we would write."""
         return same(put_over(put, sent, remote.resource, self._ownership), remote.resource, self._ownership)
 
-    def _done(self, letter: Letter, draft: _Draft, remote: Remote, what: What) -> Outcome:
+    def done(self, letter: Letter, draft: Draft, remote: Remote, what: What) -> Outcome:
         link = links.linked(letter.ehr, letter.type, letter.id, remote, self._ownership, sent=draft.number)
         act = Act(
             what, letter.ehr, letter.type, letter.id, number=draft.number, remote=cited(letter.type, remote.id, remote.version),
@@ -183,13 +286,13 @@ class Delivery:
         )  # fmt: skip
 
         def remember(uow: Uow) -> None:
-            links.save(uow, Known(link, draft.sent))
+            links.save_new(uow, Known(link, draft.sent), letter)
             if self._proofs and act.resource is not None:  # it was written there, by this try or by one that nobody heard of
                 self._proofs.post(uow, letter, remote, number=draft.number)
 
         return Outcome("done", what, act=act, remember=remember)
 
-    def _unlinked(self, client: EhrClient, letter: Letter, missing: Unlinked) -> Outcome | None:
+    def unlinked(self, client: EhrClient, letter: Letter, missing: Unlinked) -> Outcome | None:
         """None when the gap is closed. Another lane's letter that will close it is waited for, anything else is a person's."""
         if missing.type == "Patient":
             reason = self._patients.link(client, letter, missing.id)
@@ -203,10 +306,12 @@ class Delivery:
             return Outcome("queued", "retry", "waits", due=retry.later(letter.attempts, self._clock))
         return Outcome("parked", "parked", f"unlinked-{missing.type}")
 
-    def _lost_race(self, letter: Letter, draft: _Draft | Unlinked | Outcome | None, theirs: Remote | None) -> Outcome:
+    def _lost_race(self, letter: Letter, draft: Draft | Unlinked | Outcome | None, theirs: Remote | None) -> Outcome:
         """The EHR changed it under us every time."""
-        if not isinstance(draft, _Draft) or theirs is None:
+        if not isinstance(draft, Draft):
             return Outcome("parked", "parked", "unlinked")
+        if theirs is None:  # ours changed under us every time
+            return Outcome("queued", "retry", "changing", due=retry.later(letter.attempts, self._clock))
         ours = draft.ours
         there = (draft.known.base if draft.known else {}, theirs.resource)
 
@@ -215,6 +320,20 @@ class Delivery:
             uow.save_conflict(ConflictRow(letter.ehr, letter.type, letter.id, "stale", base, encode(ours), seen, uow.at))
 
         return Outcome("conflict", "conflict", "stale", remember=remember)
+
+
+def moved(value: Any, places: Mapping[str, str]) -> Any:
+    """A copy in which every reference to one of `places` is what stands there."""
+    if not places:
+        return value
+    if isinstance(value, dict):
+        return {k: places.get(v, v) if k == "reference" and isinstance(v, str) else moved(v, places) for k, v in value.items()}
+    return [moved(part, places) for part in value] if isinstance(value, list) else value
+
+
+def tried_before(letter: Letter) -> bool:
+    """Whether somebody took it before, so that it may be there already."""
+    return letter.state == "unknown" or letter.attempts > 0 or letter.fence > 1
 
 
 def _unheard(letter: Letter) -> bool:
@@ -229,15 +348,10 @@ def _current(client: EhrClient, link: Link) -> Remote:
     return found
 
 
-def _find(client: EhrClient, type: str, own: tuple[str, str]) -> list[Remote]:
-    pages = client.search(type, [("identifier", "|".join(own))])
-    return [remote for page in pages for remote in page if remote.resource.get("resourceType") == type]
-
-
 def _underway(uow: Uow, letter: Letter, missing: Unlinked) -> str:
     """The lane of a letter that will bring what is missing; its own where there is one; ""."""
-    waiting = uow.letters(states=("queued", "unknown"), ehr=letter.ehr)
-    lanes = {each.lane for each in waiting if (each.type, each.id) == (missing.type, missing.id)}
+    waiting = uow.letters(states=("queued", "unknown"), ehr=letter.ehr, about=(missing.type, missing.id))
+    lanes = {each.lane for each in waiting}
     return letter.lane if letter.lane in lanes else next(iter(lanes), "")
 
 

@@ -19,6 +19,7 @@ from adapter.sync.push import Push
 from adapter.sync.schedule import Schedule
 
 T = TypeVar("T")
+MANY = 1_000_000
 BEAT = timedelta(seconds=1)
 LOOK = timedelta(minutes=1)  # between looks at which pull is due
 
@@ -42,9 +43,10 @@ class Jobs:
     ) -> None:
         self._push, self._pulls, self._failed, self._pulled = push, pulls, failed, pulled
         self._schedule, self._chores, self._beat = schedule, dict(chores or {}), beat.total_seconds()
-        self._wake, self._ending = threading.Event(), threading.Event()
+        self._wakes = {ehr: threading.Event() for ehr in push.ehrs}
+        self._ending = threading.Event()
         self._thread: threading.Thread | None = None
-        store.on_commit(self._wake.set, letters=True)
+        store.on_commit(self._wake, letters=True)
 
     def start(self) -> None:
         """Starts the loop's thread and the timer. Once."""
@@ -62,7 +64,7 @@ class Jobs:
     def stop(self) -> None:
         """Ends both and waits for the letter in hand to be settled. Harmless when nothing runs."""
         self._ending.set()
-        self._wake.set()
+        self._wake()
         if self._schedule is not None:
             self._schedule.stop()
         if self._thread is not None:
@@ -71,12 +73,8 @@ class Jobs:
 
     def tick(self) -> int:
         """Sends what is due now; returns how many letters were taken. Never raises."""
-        sent = 0
-        while not self._ending.is_set():
-            taken = self._guarded("push", lambda: self._push.drain(1)) or 0
-            if not taken:
-                break
-            sent += taken
+        sent = self._guarded("push", lambda: self._push.drain(MANY, stop=self._ending.is_set)) or 0
+        self._guarded("push", self._push.count)
         return sent
 
     def pull(self, ehr: str, *, now: bool = False) -> None:
@@ -90,10 +88,24 @@ class Jobs:
         for name, (chore, _) in self._chores.items():
             if not self._ending.is_set():
                 self._guarded(name, chore)
+        loops = [threading.Thread(target=self._loop, args=(ehr,), name=f"liaison-push-{ehr}", daemon=True) for ehr in self._wakes]
+        for loop in loops:
+            loop.start()
+        for loop in loops:
+            loop.join()
+
+    def _wake(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()
+
+    def _loop(self, ehr: str) -> None:
+        """One EHR's letters, so that a slow one keeps no other waiting."""
+        wake = self._wakes[ehr]
         while not self._ending.is_set():
-            self._wake.wait(self._beat)
-            self._wake.clear()
-            self.tick()
+            wake.wait(self._push.pause(ehr, self._beat))
+            wake.clear()
+            self._guarded("push", lambda: self._push.drain_one(ehr, MANY, stop=self._ending.is_set))
+            self._guarded("push", self._push.count)
 
     def _guarded(self, code: str, act: Callable[[], T]) -> T | None:
         try:

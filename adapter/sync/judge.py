@@ -6,7 +6,7 @@ person; owner, for and focus never change; a Consent only narrows; what cannot b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from adapter.ports import Resource
@@ -140,12 +140,13 @@ def _replayed(base: Resource, now: Resource, theirs: Resource, ownership: Owners
     return replayed
 
 
-def as_theirs(base: Resource, ours: Resource, theirs: Resource, *, ownership: Ownership) -> Resource:
+def as_theirs(base: Resource, ours: Resource, theirs: Resource, *, ownership: Ownership, keeping: Collection[str] = ()) -> Resource:
     """Our resource when a person decides for the EHR's side of a conflict: its step from `base` to `theirs` in the
-    elements that either side may change, and no other; the EHR's copy says less than ours and must not replace it."""
+    elements that either side may change, and no other; the EHR's copy says less than ours and must not replace it. Those in
+    `keeping` stay as they are."""
     chosen = dict(ours)
     for name in ownership.shared(ours["resourceType"]):
-        if same(base.get(name), theirs.get(name), ownership, name):
+        if name in keeping or same(base.get(name), theirs.get(name), ownership, name):
             continue
         if name == "provision":
             chosen[name] = _replayed(base.get(name, {}), ours.get(name, {}), theirs.get(name, {}), ownership)

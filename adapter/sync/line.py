@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from adapter.ports import Capability, EhrClient, Remote, Resource, Uow
 
-NO_BOUND = 1_000_000
+
+def turn(client: EhrClient) -> AbstractContextManager[None]:
+    """One of the requests that may be open, held while its caller makes sure that it may still be made."""
+    return client.turn() if isinstance(client, Line) else nullcontext()
 
 
 class Line:
     """An `EhrClient` that waits for its turn. `parallel`: requests open at once; `rate`: requests a second, all processes together."""
 
-    def __init__(self, client: EhrClient, *, parallel: int = NO_BOUND, rate: float | None = None) -> None:
+    def __init__(self, client: EhrClient, *, parallel: int = 1, rate: float | None = None) -> None:
         self.name, self.rate = client.name, rate
         self.parallel = parallel
         self._client = client

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from adapter.names import Systems
-from adapter.ports import ConflictRow, Link, Remote, Resource, Uow
+from adapter.ports import ConflictRow, Letter, Link, Remote, Resource, Uow
 from adapter.sync.canonical import content_hash, decode, encode
 from adapter.sync.merge import put_over
 from adapter.sync.ownership import Ownership
@@ -57,6 +57,16 @@ def save(uow: Uow, known: Known) -> None:
     uow.save_link(link)
     if known.put:
         uow.keep(_name(link.ehr, link.type, link.id), encode(known.put))
+
+
+def save_new(uow: Uow, known: Known, letter: Letter) -> None:
+    """Remembers a copy just made or found, unless another was remembered meanwhile: that one stays, and the letter goes once
+    more to see."""
+    standing = uow.link(letter.ehr, letter.type, letter.id)
+    if standing is None or standing.remote_id == known.link.remote_id:
+        save(uow, known)
+    else:
+        uow.post(replace(letter, key=0, fence=0, attempts=0, state="queued", due=uow.at))
 
 
 def outdate(uow: Uow, ehr: str, type: str, id: str, number: int) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from adapter.clock import instant
 from adapter.dossier import split
+from adapter.errors import EhrError
 from adapter.names import PROVENANCE_AGENT, Systems
 from adapter.ports import EhrClient, Letter, Remote, Resource, Store, Uow
 from adapter.sync.acts import Act, Outcome, cited
@@ -103,6 +104,27 @@ class Proofs:
             what = "adopted"
         told = replace(act, what=what, remote=cited(TYPE, found.id, found.version))  # type: ignore[arg-type]
         return Outcome("done", told.what, act=told)
+
+    def tell(self, client: EhrClient, letter: Letter, target: str) -> bool:
+        """Writes at once what we did to `target` ("Task/8/_history/2"), a copy that no link names: where the EHR keeps Provenances
+        and it may leave. An EHR that refuses it is no reason to undo what it tells of."""
+
+        def sources(uow: Uow) -> Resource | None:
+            told, ours = self._told, uow.current(letter.type, letter.id)
+            if ours is None or not told.keeps_provenance(uow, letter.ehr):
+                return None
+            found = told.sources(uow, letter_now := replace(letter, number=ours.number))
+            if found is None or not told.proving(uow, letter_now):
+                return None
+            made = told.outward(uow, letter.ehr, provenance("", found, at=uow.at, systems=self._systems))
+            return made | {"target": [{"reference": target}]}
+
+        try:
+            if made := self._store.write_now(sources):
+                client.create(made)
+        except (Unlinked, EhrError):
+            return False
+        return made is not None
 
     def _draft(self, uow: Uow, letter: Letter, about: Letter) -> Resource | None:
         """The Provenance with the EHR's references; None when the copy is not there any more or nothing may leave."""

@@ -1,4 +1,4 @@
-"""Drains the outbox: one letter at a time brings one resource up to date at one EHR (workflow.md 7, sync.md 5.3).
+"""Drains the outbox: each letter brings one resource up to date at one EHR (workflow.md 7, sync.md 5.3).
 
 No transaction is open while an EHR is called: a unit reads what may leave, the EHR is asked, a unit writes what
 came of it. A crash between the last two leaves the letter leased; whoever takes it next looks before it repeats.
@@ -6,19 +6,25 @@ came of it. A crash between the last two leaves the letter leased; whoever takes
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from adapter.clock import Clock
 from adapter.ehr.client import tracing
-from adapter.errors import EhrError, EhrUnavailable, Unavailable
+from adapter.errors import EhrError, EhrUnavailable, EhrUnknown, Unavailable
 from adapter.ports import EhrClient, Letter, LetterState, Store, Uow
-from adapter.sync import retry
+from adapter.sync import retry, standing
 from adapter.sync.acts import Act, Audited, Outcome, What
+from adapter.sync.crew import Crew
 from adapter.sync.delivery import Delivery
+from adapter.sync.line import Line
+from adapter.sync.together import LostTogether
 
+AHEAD = 2  # letters in hand for each request that may be open: while one is on the wire, another is decided or settled
 _STATES: dict[type[retry.Decision], tuple[LetterState, What]] = {
     retry.RetryAt: ("queued", "retry"),
     retry.Look: ("unknown", "unknown"),
@@ -28,8 +34,9 @@ _STATES: dict[type[retry.Decision], tuple[LetterState, What]] = {
 
 
 class Push:
-    """For one thread. `holder` names this process in leases. `failed(code, error)` hears of faults of our own (never of content),
-    `settled(what, letter)` of what became of each letter, once that is stored."""
+    """`holder` names this process in leases. `failed(code, error)` hears of faults of our own (never of content),
+    `settled(what, letter)` of what became of each letter, once that is stored. A client that is no `Line` is used for one
+    letter at a time, in the caller's thread."""
 
     def __init__(
         self,
@@ -44,48 +51,119 @@ class Push:
         failed: Callable[[str, Exception], None] = lambda code, error: None,
         settled: Callable[[What, Letter], None] = lambda what, letter: None,
     ) -> None:
-        self._settled = settled
-        self._store, self._clients, self._delivery, self._clock = store, clients, delivery, clock
+        self._told = [settled]
+        self._store, self._delivery, self._clock = store, delivery, clock
+        self._lines = {name: client if isinstance(client, Line) else Line(client) for name, client in clients.items()}
         self._holder, self._audited, self._lease, self._failed = holder, audited, lease, failed
         self._turns = list(clients)  # whose turn it is: the one served last comes last
-        self._misses: Counter[str] = Counter()
-        self._resting: dict[str, datetime] = {}
+        self._again: dict[str, datetime] = {}
+        self._counts: Counter[tuple[str, What]] = Counter()
+        self._lock = threading.Lock()
 
-    def drain(self, limit: int = 100) -> int:
-        """Sends up to `limit` letters, EHR by EHR in turn; returns how many were taken."""
-        taken = 0
-        while taken < limit and self.step():
-            taken += 1
-        return taken
+    @property
+    def ehrs(self) -> tuple[str, ...]:
+        return tuple(self._lines)
+
+    def drain(self, limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
+        """Sends up to `limit` letters of all EHRs, each EHR by its own threads; returns how many were taken."""
+        if all(line.parallel == 1 for line in self._lines.values()):
+            taken = 0
+            while taken < limit and not stop() and self.step():
+                taken += 1
+            return taken
+        return Crew.together([self._crew(ehr, limit, stop) for ehr in self._lines])
+
+    def drain_one(self, ehr: str, limit: int = 100, *, stop: Callable[[], bool] = lambda: False) -> int:
+        """The same for one EHR: as many letters under way as its line has room for, each of another lane."""
+        return self._crew(ehr, limit, stop).run()
+
+    def pause(self, ehr: str, longest: float) -> float:
+        """Seconds until it is worth looking again: until the rate of this EHR allows another request, where that held it up."""
+        again = self._again.get(ehr)
+        return min(longest, max(0.0, (again - self._clock.now()).total_seconds())) if again else longest
+
+    def would(self, uow: Uow, letter: Letter) -> tuple[str, str]:
+        """`Delivery.would`: what the letter would do if it went now."""
+        return self._delivery.would(uow, letter)
+
+    def hear(self, settled: Callable[[What, Letter], None]) -> None:
+        """One more who is told what became of each letter."""
+        self._told.append(settled)
+
+    def count(self) -> None:
+        """Adds what became of letters since to the counts that all processes share."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        if counts:
+            self._store.write_now(lambda uow: [uow.add(standing.counter(ehr, what), counts[ehr, what]) for ehr, what in sorted(counts)])
 
     def step(self) -> bool:
         """Takes one letter of an EHR that is awake and settles it. False when there is none to send now. An EHR that
         was away rests, so that its letters do not each wait for a time-out while another EHR's stand behind them."""
-        now = self._clock.now()
-        awake = [name for name in self._turns if self._resting.get(name, now) <= now]
-        return any(self._turn(ehr) for ehr in awake)
+        return any(self._turn(ehr) for ehr in list(self._turns))
+
+    def _crew(self, ehr: str, limit: int, stop: Callable[[], bool]) -> Crew:
+        most = self._lines[ehr].parallel
+        return Crew(lambda: self.take(ehr), self.send, most=most if most == 1 else AHEAD * most, limit=limit, stop=stop, name=f"liaison-push-{ehr}")
 
     def _turn(self, ehr: str) -> bool:
-        until = self._clock.now() + self._lease
-        letter = self._store.write_now(lambda uow: uow.take(holder=self._holder, until=until, ehr=ehr))
-        if letter is None:
+        taken = self.take(ehr)
+        if taken is None:
             return False
         self._turns = [name for name in self._turns if name != ehr] + [ehr]
-        outcome = self._outcome(letter, until)
-        self._store.write_now(lambda uow: self._settle(uow, letter, outcome))
-        self._settled(outcome.what, letter)
+        self.send(taken)
         return True
 
-    def _outcome(self, letter: Letter, until: datetime) -> Outcome:
+    def take(self, ehr: str) -> tuple[Letter, datetime] | None:
+        """The next letter of that EHR, and until when it is ours. None: there is none, or it is paused, rests, or was asked
+        as often as it may be this second."""
+        until = self._clock.now() + self._lease
+        letter = self._store.write_now(lambda uow: self._take(uow, ehr, until))
+        return None if letter is None else (letter, until)
+
+    def _take(self, uow: Uow, ehr: str, until: datetime) -> Letter | None:
+        if standing.paused(uow, ehr) or standing.resting(uow, ehr):
+            return None
+        line = self._lines[ehr]
+        self._again.pop(ehr, None)
+        if line.rate is not None and uow.any_due(ehr) and (again := line.spend(uow)):
+            self._again[ehr] = again
+            return None
+        letter = uow.take(holder=self._holder, until=until, ehr=ehr)
+        if letter is not None:
+            standing.trying(uow, ehr, until)
+        return letter
+
+    def send(self, taken: tuple[Letter, datetime]) -> None:
+        """Sends a letter that was taken, and settles it."""
+        letter, until = taken
+        outcome, weather = self._outcome(letter, until)
+
+        settled = [(letter, outcome), *outcome.others]
+
+        def settle(uow: Uow) -> None:
+            weather(uow)
+            for each, became in settled:
+                self._settle(uow, each, became)
+
+        self._store.write_now(settle)
+        with self._lock:
+            self._counts.update((each.ehr, became.what) for each, became in settled)
+        for told in self._told:
+            for each, became in settled:
+                told(became.what, each)
+
+    def _outcome(self, letter: Letter, until: datetime) -> tuple[Outcome, Callable[[Uow], None]]:
+        """What became of the letter, and what that says of its EHR."""
         try:
             with tracing(letter.request_id):  # the id of the request that caused it (security.md U-16)
-                outcome = self._delivery.deliver(self._clients[letter.ehr], letter, until=until)
-            self._misses.pop(letter.ehr, None)
-            return outcome
+                return self._delivery.deliver(self._lines[letter.ehr], letter, until=until), lambda uow: standing.answered(uow, letter.ehr)
         except Unavailable:
             raise  # our own database is away: the lease runs out by itself
         except Exception as error:
-            return self._after(letter, error)
+            lost = error.letters if isinstance(error, LostTogether) else ()
+            outcome = replace(self._after(letter, error), others=tuple((each, self._after(each, error)) for each in lost))
+            return outcome, partial(self._weather, letter, error, outcome.due)
 
     def _after(self, letter: Letter, error: Exception) -> Outcome:
         decision = retry.decide(error, letter.attempts, self._clock)
@@ -93,12 +171,15 @@ class Push:
             self._failed("sync-fault", error)
         state, what = _STATES[type(decision)]
         due = decision.at if isinstance(decision, retry.RetryAt | retry.Look) else None
-        if isinstance(error, EhrUnavailable) and due:
-            self._resting[letter.ehr] = max(due, retry.later(self._misses[letter.ehr], self._clock))
-            self._misses[letter.ehr] += 1
         if letter.state == "unknown" and state == "queued":
             state = "unknown"  # still nobody knows whether the first attempt arrived
         return Outcome(state, what, decision.reason, due=due)
+
+    def _weather(self, letter: Letter, error: Exception, due: datetime | None, uow: Uow) -> None:
+        if isinstance(error, EhrUnavailable | EhrUnknown):
+            standing.missed(uow, letter.ehr, self._clock, until=due if isinstance(error, EhrUnavailable) else None)
+        else:
+            standing.answered(uow, letter.ehr)
 
     def _settle(self, uow: Uow, letter: Letter, outcome: Outcome) -> None:
         if not uow.settle(letter, state=outcome.state, due=outcome.due, reason=outcome.reason):
@@ -109,9 +190,9 @@ class Push:
         self._audited(uow, replace(act, lane=letter.lane, reason=outcome.reason, request_id=letter.request_id))
 
 
-def requeue(uow: Uow, letter: Letter, *, at: datetime) -> bool:
+def requeue(uow: Uow, letter: Letter, *, at: datetime, reason: str = "") -> bool:
     """Puts a parked letter, or one whose conflict is settled, back in its lane. False when it has moved on meanwhile."""
-    return uow.settle(letter, state="queued", due=at)
+    return uow.settle(letter, state="queued", due=at, reason=reason)
 
 
 def release(uow: Uow, ehr: str, type: str, id: str) -> int:

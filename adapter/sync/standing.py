@@ -20,10 +20,11 @@ SILENT = 3  # answers in a row that never came, until an EHR counts as away
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """`misses` in a row; nothing is sent before `until`."""
+    """`misses` in a row; nothing is sent before `until`. `trying`: after that, one letter is on its way to see."""
 
     misses: int = 0
     until: datetime | None = None
+    trying: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ def rest(uow: Uow, ehr: str) -> Rest:
     kept = uow.kept(f"rest/{ehr}")
     if not kept:
         return Rest()
-    misses, until = json.loads(kept)
-    return Rest(misses, datetime.fromisoformat(until) if until else None)
+    misses, until, trying = json.loads(kept)
+    return Rest(misses, datetime.fromisoformat(until) if until else None, trying)
 
 
 def resting(uow: Uow, ehr: str) -> datetime | None:
@@ -73,7 +74,7 @@ def missed(uow: Uow, ehr: str, clock: Clock, *, until: datetime | None) -> None:
     """An EHR that cannot be reached (`until`: not before) rests at once; one that gave no answer (None), after SILENT in a row.
     Letters that were under way together count as one miss."""
     now = rest(uow, ehr)
-    if now.until and now.until > uow.at:
+    if now.until and now.until > uow.at and not now.trying:
         _keep(uow, ehr, replace(now, until=max(now.until, until or now.until)))
         return
     misses = now.misses + 1
@@ -92,17 +93,45 @@ def trying(uow: Uow, ehr: str, until: datetime) -> None:
     """After a rest one letter tries the EHR: the others rest on until it is settled, or its lease ends."""
     now = rest(uow, ehr)
     if now.until is not None:
-        _keep(uow, ehr, replace(now, until=until))
+        _keep(uow, ehr, replace(now, until=until, trying=True))
 
 
 def _keep(uow: Uow, ehr: str, rest: Rest) -> None:
-    uow.keep(f"rest/{ehr}", json.dumps([rest.misses, rest.until.isoformat() if rest.until else None]).encode())
+    uow.keep(f"rest/{ehr}", json.dumps([rest.misses, rest.until.isoformat() if rest.until else None, rest.trying]).encode())
+
+
+# ── counted ──────────────────────────────────────────────────────────────────────────────────────
+def counter(ehr: str, what: str) -> str:
+    """The name under which outcomes are counted; what became of a letter comes after the last slash."""
+    return f"letters/{ehr}/{what}"
+
+
+def outcomes(uow: Uow, ehr: str) -> dict[str, int]:
+    """How many letters had which outcome since ever."""
+    start = counter(ehr, "")
+    return {name.removeprefix(start): used for name, used in uow.added(start).items()}
+
+
+# ── transactions ─────────────────────────────────────────────────────────────────────────────────
+def learn_transactions(uow: Uow, ehr: str, does: bool) -> None:
+    """What the EHR declares or showed of transactions, for where the network file says nothing."""
+    uow.keep(f"transactions/{ehr}", b"1" if does else b"")
+
+
+def transacts(uow: Uow, ehr: str) -> bool:
+    return bool(uow.kept(f"transactions/{ehr}"))
 
 
 # ── searched by identifier ───────────────────────────────────────────────────────────────────────
 def unsearchable(uow: Uow, ehr: str) -> None:
     """Learnt: a search by identifier is refused there, or gives what was not asked for."""
     uow.keep(f"no-search/{ehr}", b"1")
+
+
+def searchable_again(uow: Uow, ehr: str) -> None:
+    """It may be tried anew."""
+    if uow.kept(f"no-search/{ehr}"):
+        uow.keep(f"no-search/{ehr}", b"")
 
 
 def searchable(uow: Uow, ehr: str) -> bool:

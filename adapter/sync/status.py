@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from adapter.clock import instant
-from adapter.ports import LetterState, Uow
+from adapter.ports import LetterState, Pile, Uow
+from adapter.sync import standing
 from adapter.sync.pull import Cursor, Search, Tried, cursor_name, tried_name
 
 OPEN: tuple[LetterState, ...] = ("queued", "unknown", "parked", "conflict")
@@ -18,29 +19,53 @@ WAITING: tuple[LetterState, ...] = ("queued", "unknown")
 def status(uow: Uow, searches: Mapping[str, Iterable[Search]]) -> list[dict[str, Any]]:
     """One dict per EHR: `ehr`, `queued`, `unknown`, `parked`, `conflict` (letters), `conflicts` (open rows), `lag`
     (seconds since the oldest letter that waits was due, 0 when none is), `oldest` ({type, reason, attempts, due} of
-    the oldest open letter, None when none is), `reasons` (of what a person must see to, by code), `cursors` (type ->
+    the oldest open letter, None when none is), `lanes` ({open, held}: referrals with letters, those that wait for a person), `mode`
+    (running | paused | resting), `paused` ({since, reason}) and `resting` (until when) or None, `searchable` (whether it can be
+    asked by identifier), `outcomes` (of all letters, by what became of them), `reasons` (of what a person must see to, by code), `cursors` (type ->
     {watermark, ran}, FHIR instants or None), `pulled` ({at, age}: up to when everything there was read, and how many seconds
     ago; None: never), `failed` ({at, error} of the last try to read it, None when it went well or there was none).
     Nothing in it tells of a person."""
-    conflicts = Counter(row.ehr for row in uow.conflicts())
-    return [_one(uow, ehr, list(wanted), conflicts[ehr]) for ehr, wanted in searches.items()]
+    conflicts, piles, lanes = Counter(row.ehr for row in uow.conflicts()), uow.piles(), uow.lanes()
+    found = []
+    for ehr, wanted in searches.items():
+        letters = _letters(uow, ehr, [pile for pile in piles if pile.ehr == ehr], lanes.get(ehr, (0, 0)))
+        found.append({"ehr": ehr, **letters, "conflicts": conflicts[ehr], **_standing(uow, ehr), **_pulled(uow, ehr, list(wanted))})
+    return found
 
 
-def _one(uow: Uow, ehr: str, searches: list[Search], conflicts: int) -> dict[str, Any]:
-    letters = uow.letters(states=OPEN, ehr=ehr, limit=1_000_000)
-    depth = Counter(letter.state for letter in letters)
-    oldest = min(letters, key=lambda letter: letter.due, default=None)
+def _letters(uow: Uow, ehr: str, piles: list[Pile], lanes: tuple[int, int]) -> dict[str, Any]:
+    depth, reasons = Counter[str](), Counter[str]()
+    for pile in piles:
+        depth[pile.state] += pile.letters
+        if pile.state not in WAITING:
+            reasons[pile.reason] += pile.letters
+    oldest = uow.oldest(ehr) if piles else None
+    waiting = min((pile.due for pile in piles if pile.state in WAITING), default=uow.at)
+    return {
+        **{state: depth[state] for state in OPEN},
+        "lag": max(0.0, (uow.at - waiting).total_seconds()),
+        "oldest": oldest and {"type": oldest.type, "reason": oldest.reason, "attempts": oldest.attempts, "due": instant(oldest.due)},
+        "lanes": dict(zip(("open", "held"), lanes, strict=True)),
+        "reasons": dict(reasons),
+    }
+
+
+def _standing(uow: Uow, ehr: str) -> dict[str, Any]:
+    paused, resting = standing.paused(uow, ehr), standing.resting(uow, ehr)
+    return {
+        "mode": "paused" if paused else "resting" if resting else "running",
+        "paused": paused and {"since": paused.since, "reason": paused.reason},
+        "resting": _text(resting),
+        "searchable": standing.searchable(uow, ehr),
+        "outcomes": standing.outcomes(uow, ehr),
+    }
+
+
+def _pulled(uow: Uow, ehr: str, searches: list[Search]) -> dict[str, Any]:
     ran = [Cursor.decode(uow.kept(cursor_name(ehr, search.type))).ran for search in searches]
     whole = min((each for each in ran if each), default=None) if all(ran) else None
     tried = Tried.decode(uow.kept(tried_name(ehr)))
-    waiting = min((letter.due for letter in letters if letter.state in WAITING), default=uow.at)
     return {
-        "ehr": ehr,
-        **{state: depth[state] for state in OPEN},
-        "conflicts": conflicts,
-        "lag": max(0.0, (uow.at - waiting).total_seconds()),
-        "oldest": oldest and {"type": oldest.type, "reason": oldest.reason, "attempts": oldest.attempts, "due": instant(oldest.due)},
-        "reasons": dict(Counter(letter.reason for letter in letters if letter.state not in WAITING)),
         "cursors": {search.type: _cursor(uow, ehr, search.type) for search in searches},
         "pulled": whole and {"at": instant(whole), "age": (uow.at - whole).total_seconds()},
         "failed": {"at": _text(tried.at), "error": tried.error} if tried.error else None,

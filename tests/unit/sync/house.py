@@ -18,6 +18,7 @@ from adapter.store import open_store
 from adapter.sync import ownership
 from adapter.sync.acts import Act
 from adapter.sync.delivery import Delivery
+from adapter.sync.doubles import Doubles
 from adapter.sync.inbound import Inbound, Pulled
 from adapter.sync.links import Rewrite, Unlinked
 from adapter.sync.patients import Patients
@@ -168,7 +169,7 @@ class House:
         )  # fmt: skip
         delivery = Delivery(
             self.store, self.clock, outgoing=self.outgoing, leaving=self.leaving, outward=self.outward, patients=patients, inbound=self.inbound,
-            ownership=OWNERSHIP, systems=SYSTEMS,
+            ownership=OWNERSHIP, systems=SYSTEMS, doubles=Doubles(self.store, audited=self.audited),
         )  # fmt: skip
         return Push(
             self.store, self.clients, delivery, self.clock, holder=holder, audited=self.audited,

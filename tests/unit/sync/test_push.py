@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapter.errors import Unavailable
+from adapter.errors import EhrUnknown, Unavailable
 from adapter.ports import Letter, Remote, Uow
 from tests.unit.sync.house import PATIENT, REQUEST, SYSTEMS, TASK, House, code, link
 from tests.unit.sync.scripted import away
@@ -254,7 +254,7 @@ def test_push_waits_when_another_lane_will_bring_the_resource_it_names() -> None
     house = House().referral()
     house.put({**REQUEST, "id": "s2", "identifier": [{"system": SYSTEMS.sid("request"), "value": "s2"}], "supportingInfo": [],
                "basedOn": [{"reference": "ServiceRequest/s1"}]})  # fmt: skip
-    house.ehr.script("create", away())
+    house.ehr.script("create", EhrUnknown("no answer"))
     house.post("ServiceRequest/s2", lane="s2")
     house.push().step()
 

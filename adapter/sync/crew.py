@@ -1,0 +1,99 @@
+"""Threads that send what there is for one EHR: as many as there are letters, up to a bound."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Taken = TypeVar("Taken")
+
+
+class Crew(Generic[Taken]):
+    """`take()` gives the next letter or None, `send` deals with it; each thread does one after the other. Ends when there is none,
+    `limit` were taken, or `stop()` says so, with what is in hand dealt with. What `take` or `send` raises ends it too."""
+
+    def __init__(
+        self, take: Callable[[], Taken | None], send: Callable[[Taken], object], *, most: int, limit: int, stop: Callable[[], bool], name: str
+    ) -> None:
+        self._take, self._send, self._most, self._limit, self._stop, self._name = take, send, most, limit, stop, name
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._working = self.taken = 0
+        self._problem: BaseException | None = None
+
+    def run(self) -> int:
+        """How many were taken. The first of the threads is the caller's."""
+        self._hire(here=True)
+        while thread := self._next():
+            thread.join()
+        if self._problem is not None:
+            raise self._problem
+        return self.taken
+
+    @classmethod
+    def together(cls, crews: Sequence[Crew[Taken]]) -> int:
+        """Runs several at once; how many all of them took."""
+        threads = [threading.Thread(target=crew._guarded, args=(crew.run,), name=crew._name, daemon=True) for crew in crews]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for crew in crews:
+            if crew._problem is not None:
+                raise crew._problem
+        return sum(crew.taken for crew in crews)
+
+    def _next(self) -> threading.Thread | None:
+        with self._lock:
+            return self._threads.pop() if self._threads else None
+
+    def _hire(self, *, here: bool = False) -> None:
+        """One more thread, when there is room and a letter for it."""
+        with self._lock:
+            if self._working >= self._most:
+                return
+            self._working += 1
+        letter = self._taken()
+        if letter is None:
+            with self._lock:
+                self._working -= 1
+        elif here:
+            self._guarded(lambda: self._work(letter))
+        else:
+            thread = threading.Thread(target=self._guarded, args=(lambda: self._work(letter),), name=self._name, daemon=True)
+            thread.start()
+            with self._lock:
+                self._threads.append(thread)
+
+    def _work(self, first: Taken) -> None:
+        letter: Taken | None = first
+        try:
+            while letter is not None:
+                self._hire()
+                self._send(letter)
+                letter = self._taken()
+        finally:
+            with self._lock:
+                self._working -= 1
+
+    def _taken(self) -> Taken | None:
+        with self._lock:
+            if self.taken >= self._limit or self._problem is not None or self._stop():
+                return None
+            self.taken += 1
+        letter = None
+        try:
+            letter = self._take()
+        finally:
+            if letter is None:
+                with self._lock:
+                    self.taken -= 1
+        return letter
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as problem:  # a thread has nobody to tell but the one who waits for it
+            with self._lock:
+                self._problem = self._problem or problem

@@ -1,0 +1,196 @@
+"""The letters of one referral in one transaction, where the EHR does transactions: all of it arrives or nothing.
+
+A new referral is three resources that point at each other; in one Bundle each points at where the others will be (urn:uuid). A
+transaction that is refused did nothing: its letters go one by one, so that the one at fault is the one that waits for a person.
+One whose answer is lost is an unknown outcome of each of its letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from adapter.clock import Clock
+from adapter.errors import EhrError, EhrRejected, EhrStale, EhrUnknown
+from adapter.names import Systems
+from adapter.ports import EhrClient, Letter, Remote, Resource, Store, Uow
+from adapter.sync import links, proof, standing
+from adapter.sync.acts import Outcome
+from adapter.sync.line import turn
+from adapter.sync.links import Unlinked
+from adapter.sync.merge import put_over
+from adapter.sync.ownership import Ownership
+
+if TYPE_CHECKING:
+    from adapter.sync.delivery import Delivery, Draft, Leave
+
+MOST = 20  # letters in one transaction
+
+
+class LostTogether(EhrUnknown):
+    """Nobody heard what became of a transaction; `letters` went along with the one that was taken."""
+
+    letters: tuple[Letter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One letter of a transaction. `place`: where its resource will be, as the others point at it ("" for an update)."""
+
+    letter: Letter
+    draft: Draft
+    place: str = ""
+    leave: Leave | None = None
+
+
+class Together:
+    """`told(ehr)`: what the network file says of its transactions (None: nothing; then what was learnt counts)."""
+
+    def __init__(self, store: Store, clock: Clock, *, ownership: Ownership, systems: Systems, told: Mapping[str, bool | None]) -> None:
+        self._store, self._clock, self._ownership, self._systems, self._told = store, clock, ownership, systems, told
+
+    def deliver(self, delivery: Delivery, client: EhrClient, letter: Letter, until: datetime) -> Outcome | None:
+        """What became of the letter and, in `others`, of those that went along. None: it goes alone. Raises EhrError."""
+        from adapter.sync.delivery import tried_before
+
+        if tried_before(letter) or not self._store.read_now(lambda uow: self._does(uow, letter.ehr)):
+            return None
+        parts = self._parts(delivery, client, letter)
+        parts = self._store.write_now(lambda uow: self._leave(uow, delivery, parts)) if len(parts) > 1 else []
+        if len(parts) < 2:
+            return None
+        places = {f"{each.letter.type}/{each.letter.id}": each.place for each in parts if each.place}
+        with turn(client):
+            if not all(each.leave and delivery.still(each.letter, each.draft, each.leave, until, places) for each in parts):
+                return None
+            try:
+                response = client.transaction({"resourceType": "Bundle", "type": "transaction", "entry": [self._entry(each) for each in parts]})
+            except (EhrRejected, EhrStale):
+                return None
+            except EhrUnknown as error:
+                self._store.write_now(lambda uow: self._tried(uow, parts))
+                lost = LostTogether(str(error), status_code=error.status_code)
+                lost.letters = tuple(each.letter for each in parts[1:])
+                raise lost from None
+        outcomes = self._outcomes(delivery, client, parts, response.get("entry", []), until)
+        return replace(outcomes[0], others=tuple(zip((each.letter for each in parts[1:]), outcomes[1:], strict=True)))
+
+    def _does(self, uow: Uow, ehr: str) -> bool:
+        told = self._told.get(ehr)
+        return standing.transacts(uow, ehr) if told is None else told
+
+    # ── before ───────────────────────────────────────────────────────────────────────────────────
+    def _parts(self, delivery: Delivery, client: EhrClient, letter: Letter) -> list[_Part]:
+        """The letter and those behind it in its lane that can go now, up to the first that cannot."""
+        for _ in range(2):
+            found = self._store.read_now(lambda uow: self._drafts(uow, delivery, letter))
+            if not (isinstance(found, Unlinked) and found.type == "Patient"):
+                break
+            if delivery.unlinked(client, letter, found) is not None:  # it comes to the same when the letter goes alone
+                return []
+        return found if isinstance(found, list) else []
+
+    def _drafts(self, uow: Uow, delivery: Delivery, letter: Letter) -> list[_Part] | Unlinked:
+        waiting = uow.letters(states=("queued",), ehr=letter.ehr, lane=letter.lane, limit=MOST)
+        behind = [each for each in waiting if each.key > letter.key]
+        parts: list[_Part] = []
+        places: dict[str, str] = {}
+        for each in [letter, *behind]:
+            if each.due > uow.at or each.type in (proof.TYPE, "Patient") or (each is not letter and (each.attempts or each.fence)):
+                break
+            draft = delivery.draft(uow, each, places)
+            if isinstance(draft, Unlinked) and each is letter:
+                return draft
+            if isinstance(draft, Unlinked | Outcome) or (draft.known and not draft.known.link.remote_version):
+                break
+            if draft.known is None and links.own_identifier(draft.sent, self._systems) is None:
+                break
+            place = "" if draft.known else f"urn:uuid:{self._clock.new_id()}"
+            if place:
+                places[f"{each.type}/{each.id}"] = place
+            parts.append(_Part(each, draft, place))
+        return parts
+
+    def _leave(self, uow: Uow, delivery: Delivery, parts: Sequence[_Part]) -> list[_Part]:
+        """Decided and recorded, letter by letter, up to the first that may not leave."""
+        going: list[_Part] = []
+        for number, each in enumerate(parts):
+            letter = uow.carry(each.letter) if number else each.letter
+            leave = delivery.leave(uow, letter) if letter else None
+            if letter is None or leave is None:
+                break
+            going.append(replace(each, letter=letter, leave=leave))
+        return going
+
+    def _entry(self, part: _Part) -> Resource:
+        draft, type = part.draft, part.letter.type
+        if draft.known is None:
+            own = links.own_identifier(draft.sent, self._systems) or ("", "")
+            condition = "identifier=" + quote("|".join(own), safe=":/|")
+            return {"fullUrl": part.place, "resource": draft.sent, "request": {"method": "POST", "url": type, "ifNoneExist": condition}}
+        known = draft.known
+        body = put_over(draft.put, draft.sent, known.base, self._ownership)
+        url = f"{type}/{known.link.remote_id}"
+        return {"resource": {**body, "id": known.link.remote_id}, "request": {"method": "PUT", "url": url, "ifMatch": f'W/"{known.link.remote_version}"'}}
+
+    def _tried(self, uow: Uow, parts: Sequence[_Part]) -> None:
+        for each in parts:
+            if each.draft.known is not None:  # what was to be created points at places that nobody knows
+                links.tried(uow, each.letter.ehr, each.letter.type, each.letter.id, each.draft.sent, self._ownership)
+
+    # ── after ────────────────────────────────────────────────────────────────────────────────────
+    def _outcomes(self, delivery: Delivery, client: EhrClient, parts: Sequence[_Part], entries: Sequence[Any], until: datetime) -> list[Outcome]:
+        """Each by its own entry; one that cannot be read is looked for."""
+        from adapter.sync.delivery import moved
+
+        found = [(part, self._remote(client, part, entries, number)) for number, part in enumerate(parts)]
+        places = {part.place: f"{part.letter.type}/{remote.id}" for part, remote in found if part.place and isinstance(remote, Remote)}
+        outcomes = []
+        for part, remote in found:
+            draft = replace(part.draft, sent=moved(part.draft.sent, places))
+            if isinstance(remote, Outcome):
+                outcomes.append(remote)
+            elif self._clock.now() >= until or (draft.known is None and not delivery.holds(draft.sent, remote, {})):
+                outcomes.append(Outcome("unknown", "unknown", "unknown-outcome", due=self._clock.now()))  # looked for: there twice, or not as we sent it
+            else:
+                outcomes.append(delivery.done(part.letter, draft, remote, "updated" if draft.known else "created"))
+        return outcomes
+
+    def _remote(self, client: EhrClient, part: _Part, entries: Sequence[Any], number: int) -> Remote | Outcome:
+        """What the EHR has of it now, by the entry in its place, or by our identifier when they came in another order."""
+        own = links.own_identifier(part.draft.sent, self._systems)
+        there = [entries[number], *entries] if number < len(entries) else list(entries)
+        entry = next((each for each in there if own and _carries(each, part.letter.type, own)), None)
+        if entry is None and number < len(entries) and isinstance(entries[number], dict) and "resource" not in entries[number]:
+            entry = entries[number]
+        response = entry.get("response", {}) if isinstance(entry, dict) else {}
+        status = str(response.get("status", ""))[:3]
+        if entry is not None and status.startswith("4"):
+            return Outcome("queued", "retry", "alone", due=self._clock.now())
+        if entry is not None and status.startswith("2"):
+            if isinstance(found := entry.get("resource"), dict) and found.get("id"):
+                version = found.get("meta", {}).get("versionId") or str(response.get("etag", "")).removeprefix("W/").strip('"')
+                return Remote(found, str(version))
+            located = str(response.get("location", "")).partition("/_history/")[0].rpartition(f"{part.letter.type}/")[2]
+            if remote := _read(client, part.letter.type, located, own):
+                return remote
+        return Outcome("unknown", "unknown", "unknown-outcome", due=self._clock.now())
+
+
+def _read(client: EhrClient, type: str, id: str, own: tuple[str, str] | None) -> Remote | None:
+    try:
+        remote = client.read(type, id) if id else None
+    except EhrError:
+        return None
+    return remote if remote and own and _carries({"resource": remote.resource}, type, own) else None
+
+
+def _carries(entry: Any, type: str, own: tuple[str, str]) -> bool:
+    resource = entry.get("resource") if isinstance(entry, dict) else None
+    if not isinstance(resource, dict) or resource.get("resourceType") != type:
+        return False
+    identifiers = resource.get("identifier", ())
+    return any((each.get("system"), each.get("value")) == own for each in (identifiers if isinstance(identifiers, list) else [identifiers]))
