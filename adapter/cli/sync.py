@@ -15,13 +15,13 @@ from adapter.errors import EhrError, SettingsError
 
 if TYPE_CHECKING:
     from adapter.app import App
-    from adapter.ports import Letter
+    from adapter.ports import Letter, LetterState, Uow
 
 app = typer.Typer(no_args_is_help=True, help="What goes to the EHRs and comes from them, by hand.")
 Ehr = Annotated[str | None, typer.Option("--ehr", metavar="NAME", help="One EHR only: the key of its clinic.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 NOBODY = "no EHR keeps referrals (ehr.level task in the network file)"
-OPEN = ("queued", "unknown", "parked", "conflict")
+OPEN: tuple[LetterState, ...] = ("queued", "unknown", "parked", "conflict")
 MANY = 1_000_000
 SHOWN = 1_000  # letters that a dry run lists
 
@@ -68,7 +68,7 @@ def _would(opened: App, ehr: str) -> list[dict[str, Any]]:
     """What each letter of an EHR would do now."""
     from adapter.waiting import reference_of
 
-    def one(uow: Any, letter: Letter) -> dict[str, Any]:
+    def one(uow: Uow, letter: Letter) -> dict[str, Any]:
         verb, why = opened.wiring.push.would(uow, letter) if letter.state in ("queued", "unknown") else ("nothing", f"{letter.state}: {letter.reason}")
         return {"ehr": ehr, "number": letter.key, "reference": reference_of(uow, letter.lane.rpartition(" ")[2]), "type": letter.type, "verb": verb, "why": why}
 
@@ -92,7 +92,12 @@ def pause(
         named = _named(opened, ehr)
         if reason not in REASONS:
             raise SettingsError("no such reason", variable="--reason", fix=f"one of {', '.join(REASONS)}")
-        opened.store.write_now(lambda uow: (standing.pause(uow, named, reason), _audit(uow, "sync-pause", named, reason)))
+
+        def hold(uow: Uow) -> None:
+            standing.pause(uow, named, reason)
+            _audit(uow, "sync-pause", named, reason)
+
+        opened.store.write_now(hold)
     typer.echo(f"{named or 'every EHR'}: letters are held")
 
 
@@ -104,7 +109,7 @@ def resume(ehr: Ehr = None) -> None:
     with house.opened(house.settings()) as opened:
         named = _named(opened, ehr)
 
-        def go(uow: Any) -> bool:
+        def go(uow: Uow) -> bool:
             for name in [named] if named else list(opened.clients):
                 standing.searchable_again(uow, name)
             found = standing.resume(uow, named)
@@ -126,7 +131,7 @@ def _named(opened: App, ehr: str | None) -> str:
     return "" if ehr is None else _ehrs(opened, ehr)[0]
 
 
-def _audit(uow: Any, name: str, ehr: str, reason: str) -> None:
+def _audit(uow: Uow, name: str, ehr: str, reason: str) -> None:
     from adapter.audit import events
     from adapter.ports import Principal
 

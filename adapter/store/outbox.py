@@ -145,7 +145,7 @@ class Outbox:
         return self._unit.session.row(_ANY_DUE, ehr=ehr, at=self._unit.now) is not None
 
     def piles(self) -> list[Pile]:
-        return [Pile(*row[:4], moment(row[4])) for row in self._unit.session.rows(_PILES, {})]
+        return [Pile(ehr, state, reason, letters, moment(due)) for ehr, state, reason, letters, due in self._unit.session.rows(_PILES, {})]
 
     def lanes(self) -> dict[str, tuple[int, int]]:
         return {ehr: (there, held) for ehr, there, held in self._unit.session.rows(_LANES, {})}

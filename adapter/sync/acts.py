@@ -54,6 +54,11 @@ Leaving = Callable[[Uow, Letter], bool]
 Called in a write unit that commits before a byte is sent (security.md 4.2)."""
 
 
+def tried_before(letter: Letter) -> bool:
+    """Whether somebody took it before, so that it may be there already."""
+    return letter.state == "unknown" or letter.attempts > 0 or letter.fence > 1
+
+
 def cited(type: str, id: str, version: str) -> str:
     """"Task/7/_history/3", or "Task/7" where the EHR gives no version."""
     return f"{type}/{id}/_history/{version}" if version else f"{type}/{id}"

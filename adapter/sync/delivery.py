@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from adapter.clock import Clock
 from adapter.dossier import content
@@ -13,12 +13,12 @@ from adapter.errors import EhrRejected, EhrStale, EhrUnknown
 from adapter.names import Systems
 from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Resource, Store, Uow
 from adapter.sync import links, proof, reading, retry, standing
-from adapter.sync.acts import Act, Leaving, Outcome, What, cited
+from adapter.sync.acts import Act, Leaving, Outcome, What, cited, tried_before
 from adapter.sync.canonical import content_hash, encode, same, without_server_parts
 from adapter.sync.doubles import REASON, CannotLook, Doubles
 from adapter.sync.inbound import GONE, Arrival, Inbound
 from adapter.sync.line import turn
-from adapter.sync.links import Known, Rewrite, Unlinked
+from adapter.sync.links import Known, Rewrite, Unlinked, moved
 from adapter.sync.merge import put_over
 from adapter.sync.narrow import CLOSED
 from adapter.sync.ownership import Ownership
@@ -320,20 +320,6 @@ class Delivery:
             uow.save_conflict(ConflictRow(letter.ehr, letter.type, letter.id, "stale", base, encode(ours), seen, uow.at))
 
         return Outcome("conflict", "conflict", "stale", remember=remember)
-
-
-def moved(value: Any, places: Mapping[str, str]) -> Any:
-    """A copy in which every reference to one of `places` is what stands there."""
-    if not places:
-        return value
-    if isinstance(value, dict):
-        return {k: places.get(v, v) if k == "reference" and isinstance(v, str) else moved(v, places) for k, v in value.items()}
-    return [moved(part, places) for part in value] if isinstance(value, list) else value
-
-
-def tried_before(letter: Letter) -> bool:
-    """Whether somebody took it before, so that it may be there already."""
-    return letter.state == "unknown" or letter.attempts > 0 or letter.fence > 1
 
 
 def _unheard(letter: Letter) -> bool:

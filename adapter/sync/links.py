@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from adapter.names import Systems
 from adapter.ports import ConflictRow, Letter, Link, Remote, Resource, Uow
@@ -133,6 +134,15 @@ def own_identifier(resource: Resource, systems: Systems) -> tuple[str, str] | No
 def own_system(type: str, systems: Systems) -> str:
     """The system of the own identifiers of one resource type."""
     return systems.sid(_KINDS.get(type, type.lower()))
+
+
+def moved(value: Any, places: Mapping[str, str]) -> Any:
+    """A copy in which every reference to one of `places` is what stands there."""
+    if not places:
+        return value
+    if isinstance(value, dict):
+        return {k: places.get(v, v) if k == "reference" and isinstance(v, str) else moved(v, places) for k, v in value.items()}
+    return [moved(part, places) for part in value] if isinstance(value, list) else value
 
 
 def _name(ehr: str, type: str, id: str) -> str:

@@ -94,15 +94,20 @@ class Push:
         """Adds what became of letters since to the counts that all processes share."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
+
+        def add(uow: Uow) -> None:
+            for ehr, what in sorted(counts):  # always in this order: two processes never wait for each other
+                uow.add(standing.counter(ehr, what), counts[ehr, what])
+
         if counts:
-            self._store.write_now(lambda uow: [uow.add(standing.counter(ehr, what), counts[ehr, what]) for ehr, what in sorted(counts)])
+            self._store.write_now(add)
 
     def step(self) -> bool:
         """Takes one letter of an EHR that is awake and settles it. False when there is none to send now. An EHR that
         was away rests, so that its letters do not each wait for a time-out while another EHR's stand behind them."""
         return any(self._turn(ehr) for ehr in list(self._turns))
 
-    def _crew(self, ehr: str, limit: int, stop: Callable[[], bool]) -> Crew:
+    def _crew(self, ehr: str, limit: int, stop: Callable[[], bool]) -> Crew[tuple[Letter, datetime]]:
         most = self._lines[ehr].parallel
         return Crew(lambda: self.take(ehr), self.send, most=most if most == 1 else AHEAD * most, limit=limit, stop=stop, name=f"liaison-push-{ehr}")
 

@@ -18,9 +18,9 @@ from adapter.errors import EhrError, EhrRejected, EhrStale, EhrUnknown
 from adapter.names import Systems
 from adapter.ports import EhrClient, Letter, Remote, Resource, Store, Uow
 from adapter.sync import links, proof, standing
-from adapter.sync.acts import Outcome
+from adapter.sync.acts import Outcome, tried_before
 from adapter.sync.line import turn
-from adapter.sync.links import Unlinked
+from adapter.sync.links import Unlinked, moved
 from adapter.sync.merge import put_over
 from adapter.sync.ownership import Ownership
 
@@ -54,8 +54,6 @@ class Together:
 
     def deliver(self, delivery: Delivery, client: EhrClient, letter: Letter, until: datetime) -> Outcome | None:
         """What became of the letter and, in `others`, of those that went along. None: it goes alone. Raises EhrError."""
-        from adapter.sync.delivery import tried_before
-
         if tried_before(letter) or not self._store.read_now(lambda uow: self._does(uow, letter.ehr)):
             return None
         parts = self._parts(delivery, client, letter)
@@ -144,8 +142,6 @@ class Together:
     # ── after ────────────────────────────────────────────────────────────────────────────────────
     def _outcomes(self, delivery: Delivery, client: EhrClient, parts: Sequence[_Part], entries: Sequence[Any], until: datetime) -> list[Outcome]:
         """Each by its own entry; one that cannot be read is looked for."""
-        from adapter.sync.delivery import moved
-
         found = [(part, self._remote(client, part, entries, number)) for number, part in enumerate(parts)]
         places = {part.place: f"{part.letter.type}/{remote.id}" for part, remote in found if part.place and isinstance(remote, Remote)}
         outcomes = []

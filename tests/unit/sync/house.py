@@ -24,6 +24,7 @@ from adapter.sync.links import Rewrite, Unlinked
 from adapter.sync.patients import Patients
 from adapter.sync.pull import Pull, own_searches
 from adapter.sync.push import Push
+from adapter.sync.together import Together
 from tests.unit.sync.scripted import ScriptedEhr
 
 MAPPINGS = Path(__file__).resolve().parents[3] / "mappings"
@@ -119,6 +120,7 @@ class House:
         self.refusing = False
         self.creating = False
         self.works_here = False
+        self.transacts: dict[str, bool | None] = {}
         self.pulled: list[Pulled] = []
         self.matches: list[Remote] | None = None
         self.inbound = Inbound(
@@ -170,6 +172,7 @@ class House:
         delivery = Delivery(
             self.store, self.clock, outgoing=self.outgoing, leaving=self.leaving, outward=self.outward, patients=patients, inbound=self.inbound,
             ownership=OWNERSHIP, systems=SYSTEMS, doubles=Doubles(self.store, audited=self.audited),
+            together=Together(self.store, self.clock, ownership=OWNERSHIP, systems=SYSTEMS, told=self.transacts),
         )  # fmt: skip
         return Push(
             self.store, self.clients, delivery, self.clock, holder=holder, audited=self.audited,
@@ -204,6 +207,15 @@ class House:
     def post_in(uow: Uow, reference: str, *, lane: str = "s1", ehr: str = "clinic") -> Letter:
         type, _, id = reference.partition("/")
         return uow.post(Letter(ehr, lane, type, id, due=uow.at))
+
+    def more(self, count: int, *, ehr: str = "clinic") -> None:
+        """As many referrals more, each a request in a lane of its own, with its letter."""
+        def one(uow: Uow, n: int) -> None:
+            own = {"system": SYSTEMS.sid("request"), "value": f"x{n}"}
+            self.put_in(uow, {**REQUEST, "id": f"x{n}", "identifier": [own], "supportingInfo": []})
+            self.post_in(uow, f"ServiceRequest/x{n}", lane=f"x{n}", ehr=ehr)
+
+        self.store.write_now(lambda uow: [one(uow, n) for n in range(count)])
 
     def ours(self, type: str) -> Resource:
         id = {"Task": "t1", "ServiceRequest": "s1", "Consent": "c1", "Patient": "p1"}[type]

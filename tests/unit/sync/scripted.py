@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from adapter.clock import Clock, instant
-from adapter.errors import EhrStale, EhrUnavailable, EhrUnknown
+from adapter.errors import EhrRejected, EhrStale, EhrUnavailable, EhrUnknown
 from adapter.ports import Capability, Remote, Resource
 
 Fault = Callable[[], None]
@@ -17,7 +17,8 @@ Fault = Callable[[], None]
 class ScriptedEhr:
     """`script(verb, *faults)`: what meets the next calls of that verb ("create", "update", "read", "search"), in turn:
     None (nothing), an exception raised before anything is done, or LOST: done, and the answer lost. `calls` counts what
-    reached it. `lenient`: it ignores If-None-Exist. `drops`: elements it does not keep."""
+    reached it. `lenient`: it ignores If-None-Exist. `deaf`: it ignores what is searched for. `drops`: elements it does not
+    keep. `answers(entries)`: what becomes of the response entries of a transaction."""
 
     LOST = "lost"
 
@@ -28,6 +29,8 @@ class ScriptedEhr:
         self.searched: list[tuple[str, tuple[tuple[str, str], ...]]] = []
         self.drops: frozenset[str] = frozenset()
         self.page_size = 50
+        self.lenient = self.deaf = False
+        self.answers: Callable[[list[Resource]], list[Resource]] = lambda entries: entries
         self.before: dict[str, Callable[[], object]] = {}
         self.between_pages: Callable[[], object] | None = None
         self._script: dict[str, list[Any]] = {}
@@ -75,9 +78,7 @@ class ScriptedEhr:
 
     def create(self, resource: Resource, *, if_none_exist: tuple[str, str] | None = None) -> Remote:
         lost = self._meet("create", resource["resourceType"])
-        twin = next((r for r in self.all(resource["resourceType"]) if if_none_exist and if_none_exist in _identifiers(r)), None)
-        self._count += 1
-        return self._answer(lost, twin or self._keep({**resource, "id": f"r{self._count}"}))
+        return self._answer(lost, self._made(resource, if_none_exist))
 
     def update(self, resource: Resource, *, if_match: str) -> Remote:
         lost = self._meet("update", resource["resourceType"])
@@ -90,7 +91,37 @@ class ScriptedEhr:
         raise NotImplementedError
 
     def transaction(self, bundle: Resource) -> Resource:
-        raise NotImplementedError
+        lost = self._meet("transaction", "Bundle")
+        before = copy.deepcopy(self.rows)
+        places: dict[str, str] = {}
+        try:
+            entries = [self._entered(entry, places) for entry in bundle["entry"]]
+        except Exception:
+            self.rows = before
+            raise
+        if lost:
+            raise EhrUnknown("the connection ended without an answer")
+        return {"resourceType": "Bundle", "type": "transaction-response", "entry": self.answers(copy.deepcopy(entries))}
+
+    def _entered(self, entry: Resource, places: dict[str, str]) -> Resource:
+        resource, request = _pointed(entry["resource"], places), entry["request"]
+        if request["method"] == "POST":
+            system, _, value = request["ifNoneExist"].removeprefix("identifier=").partition("|")
+            kept = self._made(resource, (system, value))
+            places[entry["fullUrl"]] = f"{kept['resourceType']}/{kept['id']}"
+        else:
+            standing = self.rows[resource["resourceType"], resource["id"]][-1]
+            if request["ifMatch"] != f'W/"{standing["meta"]["versionId"]}"':
+                raise EhrStale("stale", status_code=412)
+            kept = self._keep(resource)
+        return {"resource": kept, "response": {"status": "201 Created" if request["method"] == "POST" else "200"}}
+
+    def _made(self, resource: Resource, if_none_exist: tuple[str, str] | None) -> Resource:
+        twins = [r for r in self.all(resource["resourceType"]) if if_none_exist and not self.lenient and if_none_exist in _identifiers(r)]
+        if len(twins) > 1:
+            raise EhrRejected("several match", status_code=412)
+        self._count += 1
+        return twins[0] if twins else self._keep({**resource, "id": f"r{self._count}"})
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
     def _meet(self, verb: str, type: str) -> bool:
@@ -117,7 +148,7 @@ class ScriptedEhr:
     def _matches(self, resource: Resource, params: Sequence[tuple[str, str]]) -> bool:
         wanted = dict(params)
         system, _, value = wanted.get("identifier", "|").rpartition("|")
-        named = not system or any(system == own and value in ("", found) for own, found in _identifiers(resource))
+        named = self.deaf or not system or any(system == own and value in ("", found) for own, found in _identifiers(resource))
         since = wanted.get("_lastUpdated", "ge").removeprefix("ge")
         return named and str(resource["meta"]["lastUpdated"]) >= since
 
@@ -131,6 +162,12 @@ class ScriptedEhr:
 def _identifiers(resource: Resource) -> list[tuple[str, str]]:
     identifiers = resource.get("identifier", [])
     return [(each.get("system", ""), each.get("value", "")) for each in (identifiers if isinstance(identifiers, list) else [identifiers])]
+
+
+def _pointed(value: Any, places: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: places.get(part, part) if name == "reference" and isinstance(part, str) else _pointed(part, places) for name, part in value.items()}
+    return [_pointed(part, places) for part in value] if isinstance(value, list) else value
 
 
 def away(**when: Any) -> EhrUnavailable:

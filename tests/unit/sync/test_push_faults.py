@@ -139,18 +139,6 @@ def test_push_sends_once_when_two_workers_race_y_04() -> None:
     assert link(house, "Consent", "c1").sent == 1
 
 
-def test_push_parks_when_the_ehr_has_it_twice_y_05() -> None:
-    house = House().referral()
-    house.ehr.script("create", LOST)
-    house.push().step()
-    house.ehr.plant({**house.ehr.only("Consent"), "id": "twin"})
-    house.later(minutes=1)
-
-    house.push().step()
-
-    assert house.states()[0] == ("Consent", "parked", "doubled-there")
-
-
 @pytest.mark.parametrize("version_seen", [True, False])
 def test_push_merges_when_the_ehr_changed_meanwhile_y_06(version_seen: bool) -> None:
     house = House().sent()
