@@ -68,8 +68,10 @@ def _would(opened: App, ehr: str) -> list[dict[str, Any]]:
     """What each letter of an EHR would do now."""
     from adapter.waiting import reference_of
 
+    push = opened.wiring.push
+
     def one(uow: Uow, letter: Letter) -> dict[str, Any]:
-        verb, why = opened.wiring.push.would(uow, letter) if letter.state in ("queued", "unknown") else ("nothing", f"{letter.state}: {letter.reason}")
+        verb, why = push.would(uow, letter) if letter.state in ("queued", "unknown") else ("nothing", f"{letter.state}: {letter.reason}")
         return {"ehr": ehr, "number": letter.key, "reference": reference_of(uow, letter.lane.rpartition(" ")[2]), "type": letter.type, "verb": verb, "why": why}
 
     return opened.store.read_now(lambda uow: [one(uow, letter) for letter in uow.letters(states=OPEN, ehr=ehr, limit=SHOWN)])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapter.errors import EhrRejected, EhrUnavailable, EhrUnknown
+from adapter.errors import EhrRejected, EhrStale, EhrUnavailable, EhrUnknown
 from adapter.net import retry_after
 from adapter.ports import Letter, Resource
 from adapter.sync import standing
@@ -546,3 +546,60 @@ def test_outcomes_are_counted_for_all_processes() -> None:
     assert house.store.read_now(lambda uow: standing.outcomes(uow, "clinic")) == {"created": 3, "unknown": 1}
 
 
+
+
+# ── merges ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("status", [412, 409])
+def test_Y_06_a_note_of_theirs_and_a_status_of_ours_are_both_kept(status: int) -> None:
+    house = House().sent()
+    house.set("Task", status="accepted")
+    note = [{"text": "vu avec la famille"}]
+
+    def changed() -> None:
+        house.ehr.edit("Task", lambda task: task.update(note=note))
+        house.ehr.script("update", EhrStale("changed under us", status_code=status))
+
+    house.ehr.before["update"] = changed
+    drained(house)
+    assert (house.ehr.only("Task")["status"], house.ehr.only("Task")["note"]) == ("accepted", note)
+    converged(house)
+
+
+def test_Y_07_two_statuses_that_cannot_both_be_wait_for_a_person_and_nothing_is_overwritten() -> None:
+    house = House().sent()
+    house.set("Task", status="accepted")
+    house.ehr.before["update"] = lambda: house.ehr.edit("Task", lambda task: task.update(status="rejected"))
+    drained(house)
+    assert (house.ehr.only("Task")["status"], house.ours("Task")["status"]) == ("rejected", "accepted")
+    assert house.conflicts() == [("Task", "illegal-move")] and house.states()[-1][1] == "conflict"
+
+
+def test_Y_09_no_update_goes_without_the_version_it_is_made_on() -> None:
+    house = House().referral()
+    house.ehr.lenient = True
+    matched: list[str] = []
+    update = house.ehr.update
+    house.ehr.update = lambda resource, *, if_match: (matched.append(if_match), update(resource, if_match=if_match))[1]  # type: ignore[method-assign, func-returns-value]
+    house.ehr.script("create", EhrUnknown("no answer"))
+    house.push().step()
+    for id in ("r9", "r10"):
+        house.ehr.plant({**CONSENT, "id": id, "patient": {"reference": "Patient/42"}})
+    drained(house)
+    house.set("Task", status="accepted")
+    drained(house)
+    assert matched and all(matched), "not even the one that ends a second copy"
+
+
+def test_Y_35_a_letter_that_is_sent_again_twice_and_through_a_restart_arrives_once() -> None:
+    house = House().referral()
+    house.ehr.script("create", EhrRejected("no", status_code=422))
+    house.push().drain()
+    (parked,) = house.letters(states=("parked",))
+    assert [house.store.write_now(lambda uow: requeue(uow, parked, at=uow.at)) for _ in range(2)] == [True, False]
+    dying = house.push("dying", lease=timedelta(seconds=30))
+    dying._settle = lambda *_: (_ for _ in ()).throw(SystemExit(9))  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        dying.step()
+    house.later(seconds=31)
+    drained(house)
+    converged(house)
