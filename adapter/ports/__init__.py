@@ -7,6 +7,7 @@ A resource is always a plain dict as FHIR R4 JSON has it; references inside the 
 from adapter.ports.ehr import Capability, EhrClient, Remote
 from adapter.ports.query import Clause, Include, Query
 from adapter.ports.shapes import (
+    BEHIND,
     Ask,
     AuditRow,
     Basis,
@@ -28,6 +29,7 @@ from adapter.ports.shapes import (
 from adapter.who import Act, Principal
 
 __all__ = [
+    "BEHIND",
     "Act",
     "Ask",
     "AuditRow",

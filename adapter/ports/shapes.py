@@ -117,6 +117,7 @@ class Decision:
 
 
 # ── the outbox ───────────────────────────────────────────────────────────────────────────────────
+BEHIND = "provenance "  # a lane whose name begins so goes after the lane of the rest of its name, as long as that can go
 LetterState = Literal["queued", "unknown", "parked", "conflict", "done", "dropped"]
 
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, distinct, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, and_, bindparam, case, distinct, func, literal_column, or_, select, update
 
-from adapter.ports import Letter, LetterState, Pile
+from adapter.ports import BEHIND, Letter, LetterState, Pile
 from adapter.store.moments import moment, text
 from adapter.store.session import Row
 from adapter.store.statement import Statement, equal, given, limited, upsert
@@ -40,20 +40,27 @@ def _coalesced(new: Any) -> dict[str, Any]:
 _POST = upsert(outbox, on=("ehr", "lane", "type", "id"), where=UNTAKEN, without=("key",), change=_coalesced, returning=_COLUMNS)
 
 
+def _can_go(letters: FromClause) -> ColumnElement[bool]:
+    return letters.c.state.in_([literal_column("'queued'"), literal_column("'unknown'")])
+
+
 @lru_cache(maxsize=2)
 def _next(one_ehr: bool) -> Statement:
     """The first due letter, by rank, whose lane has none in flight and none open before it; a lease that ran out is taken
-    again before anything else of its lane."""
-    mine, other = outbox.alias("mine"), outbox.alias("other")
+    again before anything else of its lane. A lane that goes BEHIND another waits for what of that one can go."""
+    mine, other, before = outbox.alias("mine"), outbox.alias("other"), outbox.alias("before")
     in_the_way: Select[Any] = (
         select(literal_column("1"))
         .where(other.c.ehr == mine.c.ehr, other.c.lane == mine.c.lane, other.c.open == _IS_OPEN, other.c.key != mine.c.key)
         .where(or_(other.c.holder != _EMPTY, and_(mine.c.holder == _EMPTY, other.c.key < mine.c.key)))
     )
+    led = func.replace(mine.c.lane, literal_column(f"'{BEHIND}'"), _EMPTY)
+    leading = select(literal_column("1")).where(before.c.ehr == mine.c.ehr, before.c.lane == led, before.c.open == _IS_OPEN, _can_go(before))
     found = (
         select(*(mine.c[name] for name in _COLUMNS))
-        .where(mine.c.open == _IS_OPEN, mine.c.state.in_([literal_column("'queued'"), literal_column("'unknown'")]))
+        .where(mine.c.open == _IS_OPEN, _can_go(mine))
         .where(mine.c.due <= given("at"), or_(mine.c.holder == _EMPTY, mine.c.lease_until <= given("at")), ~in_the_way.exists())
+        .where(or_(led == mine.c.lane, ~leading.exists()))
         .order_by(mine.c.rank, mine.c.due, mine.c.key)
         .with_for_update(of=mine, skip_locked=True)
     )
@@ -71,7 +78,7 @@ _TAKE = Statement(
 _ANY_DUE = Statement(
     limited(
         select(literal_column("1")).where(
-            *equal(outbox, "ehr"), outbox.c.open == _IS_OPEN, outbox.c.state.in_([literal_column("'queued'"), literal_column("'unknown'")]),
+            *equal(outbox, "ehr"), outbox.c.open == _IS_OPEN, _can_go(outbox),
             outbox.c.due <= given("at"), or_(outbox.c.holder == _EMPTY, outbox.c.lease_until <= given("at")),
         ),
         1,

@@ -80,10 +80,10 @@ class Doubles:
             uow.save_conflict(row)
             number = ours.number if ours else 0
             self._audited(uow, Act("mended", letter.ehr, letter.type, letter.id, lane=letter.lane, number=number, remote=told, reason=REASON))
+            if self._proofs is not None:
+                self._proofs.post(uow, letter, ended, number=number, other=True)
 
         self._store.write_now(tell)
-        if self._proofs is not None:
-            self._proofs.tell(client, letter, told)
 
 
 def _ended(client: EhrClient, other: Remote) -> Remote:

@@ -13,15 +13,15 @@ from typing import Protocol
 
 from adapter.clock import instant
 from adapter.dossier import split
-from adapter.errors import EhrError
 from adapter.names import PROVENANCE_AGENT, Systems
-from adapter.ports import EhrClient, Letter, Remote, Resource, Store, Uow
+from adapter.ports import BEHIND, EhrClient, Letter, Remote, Resource, Store, Uow
 from adapter.sync.acts import Act, Outcome, cited
 from adapter.sync.links import Unlinked
 
 TYPE = "Provenance"
-LANE = "provenance "  # before the id of the referral
+LANE = BEHIND  # before the id of the referral
 DEVICE = "liaison"
+_OF = "/of/"  # between what a letter cites and the EHR's id of a second copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Told(Protocol):
 
 def proved(letter: Letter) -> Letter:
     """The letter about the resource itself of a letter about its Provenance."""
-    type, id = split(letter.id.partition("/_history/")[0])
+    type, id = split(letter.id.partition(_OF)[0].partition("/_history/")[0])
     return replace(letter, type=type, id=id, lane=letter.lane.removeprefix(LANE))
 
 
@@ -78,10 +78,11 @@ class Proofs:
     def __init__(self, store: Store, *, told: Told, systems: Systems) -> None:
         self._store, self._told, self._systems = store, told, systems
 
-    def post(self, uow: Uow, letter: Letter, remote: Remote, *, number: int) -> None:
-        """Asks for the Provenance of what `letter` has just brought to its EHR: our version `number`, the EHR's `remote`."""
+    def post(self, uow: Uow, letter: Letter, remote: Remote, *, number: int, other: bool = False) -> None:
+        """Asks for the Provenance of what `letter` has just brought to its EHR: our version `number`, the EHR's `remote`. `other`:
+        it is not the copy that we know, but a second one."""
         if self._told.keeps_provenance(uow, letter.ehr):
-            id = cited(letter.type, letter.id, remote.version)
+            id = cited(letter.type, letter.id, remote.version) + (f"{_OF}{remote.id}" if other else "")
             uow.post(Letter(letter.ehr, LANE + letter.lane, TYPE, id, due=uow.at, number=number, request_id=letter.request_id))
 
     def deliver(self, client: EhrClient, letter: Letter) -> Outcome:
@@ -105,36 +106,16 @@ class Proofs:
         told = replace(act, what=what, remote=cited(TYPE, found.id, found.version))  # type: ignore[arg-type]
         return Outcome("done", told.what, act=told)
 
-    def tell(self, client: EhrClient, letter: Letter, target: str) -> bool:
-        """Writes at once what we did to `target` ("Task/8/_history/2"), a copy that no link names: where the EHR keeps Provenances
-        and it may leave. An EHR that refuses it is no reason to undo what it tells of."""
-
-        def sources(uow: Uow) -> Resource | None:
-            told, ours = self._told, uow.current(letter.type, letter.id)
-            if ours is None or not told.keeps_provenance(uow, letter.ehr):
-                return None
-            found = told.sources(uow, letter_now := replace(letter, number=ours.number))
-            if found is None or not told.proving(uow, letter_now):
-                return None
-            made = told.outward(uow, letter.ehr, provenance("", found, at=uow.at, systems=self._systems))
-            return made | {"target": [{"reference": target}]}
-
-        try:
-            if made := self._store.write_now(sources):
-                client.create(made)
-        except (Unlinked, EhrError):
-            return False
-        return made is not None
-
     def _draft(self, uow: Uow, letter: Letter, about: Letter) -> Resource | None:
         """The Provenance with the EHR's references; None when the copy is not there any more or nothing may leave."""
         link = uow.link(letter.ehr, about.type, about.id)
         sources = self._told.sources(uow, about) if link and self._told.keeps_provenance(uow, letter.ehr) else None
         if link is None or sources is None:
             return None
-        _, _, version = letter.id.partition("/_history/")
+        cites, _, second = letter.id.partition(_OF)
+        _, _, version = cites.partition("/_history/")
         made = self._told.outward(uow, letter.ehr, provenance("", sources, at=uow.at, systems=self._systems))
-        return made | {"target": [{"reference": cited(about.type, link.remote_id, version)}]}
+        return made | {"target": [{"reference": cited(about.type, second or link.remote_id, version)}]}
 
     def _there(self, client: EhrClient, draft: Resource) -> Remote | None:
         """Ours of that target and moment, if a try that nobody heard of put it there. Some EHRs drop the version of a target."""

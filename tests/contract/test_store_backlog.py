@@ -49,6 +49,15 @@ def test_consent_posted_again_overtakes_and_keeps_its_lane_in_order(store: SqlSt
     assert take(store).id == "c1"
 
 
+def test_lane_that_goes_behind_another_waits_for_what_of_that_one_can_go(store: SqlStore) -> None:
+    store.write_now(lambda uow: [uow.post(letter("p1", lane="provenance r1")), uow.post(letter("t1", lane="r1")), uow.post(letter("p2", lane="provenance r2"))])
+    first, second = take(store), take(store)
+    assert (first.id, second.id) == ("t1", "p2")
+    assert store.write_now(lambda uow: uow.take(holder="me", until=uow.at + LEASE, ehr="ehr-a")) is None
+    store.write_now(lambda uow: uow.settle(first, state="parked"))
+    assert take(store).id == "p1", "what waits for a person keeps nothing else waiting"
+
+
 def test_revision_goes_up_with_every_commit_that_saved_a_resource_and_no_other(store: SqlStore) -> None:
     def revision() -> int:
         return store.read_now(lambda uow: uow.revision())
