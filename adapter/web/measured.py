@@ -13,7 +13,9 @@ MODES = ("running", "paused", "resting")
 STATES = ("queued", "unknown", "parked", "conflict")
 
 
-class _Found(Collector):
+class Found(Collector):
+    """`adapter.sync.status` as metric families."""
+
     def __init__(self, found: Iterable[Mapping[str, Any]]) -> None:
         self._found = list(found)
 
@@ -45,5 +47,5 @@ class _Found(Collector):
 def measured(found: Iterable[Mapping[str, Any]]) -> bytes:
     """`adapter.sync.status` in the text format of Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Found(found))
+    registry.register(Found(found))
     return generate_latest(registry)

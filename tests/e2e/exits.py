@@ -52,6 +52,10 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "fake-ehr": (CALLERS, []), "sandbox down": (CALLERS, []), "sandbox up": (CALLERS, []), "serve": (BARE, []), "worker": (BARE, []),
 }  # fmt: skip
 METRICS = {"liaison_requests": {"route", "method", "status"}, "liaison_request_seconds": {"route"}}
+METRICS |= {
+    "liaison_ehr_lag_seconds": {"ehr"}, "liaison_ehr_conflicts": {"ehr"}, "liaison_ehr_pull_age_seconds": {"ehr"}, "liaison_ehr_mode": {"ehr", "mode"},
+    "liaison_ehr_letters": {"ehr", "state"}, "liaison_ehr_lanes": {"ehr", "state"}, "liaison_ehr_outcomes": {"ehr", "outcome"},
+}  # fmt: skip
 LOG_KEYS = {"ehr", "state", "reason", "request_id", "job", "client", "error", "logger", "where"}
 LOG_NUMBERS = {"count", "seconds", "status", "attempts", "port", "processes", "dropped"}
 EHR_CALLS = {"capability", "read", "search", "create", "update", "patch", "transaction"}  # all in `adapter.sync`, which asks `Window.letter`
