@@ -55,7 +55,7 @@ def _next(one_ehr: bool) -> Statement:
         .where(or_(other.c.holder != _EMPTY, and_(mine.c.holder == _EMPTY, other.c.key < mine.c.key)))
     )
     led = func.replace(mine.c.lane, literal_column(f"'{BEHIND}'"), _EMPTY)
-    leading = select(literal_column("1")).where(before.c.ehr == mine.c.ehr, before.c.lane == led, before.c.open == _IS_OPEN, _can_go(before))
+    leading: Select[Any] = select(literal_column("1")).where(before.c.ehr == mine.c.ehr, before.c.lane == led, before.c.open == _IS_OPEN, _can_go(before))
     found = (
         select(*(mine.c[name] for name in _COLUMNS))
         .where(mine.c.open == _IS_OPEN, _can_go(mine))
