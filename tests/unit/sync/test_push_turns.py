@@ -89,15 +89,15 @@ def test_push_keeps_retrying_an_absent_ehr_for_three_days() -> None:
     assert {state for _, state, _ in house.states()} == {"done"}
 
 
-def test_push_parks_rather_than_wait_for_a_letter_of_its_own_lane() -> None:
+def test_push_puts_a_letter_behind_the_one_of_its_lane_that_brings_what_it_points_to() -> None:
     house = House()
     house.ehr.plant({**PATIENT, "id": "42"})
     house.put(PATIENT, CONSENT, REQUEST)
-    house.post("ServiceRequest/s1", "Consent/c1")  # the wrong way round: the second cannot pass the first
+    house.post("ServiceRequest/s1", "Consent/c1")  # as when the second was made later, while the EHR was away
 
     house.push().drain()
 
-    assert house.states() == [("ServiceRequest", "parked", "unlinked-Consent"), ("Consent", "queued", "")]
+    assert house.states() == [("ServiceRequest", "done", "waits"), ("Consent", "done", ""), ("ServiceRequest", "done", "")]
 
 
 def test_push_serves_the_ehrs_in_turn() -> None:
