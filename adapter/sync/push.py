@@ -25,6 +25,7 @@ from adapter.sync.line import Line
 from adapter.sync.together import LostTogether
 
 AHEAD = 2  # letters in hand for each request that may be open: while one is on the wire, another is decided or settled
+RARELY = 20  # looks in vain take no more than a twentieth of the time
 _STATES: dict[type[retry.Decision], tuple[LetterState, What]] = {
     retry.RetryAt: ("queued", "retry"),
     retry.Look: ("unknown", "unknown"),
@@ -57,6 +58,7 @@ class Push:
         self._holder, self._audited, self._lease, self._failed = holder, audited, lease, failed
         self._turns = list(clients)  # whose turn it is: the one served last comes last
         self._again: dict[str, datetime] = {}
+        self._in_vain: dict[str, float] = {}  # seconds that the last look took that found nothing
         self._counts: Counter[tuple[str, What]] = Counter()
         self._lock = threading.Lock()
 
@@ -78,9 +80,12 @@ class Push:
         return self._crew(ehr, limit, stop).run()
 
     def pause(self, ehr: str, longest: float) -> float:
-        """Seconds until it is worth looking again: until the rate of this EHR allows another request, where that held it up."""
+        """Seconds until it is worth looking again: until the rate of this EHR allows another request, where that held it up. A look
+        in vain that took long (many letters wait behind some that wait for a person) is not repeated as soon."""
         again = self._again.get(ehr)
-        return min(longest, max(0.0, (again - self._clock.now()).total_seconds())) if again else longest
+        if again is None:
+            return max(longest, RARELY * self._in_vain.get(ehr, 0.0))
+        return min(longest, max(0.0, (again - self._clock.now()).total_seconds()))
 
     def would(self, uow: Uow, letter: Letter) -> tuple[str, str]:
         """`Delivery.would`: what the letter would do if it went now."""
@@ -122,8 +127,9 @@ class Push:
     def take(self, ehr: str) -> tuple[Letter, datetime] | None:
         """The next letter of that EHR, and until when it is ours. None: there is none, or it is paused, rests, or was asked
         as often as it may be this second."""
-        until = self._clock.now() + self._lease
+        began, until = self._clock.monotonic(), self._clock.now() + self._lease
         letter = self._store.write_now(lambda uow: self._take(uow, ehr, until))
+        self._in_vain[ehr] = 0.0 if letter else self._clock.monotonic() - began
         return None if letter is None else (letter, until)
 
     def _take(self, uow: Uow, ehr: str, until: datetime) -> Letter | None:
