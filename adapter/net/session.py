@@ -61,11 +61,14 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.host.lower()}:{parts.port or _PORTS[parts.scheme]}"
 
 
+MOST_OPEN = 64  # connections kept to one host: as many as the network file may allow of requests at once
+
+
 class _Adapter(TimedAdapter):
     def __init__(self) -> None:
         # One more try, and only where nothing can happen twice: no connection at all, or a GET cut off.
         once = Retry(total=1, connect=1, read=1, redirect=0, status=0, other=0, allowed_methods=["GET"], raise_on_status=False)
-        super().__init__(max_retries=once)
+        super().__init__(max_retries=once, pool_maxsize=MOST_OPEN)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         context = create_urllib3_context(ssl_minimum_version=ssl.TLSVersion.TLSv1_2)

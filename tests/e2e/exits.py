@@ -32,7 +32,7 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "network apply": (BARE, ["network", "apply", "NETWORK"]), "sync push": (BARE, ["sync", "push"]), "sync pull": (BARE, ["sync", "pull"]),
     "sync status": (BARE, ["sync", "status"]), "sync pause": (BARE, ["sync", "pause"]), "sync resume": (BARE, ["sync", "resume"]),
     "sync dead list": (BARE, ["sync", "dead", "list"]), "sync dead show": (BARE, ["sync", "dead", "show", "1"]),
-    "sync dead replay": (BARE, ["sync", "dead", "replay", "1"]), "sync dead drop": (BARE, ["sync", "dead", "drop", "1", "--why", "test"]),
+    "sync dead replay": (BARE, ["sync", "dead", "replay", "1"]), "sync dead drop": (BARE, ["sync", "dead", "drop", "--why", "test", "1"]),
     "sync conflicts list": (BARE, ["sync", "conflicts", "list"]), "sync conflicts show": (BARE, ["sync", "conflicts", "show", "1"]),
     "sync conflicts resolve": (BARE, ["sync", "conflicts", "resolve", "1", "ours"]), "sync list": (BARE, ["sync", "list"]), "sync retry": (BARE, ["sync", "retry", "1"]),
     "sync link": (BARE, ["sync", "link", "1", "x"]), "sync resolve": (BARE, ["sync", "resolve", "1", "ours"]),

@@ -309,3 +309,8 @@ def test_origin_refuses_what_is_no_plain_web_address(url: str) -> None:
 def test_session_cannot_be_told_to_trust_every_certificate() -> None:
     with pytest.raises(SettingsError):
         GuardedSession(allow=["https://ehr.example"], clock=FrozenClock(NOW), verify=False)
+
+
+def test_session_keeps_as_many_connections_as_requests_may_be_open_at_once() -> None:
+    adapter = session("https://ehr.example")._session.get_adapter("https://ehr.example")
+    assert adapter.poolmanager.connection_pool_kw["maxsize"] == 64  # the most that `limits.parallel` takes
