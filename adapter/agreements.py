@@ -11,7 +11,7 @@ from typing import Any
 from adapter import acts, dossier, lifecycle, takes
 from adapter.audit import events
 from adapter.clock import instant
-from adapter.dossier import Dossier, content
+from adapter.dossier import Dossier, content, patient_of
 from adapter.lists import Lists
 from adapter.network import Network
 from adapter.ports import Change, Principal, Resource, Uow, Version
@@ -19,7 +19,7 @@ from adapter.referral import verbs
 from adapter.referral.states import TERMINAL
 from adapter.showing import Window
 from adapter.witness import Case
-from adapter.writing import Writer, patient_of
+from adapter.writing import Writer
 
 
 @dataclass(frozen=True, slots=True)

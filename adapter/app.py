@@ -29,6 +29,7 @@ from adapter.smart import KeyRing
 from adapter.store import open_store
 from adapter.sync import ownership
 from adapter.sync.acts import What
+from adapter.sync.halts import Halted
 from adapter.sync.jobs import Jobs
 from adapter.sync.line import Line
 from adapter.sync.pull import Report, own_searches
@@ -177,7 +178,7 @@ class App:
 
     @cached_property
     def jobs(self) -> Jobs:
-        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled)
+        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled, late=late)
 
     def link_directory(self, ehr: str) -> list[str]:
         """Links the clinic's Organization to the one its EHR has under the same identifiers; returns what was linked.
@@ -259,7 +260,8 @@ def read_secret(secret: Secret) -> str:
 
 def failed(code: str, error: Exception) -> None:
     """A job went wrong: logged by class, never by its text."""
-    log("ehr-away" if isinstance(error, EhrUnavailable) else "job-failed", job=code, error=type(error).__name__)
+    code_of = "ehr-halted" if isinstance(error, Halted) else "ehr-away" if isinstance(error, EhrUnavailable) else "job-failed"
+    log(code_of, job=code, error=type(error).__name__)
 
 
 _LETTERS: dict[str, str] = {
@@ -281,6 +283,11 @@ def pulled(report: Report) -> None:
         log("pull-done", ehr=report.ehr, count=changed)
     if held := total["conflict"]:
         log("pull-refused", ehr=report.ehr, count=held)
+
+
+def late(ehr: str) -> None:
+    """An EHR was not read to the end for a whole business day."""
+    log("pull-overdue", ehr=ehr)
 
 
 def build(

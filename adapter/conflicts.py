@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from adapter.audit import events
-from adapter.dossier import content, follow
+from adapter.dossier import content, follow, patient_of
 from adapter.errors import NotFound
 from adapter.ports import ConflictRow, Principal, Uow
 from adapter.sync.canonical import decode, same
 from adapter.sync.ownership import Ownership, Side
-from adapter.writing import patient_of
 
 
 @dataclass(frozen=True, slots=True)

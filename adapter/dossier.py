@@ -11,6 +11,7 @@ from adapter.ports import Clause, Query, Resource, Uow, Version
 
 FOLLOWING = ("Procedure", "Communication")  # types that point to the request by `basedOn`
 NOBODY = "none"  # an id that nothing has
+FROZEN = "frozen/"  # before a patient's reference: the name under which it is kept that nobody may be shown this person
 
 
 def content(version: Version) -> Resource:
@@ -32,10 +33,22 @@ def follow(uow: Uow, reference: str) -> Version | None:
     return None if found is None or found.deleted else found
 
 
+def patient_of(resource: Resource) -> str:
+    """The patient reference of any of our types; "" where there is none."""
+    if resource["resourceType"] == "Patient":
+        return f"Patient/{resource.get('id', '')}"
+    for element in ("subject", "for", "patient", "securityContext"):
+        if isinstance(target := resource.get(element), dict):
+            reference = str(target.get("reference", ""))
+            return reference if "://" not in reference else ""  # somebody of another server, nobody of ours yet
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Dossier:
     """A referral to one recipient. `consents` are all of the patient's, `named` those its request names; `told` are the
-    Provenances of the request (who heard what, when), `teams` the CareTeams of the patient."""
+    Provenances of the request (who heard what, when), `teams` the CareTeams of the patient. `frozen`: its EHR says that the
+    patient is another one; no recipient is shown anything until a person confirms who it is."""
 
     task_version: Version
     request_version: Version
@@ -46,6 +59,7 @@ class Dossier:
     following: tuple[Resource, ...]
     told: tuple[Resource, ...] = ()
     teams: tuple[Resource, ...] = ()
+    frozen: bool = False  # nobody knows any more whether it is this person (sync.md Y-23)
 
     @property
     def lane(self) -> str:
@@ -86,7 +100,7 @@ def load(uow: Uow, task_id: str) -> Dossier | None:
     patient = follow(uow, subject)
     following = [found for type in FOLLOWING for found in pointing(uow, type, "based-on", target)]
     consents, told = pointing(uow, "Consent", "patient", subject), pointing(uow, "Provenance", "target", target)
-    teams = pointing(uow, "CareTeam", "patient", subject)
+    teams, frozen = pointing(uow, "CareTeam", "patient", subject), uow.kept(FROZEN + subject)
     if version is None or request_version is None:
         return None
     return Dossier(
@@ -99,6 +113,7 @@ def load(uow: Uow, task_id: str) -> Dossier | None:
         following=tuple(map(content, following)),
         told=tuple(map(content, told)),
         teams=tuple(map(content, teams)),
+        frozen=bool(frozen),
     )
 
 

@@ -17,7 +17,7 @@ from adapter import acts, dossier, followed, lifecycle, onward, refusal, takes, 
 from adapter import receipt as receipts
 from adapter.agreements import Agreements
 from adapter.audit import events
-from adapter.dossier import Dossier, content
+from adapter.dossier import Dossier, content, patient_of
 from adapter.errors import Conflict, Forbidden, Invalid, NeedsMatch, NotFound, Stale
 from adapter.intake import Intake
 from adapter.lists import Lists
@@ -38,7 +38,7 @@ from adapter.sync.judge import as_theirs
 from adapter.sync.ownership import Ownership
 from adapter.sync.push import release
 from adapter.trail import Trail
-from adapter.writing import Writer, patient_of
+from adapter.writing import Writer
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
 REFER, REORIENT = "refer", "reorient"

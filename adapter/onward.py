@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from adapter.dossier import Dossier, load, pointing
+from adapter.dossier import Dossier, load, patient_of, pointing
 from adapter.errors import Conflict, Invalid
 from adapter.names import SDOHCC_CODES
 from adapter.network import Network
@@ -17,7 +17,6 @@ from adapter.ports import Principal, Resource, Uow
 from adapter.referral.states import TAKEN, TERMINAL
 from adapter.showing import Window
 from adapter.sight import UNSAFE, unsafe_contact
-from adapter.writing import patient_of
 
 RUNS = TAKEN - TERMINAL  # accepted, in-progress, on-hold
 

@@ -11,12 +11,12 @@ from adapter import refusal
 from adapter.audit import events
 from adapter.audit.queries import cleaned
 from adapter.consent import may_deny
-from adapter.dossier import content, follow, lanes, split
+from adapter.dossier import content, follow, lanes, patient_of, split
 from adapter.errors import Malformed
 from adapter.fhir import joins
 from adapter.ports import Clause, Found, Principal, Query, Resource, Uow, Version
 from adapter.showing import Window
-from adapter.writing import DIRECTORY, patient_of
+from adapter.writing import DIRECTORY
 
 BASED = ("Appointment", "Observation", "QuestionnaireResponse")  # what points to a request as well, and comes from an EHR only
 OF_REFERRAL = ("ServiceRequest", "Task", "Consent", "Procedure", "Communication", "Provenance", *BASED)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.audit import events
-from adapter.dossier import content
+from adapter.dossier import content, patient_of
 from adapter.own import Own, ground
 from adapter.ports import Principal, Query, Uow, Version
 from adapter.subset import Subset
-from adapter.writing import AUTHOR, KEEPER, patient_of
+from adapter.writing import AUTHOR, KEEPER
 
 After = tuple[str, str, int]
 

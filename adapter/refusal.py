@@ -16,14 +16,13 @@ from adapter import traces
 from adapter.audit import events
 from adapter.clock import instant
 from adapter.consent import anchored, decide, members
-from adapter.dossier import Dossier, content, follow, pointing, split
+from adapter.dossier import Dossier, content, follow, patient_of, pointing, split
 from adapter.errors import Invalid
 from adapter.names import ACT_REASON, Systems
 from adapter.network import Network
 from adapter.ports import Ask, Basis, Change, Principal, Resource, Uow, Version
 from adapter.receipt import refused_mark
 from adapter.referral.spoken import of_task
-from adapter.writing import patient_of
 
 PROVISIONAL = "provisoire"  # tag of a doctor whom only a record tells of
 TO_PRACTICE = "the person opposed that this service is told: nothing was taken in or sent; ask the person"

@@ -12,7 +12,7 @@ from adapter import hearsay
 from adapter.audit import events
 from adapter.consent import anchored, decide, denial, fresh, may_deny, members, team, urgencies
 from adapter.consent.life import FRESH_FOR
-from adapter.dossier import Dossier, content, follow, load, split
+from adapter.dossier import Dossier, content, follow, load, patient_of, split
 from adapter.errors import Malformed
 from adapter.mapping import Terms
 from adapter.names import ACT_REASON
@@ -22,9 +22,9 @@ from adapter.referral import states
 from adapter.referral.scene import SOCIAL_ASSESSMENT
 from adapter.scopes import common
 from adapter.sight import Sight
-from adapter.sync.pull import Cursor, cursor_name
+from adapter.sync.cursors import Cursor, cursor_name
 from adapter.views import Facts, Glass, View, card, classes, etag, project
-from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, KEEPER, Writer, patient_of, withdrawn
+from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, KEEPER, Writer, withdrawn
 
 EHR_VIEW = "dossier-clinique"
 MOST = 1000  # referrals of one list
@@ -287,6 +287,8 @@ class Window:
         asked = self.asked(uow, who, view, dossier, linked=linked)
         if asked is None:
             return Decision(False, "not this unit's", "scope")
+        if dossier.frozen and view not in (PRESCRIBER, EHR_VIEW):
+            return Decision(False, "the EHR says that this is another person", "patient-frozen")
         groups = members(dossier.teams, uow.at, zone=self.network.zone)
         found = decide(
             asked.consents, asked.bases, asked.ask, uow.at, resource=dossier.request, groups=groups, zone=self.network.zone,

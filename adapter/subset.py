@@ -13,13 +13,12 @@ from typing import Literal
 
 from adapter.audit import events
 from adapter.audit.queries import cleaned
-from adapter.dossier import content
+from adapter.dossier import content, patient_of
 from adapter.errors import Malformed
 from adapter.fhir import CORE_TYPES, dumps, joins
 from adapter.fhir.matching import matches
 from adapter.ports import Clause, Found, Principal, Query, Resource, Uow, Version
 from adapter.showing import Look, Window
-from adapter.writing import patient_of
 
 Seen = tuple[Version, Look]
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from adapter.audit import events
 from adapter.clock import instant
-from adapter.dossier import content, follow, of_request, split
+from adapter.dossier import content, follow, of_request, patient_of, split
 from adapter.errors import NotFound
 from adapter.ports import Letter, Principal, Uow, Version
 from adapter.referral.spoken import of_task
 from adapter.sync.delivery import ABSENT
 from adapter.sync.doubles import DOUBLE
 from adapter.sync.push import requeue
-from adapter.writing import patient_of
 
 MOST = 100_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,41 +12,50 @@ from adapter import dossier
 from adapter.audit import events
 from adapter.clock import Clock, instant
 from adapter.direct import Direct
-from adapter.dossier import split
+from adapter.dossier import patient_of, split
 from adapter.ehr import inward, match_identified, matching_patients, outward
 from adapter.ehr.match import Matched
 from adapter.errors import EhrRejected
 from adapter.flows import Flows
 from adapter.names import Systems
 from adapter.network import EhrEntry, Network
+from adapter.network.hours import open_at
 from adapter.ports import Change, EhrClient, Letter, Link, Resource, Store, Uow
+from adapter.pulling import searches_of, work_done
 from adapter.referral.codes import CLOSED, OTHER
+from adapter.referral.due import Calendar
 from adapter.referral.states import NEEDS_REASON
 from adapter.retaining import Retention
 from adapter.settings import Settings
 from adapter.sync.acts import Act, What, cited
 from adapter.sync.canonical import moment
+from adapter.sync.cursors import Cursor, cursor_name
 from adapter.sync.delivery import Delivery
 from adapter.sync.doubles import Doubles
 from adapter.sync.inbound import Inbound, Pulled
 from adapter.sync.jobs import Jobs
 from adapter.sync.links import Unlinked, lost
+from adapter.sync.overdue import overdue
 from adapter.sync.ownership import Ownership
 from adapter.sync.patients import Patients
+from adapter.sync.people import People
 from adapter.sync.presence import Presence
+from adapter.sync.probe import Mode, mode_of, probe
 from adapter.sync.proof import Proofs, Sources
-from adapter.sync.pull import Pull, Report, own_searches
+from adapter.sync.pull import Pull, Report
 from adapter.sync.push import Push
 from adapter.sync.reading import Asked, Place, Read, Readings
+from adapter.sync.reconcile import Difference, reconcile
 from adapter.sync.schedule import Schedule
+from adapter.sync.searches import Search
 from adapter.sync.together import Together
 from adapter.views import pairwise
-from adapter.writing import patient_of
 
 KINDS = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}
 Story = Callable[[Uow], Flows]
 NETWORK_NUMBER = "network-number"  # the value kept under it counts the network files applied
 RETENTION = timedelta(hours=1)  # between looks at what is past its age
+HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -60,14 +69,52 @@ class Wiring:
     patients: Patients
     retention: Retention
     settings: Settings
+    bridge: Bridge
+    clients: Mapping[str, EhrClient]
+    clock: Clock
+    rules: Ownership
+
+    def searches(self, uow: Uow, ehr: str) -> tuple[Search, ...]:
+        """What the pull asks that EHR for."""
+        return self.bridge.searches(uow, ehr, consents=self.settings.pull_interval)
+
+    def probe(self, ehr: str, *, agreed: bool = False) -> Mode:
+        """Learns what the EHR honours: by trying, once in a sandbox and each time an operator `agreed`, else by what it declares.
+        Raises EhrError."""
+        untried = self.store.read_now(lambda uow: mode_of(uow, ehr)).how != "tried"
+        sandbox = untried and any(entry.name == ehr and entry.sandbox for entry in self.bridge.network().ehrs())
+        systems = Systems(self.settings.system_base)
+        return probe(self.store, self.clients[ehr], systems, trying=agreed or sandbox, new_id=self.clock.new_id)
+
+    def reconcile(self, ehr: str) -> list[Difference]:
+        """What differs between us and that EHR, both ways. Raises EhrError."""
+        return reconcile(self.store, self.clients[ehr], Systems(self.settings.system_base), self.rules)
+
+    def late(self) -> list[str]:
+        """The EHRs that were not read to the end for a whole business day (SDOHCC task-11)."""
+        network, at = self.bridge.network(), self.clock.now()
+        when = Calendar(network.hours, network.zone)
+        ran = {ehr: self.store.read_now(lambda uow, ehr=ehr: self._ran(uow, ehr)) for ehr in self.pulls}  # type: ignore[misc]
+        return [ehr for ehr, last in ran.items() if overdue(last, at, when)]
+
+    def _tell(self, late: Callable[[str], None]) -> None:
+        for ehr in self.late():
+            late(ehr)
+
+    def _ran(self, uow: Uow, ehr: str) -> datetime | None:
+        cursors = [Cursor.decode(uow.kept(cursor_name(ehr, each.type, each.by))) for each in self.searches(uow, ehr)]
+        return min((each.ran for each in cursors if each.ran), default=None)
 
     def jobs(
         self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None],
-        pulled: Callable[[Report], None] = lambda report: None,
+        pulled: Callable[[Report], None] = lambda report: None, late: Callable[[str], None] = lambda ehr: None,
     ) -> Jobs:
-        """The jobs of this process, not yet started. `link` links the directory of one EHR."""
+        """The jobs of this process, not yet started. `link` links the directory of one EHR; `late` hears of each that was not read for
+        a business day."""
         every = self.settings.pull_interval
         chores: dict[str, tuple[Callable[[], object], timedelta]] = {f"directory-{ehr}": (partial(link, ehr), every) for ehr in self.pulls}
+        chores |= {f"probe-{ehr}": (partial(self.probe, ehr), DAILY) for ehr in self.pulls}
+        chores["overdue"] = (partial(self._tell, late), HOURLY)
         chores |= {f"consents-{ehr}": (presence.look, every) for ehr, presence in self.presences.items()}
         chores["retention"] = (self.retention.run, RETENTION)
         return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), chores=chores, failed=failed, pulled=pulled, beat=self.settings.push_every)
@@ -88,14 +135,30 @@ class Bridge:
         every other: what ends with it ends here. A Consent that is gone there ends alone, for nobody said so (C-E8)."""
         story = self.story(uow)
         clinic = self._entry(story, pulled.ehr).name
-        change = Change("update", pulled.type, pulled.id, _reasoned(story, pulled.next), if_match=pulled.number, origin="pull")
         target = story.writer.organisation_of(pulled.ours.get("owner", {}).get("reference", "")) if pulled.actor == "target" else ""
         who = story.window.ehr_principal(pulled.ehr, target or clinic)
+        done, task = work_done(uow, story, pulled, url=self._entry(story, pulled.ehr).url, performer=f"Organization/{target or clinic}")
+        change = Change("update", pulled.type, pulled.id, _reasoned(story, task), if_match=pulled.number, origin="pull")
         if pulled.gone:
             story.writer.take(uow, who, [change])
         else:
             said = moment(str(pulled.theirs.get("meta", {}).get("lastUpdated", "")))
-            story.receive(uow, who, [change], heard={"at": instant(said)} if said and said < uow.at else {})
+            story.receive(uow, who, [*done, change], heard={"at": instant(said)} if said and said < uow.at else {})
+
+    def searches(self, uow: Uow, ehr: str, *, consents: timedelta) -> tuple[Search, ...]:
+        """What that EHR is asked for, as its network entry says."""
+        story = self.story(uow)
+
+        def there(reference: str) -> Resource:
+            found: Resource = self.outward(uow, ehr, {"resourceType": "Task", "owner": {"reference": reference}})["owner"]
+            return found
+
+        return searches_of(story, self._entry(story, ehr), there=there, consents=consents)
+
+    def open_now(self, ehr: str, at: datetime) -> bool:
+        """Whether that EHR may be asked now for what can wait."""
+        network = self.network()
+        return any(open_at(entry.hours, network.zone, at) for entry in network.ehrs() if entry.name == ehr)
 
     def audited(self, uow: Uow, act: Act) -> None:
         """Every act of the engine."""
@@ -280,10 +343,20 @@ def wire(
         together=Together(store, clock, ownership=rules, systems=systems, told={entry.name: entry.transactions for entry in network().ehrs()}),
     )  # fmt: skip
     push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed, settled=settled)
-    searches = own_searches(systems, consents=settings.pull_interval)
-    pulls = {name: Pull(store, client, inbound, clock, searches=searches, holder=holder) for name, client in clients.items()}
+    people = {name: People(store, client, inbound) for name, client in clients.items()}
+    pulls = {
+        name: Pull(
+            store, client, inbound, clock, holder=holder, people=people[name].look,
+            searches=partial(bridge.searches, ehr=name, consents=settings.pull_interval), hours=partial(_open, bridge, name, clock),
+        )
+        for name, client in clients.items()
+    }  # fmt: skip
     presences = {name: Presence(store, client, inbound) for name, client in clients.items()}
-    return Wiring(store, push, pulls, presences, patients, Retention.of(settings, store, clock, holder=holder), settings)
+    return Wiring(store, push, pulls, presences, patients, Retention.of(settings, store, clock, holder=holder), settings, bridge, clients, clock, rules)
+
+
+def _open(bridge: Bridge, ehr: str, clock: Clock) -> bool:
+    return bridge.open_now(ehr, clock.now())
 
 
 def link_directory(store: Store, client: EhrClient, resources: list[Resource]) -> list[str]:

@@ -11,7 +11,7 @@ from adapter.attachments import check_attachments
 from adapter.audit import events
 from adapter.clock import Clock
 from adapter.consent import may_become, urgencies, wider
-from adapter.dossier import Dossier, content, follow, lanes, of_request, pointing, split
+from adapter.dossier import Dossier, content, follow, lanes, of_request, patient_of, pointing, split
 from adapter.errors import Forbidden, Gone, Invalid, NotFound, Refused, Stale
 from adapter.names import ABOUT, Systems
 from adapter.network import Network
@@ -313,14 +313,3 @@ def told(uow: Uow, dossier: Dossier) -> list[Version]:
     named = [found for consent in dossier.named if (found := uow.current("Consent", consent["id"]))]
     done = [found for procedure in dossier.of("Procedure") if (found := uow.current("Procedure", procedure["id"]))]
     return [*named, dossier.request_version, *done, dossier.task_version]
-
-
-def patient_of(resource: Resource) -> str:
-    """The patient reference of any of our types; "" where there is none."""
-    if resource["resourceType"] == "Patient":
-        return f"Patient/{resource.get('id', '')}"
-    for element in ("subject", "for", "patient", "securityContext"):
-        if isinstance(target := resource.get(element), dict):
-            reference = str(target.get("reference", ""))
-            return reference if "://" not in reference else ""  # somebody of another server, nobody of ours yet
-    return ""

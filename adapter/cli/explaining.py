@@ -11,11 +11,11 @@ from adapter import dossier
 from adapter.audit import events
 from adapter.clock import instant, instant_of
 from adapter.consent import considered, decide, in_words, proof
+from adapter.dossier import patient_of
 from adapter.errors import NotFound, SettingsError
 from adapter.ports import Clause, Decision, Principal, Query, Uow, Version
 from adapter.referral import spoken
 from adapter.showing import Asked
-from adapter.writing import patient_of
 
 if TYPE_CHECKING:
     from adapter.flows import Flows

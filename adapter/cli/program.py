@@ -14,6 +14,7 @@ from adapter.cli import (
     db,
     dead,
     demo,
+    doctor,
     dpo,
     fake_ehr,
     init,
@@ -21,6 +22,7 @@ from adapter.cli import (
     mappings,
     network,
     person,
+    reconcile,
     sandbox,
     seed,
     serve,
@@ -55,7 +57,7 @@ def program() -> typer.Typer:
     app.callback()(_top)
     for name, verb in (
         ("demo", demo.demo), ("init", init.init), ("serve", serve.serve), ("worker", worker.worker), ("validate", validate.validate),
-        ("fake-ehr", fake_ehr.fake_ehr), ("seed", seed.seed),
+        ("fake-ehr", fake_ehr.fake_ehr), ("seed", seed.seed), ("doctor", doctor.doctor), ("reconcile", reconcile.reconcile),
     ):  # fmt: skip
         app.command(name)(verb)
     waiting.app.add_typer(dead.app, name="dead")

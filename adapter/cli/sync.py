@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="What goes to the EHRs and comes from them, by hand.")
 Ehr = Annotated[str | None, typer.Option("--ehr", metavar="NAME", help="One EHR only: the key of its clinic.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would come: take nothing in.")]
 NOBODY = "no EHR keeps referrals (ehr.level task in the network file)"
 OPEN: tuple[LetterState, ...] = ("queued", "unknown", "parked", "conflict")
 MANY = 1_000_000
@@ -34,7 +35,7 @@ def push(
 ) -> None:
     """Send every letter that is due. Exit 1 when some wait for a person or could not be sent."""
     with house.opened(house.settings()) as opened:
-        names = _ehrs(opened, ehr)
+        names = named(opened, ehr)
         if dry_run:
             would = [one for name in names for one in _would(opened, name)]
             shown(would, json, [_said(one) for one in would] or ["no letter waits"])
@@ -104,20 +105,31 @@ def pause(
 
 
 @app.command()
-def resume(ehr: Ehr = None) -> None:
-    """Let the letters go again, and forget that an EHR could not be searched. Exit 1 when nothing was held under that name."""
+def resume(
+    ehr: Ehr = None,
+    patient: Annotated[str, typer.Option(metavar="ID", help="Only for this patient, whom you have looked up there.")] = "",
+) -> None:
+    """Let the letters go again: what was paused, and where the engine stood still by itself (you have looked: `liaison reconcile`).
+    Forgets, too, that an EHR could not be searched. Exit 1 when nothing was held under that name."""
     from adapter.sync import standing
+    from adapter.sync.halts import halts
+    from adapter.sync.halts import resume as go_on
 
     with house.opened(house.settings()) as opened:
         named = _named(opened, ehr)
 
         def go(uow: Uow) -> bool:
+            stood = False
             for name in [named] if named else list(opened.clients):
                 standing.searchable_again(uow, name)
-            found = standing.resume(uow, named)
-            if found:
+                for each in halts(uow, name):
+                    if each.patient == (f"Patient/{patient}" if patient else ""):
+                        go_on(uow, name, who=_operator(name), patient=each.patient)
+                        stood = True
+            if not patient and standing.resume(uow, named):
                 _audit(uow, "sync-resume", named, "")
-            return found
+                stood = True
+            return stood
 
         resumed = opened.store.write_now(go)
     typer.echo(f"{named or 'every EHR'}: {'letters go again' if resumed else 'was not held under this name; `liaison sync status` tells'}")
@@ -130,31 +142,36 @@ REASONS = ("maintenance", "incident", "migration", "other")
 
 def _named(opened: App, ehr: str | None) -> str:
     """The EHR that was named, "" for every one. Raises SettingsError."""
-    return "" if ehr is None else _ehrs(opened, ehr)[0]
+    return "" if ehr is None else named(opened, ehr)[0]
+
+
+def _operator(clinic: str) -> Principal:
+    from adapter.ports import Principal
+
+    return Principal("liaison-sync", clinic, role="operator")
 
 
 def _audit(uow: Uow, name: str, ehr: str, reason: str) -> None:
     from adapter.audit import events
-    from adapter.ports import Principal
 
-    who = Principal("liaison-sync", ehr or "liaison", role="operator")
-    uow.audit(events.act(who, name, at=uow.at, details=[("ehr", ehr or "all"), ("reason", reason)]))
+    uow.audit(events.act(_operator(ehr or "liaison"), name, at=uow.at, details=[("ehr", ehr or "all"), ("reason", reason)]))
 
 
 @app.command()
-def pull(ehr: Ehr = None, json: Json = False) -> None:
+def pull(ehr: Ehr = None, dry: Dry = False, json: Json = False) -> None:
     """Ask the EHRs for what changed, now. Exit 1 when one could not be asked; the others were."""
     with house.opened(house.settings()) as opened:
-        told = [_pulled(opened, name) for name in _ehrs(opened, ehr)]
+        told = [_pulled(opened, name, dry=dry) for name in named(opened, ehr)]
     shown(told, json, [f"{one['ehr']}: {_came(one)}" for one in told] or [NOBODY])
     if any(one["error"] for one in told):
         raise typer.Exit(1)
 
 
-def _pulled(opened: App, ehr: str) -> dict[str, Any]:
+def _pulled(opened: App, ehr: str, *, dry: bool) -> dict[str, Any]:
     try:
-        report = opened.wiring.pulls[ehr].run(now=True)
-        opened.wiring.presences[ehr].look()
+        report = opened.wiring.pulls[ehr].look() if dry else opened.wiring.pulls[ehr].run(now=True)
+        if not dry:
+            opened.wiring.presences[ehr].look()
     except EhrError as error:
         return {"ehr": ehr, "skipped": False, "error": str(error), "outcomes": {}}
     outcomes = {type: dict(found) for type, found in report.outcomes.items()}
@@ -174,10 +191,10 @@ def _came(one: dict[str, Any]) -> str:
 def status(ehr: Ehr = None, json: Json = False) -> None:
     """How far each EHR is behind, both ways. Exit 1 when something waits for a person or the last pull failed."""
     with house.opened(house.settings()) as opened:
-        names = _ehrs(opened, ehr)
+        names = named(opened, ehr)
         found = [one for one in status_of(opened) if one["ehr"] in names]
     shown(found, json, [_line(one) for one in found] or [NOBODY])
-    if any(one["parked"] + one["conflict"] + one["conflicts"] or one["failed"] for one in found):
+    if any(one["parked"] + one["conflict"] + one["conflicts"] + len(one["halts"]) or one["failed"] for one in found):
         raise typer.Exit(1)
 
 
@@ -186,7 +203,8 @@ def status_of(opened: App) -> list[dict[str, Any]]:
     return opened.store.read_now(opened.behind)
 
 
-def _ehrs(opened: App, wanted: str | None) -> list[str]:
+def named(opened: App, wanted: str | None) -> list[str]:
+    """The EHR of that name, or all of them. Raises SettingsError."""
     names = list(opened.clients)
     if wanted is None:
         return names
@@ -205,7 +223,13 @@ def _line(one: dict[str, Any]) -> str:
     mode = {"paused": f"PAUSED since {(one['paused'] or {}).get('since')}, ", "resting": f"away, asked again at {one['resting']}, "}.get(one["mode"], "")
     lanes = f" in {one['lanes']['open']} referrals, {one['lanes']['held']} of them held" if one["lanes"]["open"] else ""
     waits = f"; waits for a person: {reasons}" if reasons else ""
-    return f"{one['ehr']}: {mode}{counts}{lanes}; letters {one['lag']:.0f} s behind{tried}; {read}{away}{waits}"
+    stood = "".join(f"\n  HALTED since {each['since']}{_whose(one['ehr'], each['patient'])}: {each['why']}" for each in one["halts"])
+    return f"{one['ehr']}: {mode}{counts}{lanes}; letters {one['lag']:.0f} s behind{tried}; {read}{away}{waits}{stood}"
+
+
+def _whose(ehr: str, patient: str) -> str:
+    """How it is let go on."""
+    return f" (look: `liaison reconcile --ehr {ehr}`, then `sync resume --ehr {ehr}{f' --patient {patient}' if patient else ''}`)"
 
 
 @contextmanager

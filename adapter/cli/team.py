@@ -87,8 +87,8 @@ def _found(story: Flows, uow: Uow, referral: str) -> Dossier:
 def _members(uow: Uow, story: Flows, found: Dossier) -> list[str]:
     """One line a participant: key, since, until."""
     from adapter.audit import events
+    from adapter.dossier import patient_of
     from adapter.ports import Principal
-    from adapter.writing import patient_of
 
     who = Principal("liaison-team", found.clinic, role="operator")
     uow.audit(events.act(who, "team-show", what=found.task_version.cited, patient=patient_of(found.request), at=uow.at))

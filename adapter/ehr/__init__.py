@@ -3,7 +3,7 @@
 from adapter.ehr.capability import probe
 from adapter.ehr.client import HttpEhrClient, tracing
 from adapter.ehr.connect import connect
-from adapter.ehr.match import Matched, Several, match_identified, match_patient, matching_patients
+from adapter.ehr.match import Matched, Several, match_identified, match_patient, matching_patients, replaced, same_person
 from adapter.ehr.refs import Unknown, inward, outward
 
 __all__ = [
@@ -18,5 +18,7 @@ __all__ = [
     "matching_patients",
     "outward",
     "probe",
+    "replaced",
+    "same_person",
     "tracing",
 ]

@@ -33,6 +33,7 @@ def read_statement(statement: Resource) -> Capability:
         types={type: _texts(one.get("interaction"), "code") for type, one in resources.items()},
         search={type: _texts(one.get("searchParam"), "name") for type, one in resources.items()},
         transactions=any("transaction" in _texts(rest.get("interaction"), "code") for rest in rests),
+        batch=any("batch" in _texts(rest.get("interaction"), "code") for rest in rests),
         conditional_create=bool(conditional) and all(conditional),
     )
 

@@ -69,6 +69,10 @@ class HttpEhrClient:
     def close(self) -> None:
         self._session.close()
 
+    def trusted(self) -> None:
+        """Gets the credentials that its calls carry, and sends nothing with them. Raises EhrError: no token is granted."""
+        self._auth.headers()
+
     def capability(self) -> Capability:
         """What /metadata says. Raises EhrRejected when it is not FHIR 4.0."""
         act = Act("read", "CapabilityStatement")

@@ -72,6 +72,16 @@ def _identified(client: Searched, type: str, identifiers: Iterable[tuple[str, st
     return [remote for remote in _once(pages) if remote.resource.get("active") is not False]
 
 
+def same_person(before: Resource, now: Resource) -> bool:
+    """Whether a record is still of whom it was: it kept every number it had, has no other date of birth, and was not replaced."""
+    return _may_be(before, {**now, "active": True}) and set(_numbers(before)) <= set(_numbers(now))
+
+
+def replaced(patient: Resource) -> bool:
+    """Whether the record says that another one stands for it (Patient.link replaced-by)."""
+    return any(link.get("type") == "replaced-by" for link in _dicts(patient.get("link")))
+
+
 def _once(pages: Iterable[list[Remote]]) -> list[Remote]:
     return list({remote.id: remote for page in pages for remote in page}.values())
 
@@ -85,8 +95,7 @@ def _may_be(ours: Resource, theirs: Resource) -> bool:
         values = [{value for found, value in _numbers(one) if found == system} for one in (ours, theirs)]
         if values[1] and not values[0] & values[1]:
             return False
-    replaced = any(link.get("type") == "replaced-by" for link in _dicts(theirs.get("link")))
-    return not replaced and theirs.get("active") is not False
+    return not replaced(theirs) and theirs.get("active") is not False
 
 
 def _same_traits(ours: Resource, theirs: Resource) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT = 24 * 60
@@ -42,6 +44,13 @@ def range_from(text: str) -> tuple[int, int]:
     if not opens < closes <= MIDNIGHT:
         raise ValueError("expected the closing time after the opening time, 24:00 at most (split hours past midnight over two days)")
     return opens, closes
+
+
+def open_at(hours: Sequence[Opening], zone: str, at: datetime) -> bool:
+    """Whether that moment lies in the hours, by the wall clock of the zone; no hours: always."""
+    local = at.astimezone(ZoneInfo(zone))
+    minute = local.hour * 60 + local.minute
+    return not hours or any(each.day == local.weekday() and each.opens <= minute < each.closes for each in hours)
 
 
 def joined(openings: Iterable[Opening]) -> tuple[Opening, ...]:

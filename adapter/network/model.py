@@ -120,12 +120,16 @@ class Limits:
     page: int = 100
 
 
+POLLS = ("identifier", "requester", "owner", "offers")
+SELDOM = 900  # seconds: SDOHCC task-12, an EHR is not polled more often
+
+
 @dataclass(frozen=True, slots=True)
 class EhrEntry:
-    """A clinic's FHIR R4 endpoint. `name` is the clinic's key. `interval` in seconds (None: the setting),
-    `hours` when it may be asked (empty: always), `transactions` None: as it declares. `searches`: it can be searched by identifier. `remote` maps our keys
-    to its references ("Organization/123"). `consents`: who masters the Consents of this clinic; those that the EHR
-    masters decide only while it was heard of lately (workflow.md 4, S14)."""
+    """A clinic's FHIR R4 endpoint. `name` is the clinic's key. `interval` in seconds (None: hourly), `hours` when it may be asked
+    for what can wait (empty: always), `transactions` None: as it declares; `searches`: it can be searched by identifier; `poll`: by
+    what it is asked for changes, of `POLLS`. `remote` maps our keys to its references ("Organization/123"). `consents`: who masters
+    the Consents of this clinic; those that the EHR masters decide only while it was heard of lately (workflow.md 4, S14)."""
 
     name: str
     url: str
@@ -139,6 +143,7 @@ class EhrEntry:
     limits: Limits = field(default_factory=Limits)
     transactions: bool | None = None
     searches: bool = True
+    poll: tuple[str, ...] = ("identifier",)
     provenance: bool = False
     sandbox: bool = False
     active: bool = True

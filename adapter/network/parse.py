@@ -14,7 +14,7 @@ import yaml
 
 from adapter.errors import SettingsError
 from adapter.network import fields as of
-from adapter.network.model import CATEGORIES, PAPER_ONLY, PRESCRIBER, ROLES, ClientEntry, EhrEntry, Network, Organisation, Person, Unit
+from adapter.network.model import CATEGORIES, PAPER_ONLY, POLLS, PRESCRIBER, ROLES, SELDOM, ClientEntry, EhrEntry, Network, Organisation, Person, Unit
 from adapter.network.reading import Field, Reader, Wrong, address, choice, day, flag, key, kind_of, matching, number, root_of, seconds, text
 from adapter.network.words import Words
 
@@ -189,12 +189,16 @@ class _Reading:
             "url": address("https", "http"), "auth": partial(of.auth, reader), "level": choice(*LEVELS),
             "patients": choice("link", "create"), "consents": choice("liaison", "ehr"),
             "remote": self.remote, "interval": seconds, "hours": partial(of.hours, reader),
-            "limits": partial(of.limits, reader), "transactions": flag, "searches": flag, "provenance": flag, "sandbox": flag,
+            "limits": partial(of.limits, reader), "poll": reader.many(choice(*POLLS)), "transactions": flag, "searches": flag, "provenance": flag,
+            "sandbox": flag,
         }  # fmt: skip
         found = reader.mapping(node, path, fields, ("url", "auth"))
         parts = urlsplit(found.get("url", "https:"))
         if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1") and not found.get("sandbox"):
             reader.say(node, f"{path}.url", "expected https; plain http is for this machine, or for a sandbox (`sandbox: true`)")
+        if found.get("interval", SELDOM) < SELDOM and not found.get("sandbox"):
+            place = next(value for name, value in node.value if name.value == "interval")
+            reader.say(place, f"{path}.interval", "expected 15m or more (SDOHCC task-12); a sandbox (`sandbox: true`) may be asked as often as you like")
         return found if {"url", "auth"} <= found.keys() else None
 
     def remote(self, node: yaml.Node, path: str) -> dict[str, str]:

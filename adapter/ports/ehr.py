@@ -31,6 +31,7 @@ class Capability:
     search: Mapping[str, frozenset[str]] = field(default_factory=dict)  # type -> parameters
     transactions: bool = False
     conditional_create: bool = False
+    batch: bool = False
 
 
 class EhrClient(Protocol):

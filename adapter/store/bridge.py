@@ -9,13 +9,16 @@ from sqlalchemy import bindparam, select, update
 from adapter.ports import ConflictRow, Link
 from adapter.store.moments import moment, text
 from adapter.store.session import Row
-from adapter.store.statement import Statement, equal, given, upsert
+from adapter.store.statement import Statement, equal, given, limited, upsert
 from adapter.store.tables import UNSETTLED, Key, conflict, link
 from adapter.store.unit import Unit
 
 _LINK = ("ehr", "type", "id", "remote_id", "remote_version", "content_hash", "base", "sent")
 _BY_ID = Statement(select(*(link.c[name] for name in _LINK)).where(*equal(link, "ehr", "type", "id")))
 _BY_REMOTE = Statement(select(*(link.c[name] for name in _LINK)).where(*equal(link, "ehr", "type", "remote_id")))
+_LINKS = Statement(
+    limited(select(*(link.c[name] for name in _LINK)).where(*equal(link, "ehr", "type"), link.c.id > given("after")).order_by(link.c.id), "most")
+)
 _SAVE_LINK = upsert(link, on=("ehr", "type", "id"), change=lambda new: {name: new[name] for name in _LINK[3:]})
 
 _CONFLICT = ("ehr", "type", "id", "reason", "base", "ours", "theirs", "at", "key", "state", "choice")
@@ -39,6 +42,11 @@ class Bridge:
 
     def link_by_remote(self, ehr: str, type: str, remote_id: str) -> Link | None:
         return self._link(self._unit.session.row(_BY_REMOTE, ehr=ehr, type=type, remote_id=remote_id))
+
+    def links(self, ehr: str, type: str, *, after: str = "", limit: int = 500) -> list[Link]:
+        """By id, those behind `after`."""
+        rows = self._unit.session.rows(_LINKS, {"ehr": ehr, "type": type, "after": after, "most": limit})
+        return [found for row in rows if (found := self._link(row))]
 
     def _link(self, row: Row | None) -> Link | None:
         if row is None:

@@ -12,7 +12,7 @@ from adapter.dossier import content
 from adapter.errors import EhrRejected, EhrStale, EhrUnknown
 from adapter.names import Systems
 from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Resource, Store, Uow
-from adapter.sync import links, proof, reading, retry, standing
+from adapter.sync import halts, links, proof, reading, retry, standing
 from adapter.sync.acts import Act, Leaving, Outcome, What, cited, tried_before
 from adapter.sync.canonical import content_hash, encode, same, without_server_parts
 from adapter.sync.doubles import REASON, CannotLook, Doubles
@@ -87,6 +87,8 @@ class Delivery:
     def deliver(self, client: EhrClient, letter: Letter, *, until: datetime) -> Outcome:
         """The outcome to settle `letter` with. Raises EhrError and its kinds. No round begins after `until`, when
         the lease ends. A letter that was taken before is looked for before anything is repeated."""
+        if stopped := self._store.read_now(lambda uow: halts.held(uow, letter)):
+            return Outcome("queued", "retry", f"halted-{stopped.reason}", due=self._clock.now() + halts.AGAIN)
         if letter.lane.startswith(reading.LANE):
             return self._readings.deliver(client, letter) if self._readings else Outcome("dropped", "withheld", "withheld")
         if letter.type == proof.TYPE:
@@ -220,7 +222,7 @@ class Delivery:
     ) -> tuple[Outcome | None, Remote | None]:
         """Puts our elements over what the EHR has. What it changed itself is judged first: nothing of it is overwritten unseen."""
         if theirs is not None and content_hash(theirs.resource, self._ownership) != known.link.content_hash:
-            self._inbound.take_in(letter.ehr, [Arrival(theirs)])
+            self._inbound.take_in(letter.ehr, [Arrival(theirs)], again=client.read)
             return None, theirs
         there = theirs or Remote(known.base, known.link.remote_version)
         if self.holds(draft.sent, there, draft.put):
@@ -253,7 +255,7 @@ class Delivery:
 
         def same(uow: Uow) -> bool:
             if self._revision(uow) == leave.revision and uow.at - leave.at < FRESH:
-                return standing.paused(uow, letter.ehr) is None
+                return standing.paused(uow, letter.ehr) is None and halts.held(uow, letter) is None
             now = self.draft(uow, letter, places)
             return isinstance(now, Draft) and (now.number, now.sent) == (draft.number, draft.sent)
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NoReturn
 
-from adapter.dossier import content
+from adapter.dossier import content, patient_of
 from adapter.errors import MappingError, Refused
 from adapter.ports import ConflictRow, Link, Remote, Resource, Store, Uow
-from adapter.sync import links
+from adapter.sync import halts, links
 from adapter.sync.acts import Act, Audited, cited
 from adapter.sync.canonical import content_hash, encode, moment
 from adapter.sync.judge import Judgement, judge
+from adapter.sync.light import left_there
 from adapter.sync.links import Known, Rewrite, conflict_of
 from adapter.sync.ownership import Ownership
 
-Outcome = Literal["echo", "touched", "older", "unlinked", "seen", "applied", "conflict"]
-"""echo: our own write, or the same again; touched: a new version that says the same; seen: nothing in it for us."""
+Outcome = Literal["echo", "touched", "older", "unlinked", "seen", "applied", "conflict", "frozen"]
+"""echo: our own write, or the same again; touched: a new version that says the same; seen: nothing in it for us; frozen:
+about a patient for whom the engine stands still."""
 NEWS = ("seen", "touched")
 GONE = "gone-there"
 
@@ -39,14 +41,22 @@ class Pulled:
     actor: str
     remote: str  # "Task/7/_history/3" at the EHR
     gone: bool = False  # the copy is not there any more: nobody said anything
+    done: tuple[Remote, ...] = ()  # what came of the work of a unit that works there, as the EHR has it
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A resource as the EHR has it now. `assumed`: what to compare it with when no link is stored yet."""
+    """A resource as the EHR showed it. `assumed`: what to compare it with when no link is stored yet. `now`: it was read by
+    itself, so whatever its time says it is what stands there; only a lower version number is of before. `done`: the Procedures that a Task points to."""
 
     remote: Remote
     assumed: Known | None = None
+    now: bool = False
+    done: tuple[Remote, ...] = ()
+
+
+Again = Callable[[str, str], Remote | None]
+"""(type, the EHR's id) -> what stands there now: `EhrClient.read`."""
 
 
 class _Refusal(Exception):
@@ -98,12 +108,24 @@ class Inbound:
         uow.save_conflict(ConflictRow(ehr, type, id, GONE, encode(known.base), encode(ours), encode({}), uow.at))
         self._audited(uow, Act("gone", ehr, type, id, number=number, remote=remote, reason=GONE))
 
-    def take_in(self, ehr: str, arrivals: Sequence[Arrival]) -> Counter[Outcome]:
+    def look(self, ehr: str, arrivals: Sequence[Arrival], *, again: Again | None = None) -> Counter[Outcome]:
+        """What `take_in` would make of a page, as far as it shows without doing it or reading `again`: "seen" is news."""
+        return Counter(outcome for _, outcome in self._store.read_now(lambda uow: self._all_known(uow, ehr, arrivals)))
+
+    def take_in(self, ehr: str, arrivals: Sequence[Arrival], *, again: Again | None = None) -> Counter[Outcome]:
         """Takes in a page, in one write unit: all of it or nothing. What `apply` refuses becomes a conflict row
-        in a second run. Returns how many had which outcome. Nothing is written for echoes."""
-        outcomes = self._store.read_now(lambda uow: [self._known(uow, ehr, each)[1] for each in arrivals])
-        tally: Counter[Outcome] = Counter(outcome for outcome in outcomes if outcome not in NEWS)
-        fresh = [each for each, outcome in zip(arrivals, outcomes, strict=True) if outcome in NEWS]
+        in a second run. Returns how many had which outcome. Nothing is written for echoes. What is older than known is
+        read `again`: a search may show what was (Y-21). Raises Halted where the EHR is, or is from now on."""
+        arrivals = list(arrivals)
+        found = self._store.read_now(lambda uow: self._all_known(uow, ehr, arrivals))
+        if again is not None and any(outcome == "older" for _, outcome in found):
+            arrivals = [self._current(ehr, each, again) if outcome == "older" else each for each, (_, outcome) in zip(arrivals, found, strict=True)]
+            found = self._store.read_now(lambda uow: self._all_known(uow, ehr, arrivals))
+        tally: Counter[Outcome] = Counter(outcome for _, outcome in found if outcome not in NEWS)
+        fresh = [each for each, (_, outcome) in zip(arrivals, found, strict=True) if outcome in NEWS]
+        if any(outcome == "seen" and _reused(known, each) for each, (known, outcome) in zip(arrivals, found, strict=True)):
+            self.stop(ehr, "id-reused")
+        fresh = [self._with_its_work(ehr, each, again) for each in fresh] if again else fresh
         refused: set[int] = set()
         while fresh:
             try:
@@ -114,13 +136,49 @@ class Inbound:
             return tally + Counter(written)
         return tally
 
+    def stop(self, ehr: str, reason: str) -> NoReturn:
+        """Halts the EHR. Raises Halted."""
+        self._store.write_now(lambda uow: halts.halt(uow, ehr, reason))
+        raise halts.Halted(reason)
+
+    def _current(self, ehr: str, arrival: Arrival, again: Again) -> Arrival:
+        """What stands there now in place of something older. A version lower than one known before it was read cannot be: the EHR
+        was restored (Y-24)."""
+        type, id = arrival.remote.resource.get("resourceType", ""), arrival.remote.id
+        before = self._store.read_now(lambda uow: uow.link_by_remote(ehr, type, id))
+        found = again(type, id)
+        if found is None:
+            return arrival  # gone meanwhile: found where the whole is looked through
+        if before and _lower(found.version, before.remote_version):
+            self.stop(ehr, "restored")
+        return Arrival(found, now=True)
+
+    def _with_its_work(self, ehr: str, arrival: Arrival, again: Again) -> Arrival:
+        """A Task completed by a unit that works there comes with the Procedures it points to (SDOHCC Direct Light)."""
+        theirs = arrival.remote.resource
+        left = left_there(theirs) if (theirs.get("resourceType"), theirs.get("status")) == ("Task", "completed") else []
+        if not left or not self._store.read_now(lambda uow: self._worked(uow, ehr, arrival)):
+            return arrival
+        found = (again("Procedure", each.partition("/")[2]) for each in left)
+        return replace(arrival, done=tuple(each for each in found if each))
+
+    def _worked(self, uow: Uow, ehr: str, arrival: Arrival) -> bool:
+        known, _ = self._known(uow, ehr, arrival)
+        current = uow.current("Task", known.link.id) if known else None
+        return current is not None and not current.deleted and self._works_here(uow, ehr, content(current))
+
+    def _all_known(self, uow: Uow, ehr: str, arrivals: Sequence[Arrival]) -> list[tuple[Known | None, Outcome]]:
+        if stopped := halts.halted(uow, ehr):
+            raise halts.Halted(stopped.reason)
+        return [self._known(uow, ehr, each) for each in arrivals]
+
     def _page(self, uow: Uow, ehr: str, arrivals: Sequence[Arrival], refused: frozenset[int]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for at, arrival in enumerate(arrivals):
             known, outcome = self._known(uow, ehr, arrival)
             if known is not None and outcome == "seen":
                 try:
-                    outcome = self._one(uow, known, arrival.remote, refused=at in refused)
+                    outcome = self._one(uow, known, arrival, refused=at in refused)
                 except (Refused, MappingError) as error:
                     raise _Refusal(at) from error
             elif known is not None and outcome == "touched":
@@ -137,26 +195,37 @@ class Inbound:
             return None, "unlinked"
         if link is None:
             return known, "seen"
-        if _older(remote, known):
+        if _lower(remote.version, known.link.remote_version) or (not arrival.now and _earlier(remote, known)):
             return known, "older"
         if content_hash(remote.resource, self._ownership) == link.content_hash:
             return known, "echo" if remote.version == link.remote_version else "touched"
         return known, "seen"
 
+    def _of_another(self, uow: Uow, ehr: str, ours: Resource, base: Resource, theirs: Resource) -> bool:
+        """Whether nothing of it is taken in because the engine stands still for its patient, or does from now on: the EHR has moved
+        it to another patient's record. No agreement of the one is ever applied to the other (Y-23)."""
+        patient, before, now = (patient_of(each) if each else "" for each in (ours, base, theirs))
+        if patient and halts.halted(uow, ehr, patient):
+            return True
+        return bool(patient and "Patient/" in now and now not in (patient, before)) and halts.halt(uow, ehr, "patient-moved", patient, seen=now)
+
     def _as_seen(self, known: Known, remote: Remote) -> Link:
         link = known.link
         return links.linked(link.ehr, link.type, link.id, remote, self._ownership, sent=link.sent)
 
-    def _one(self, uow: Uow, known: Known, remote: Remote, *, refused: bool) -> Outcome:
-        link = known.link
+    def _one(self, uow: Uow, known: Known, arrival: Arrival, *, refused: bool) -> Outcome:
+        link, remote = known.link, arrival.remote
         current = uow.current(link.type, link.id)
-        links.save(uow, replace(known, link=self._as_seen(known, remote)))
         told = Act("seen", link.ehr, link.type, link.id, remote=cited(link.type, remote.id, remote.version))
         if current is None or current.deleted:
+            links.save(uow, replace(known, link=self._as_seen(known, remote)))
             self._audited(uow, told)
             return "seen"
-        unseen = [content(version) for version in uow.history(link.type, link.id) if version.number >= link.sent and not version.deleted]
         base, theirs = (self._inward(uow, link.ehr, each) for each in (known.base, remote.resource))
+        if self._of_another(uow, link.ehr, content(current), base, theirs):
+            return "frozen"
+        links.save(uow, replace(known, link=self._as_seen(known, remote)))
+        unseen = [content(version) for version in uow.history(link.type, link.id) if version.number >= link.sent and not version.deleted]
         verdict = judge(
             base, theirs, unseen, ownership=self._ownership,
             works_here=link.type == "Task" and self._works_here(uow, link.ehr, unseen[0]),
@@ -167,6 +236,7 @@ class Inbound:
             change = Pulled(
                 link.ehr, link.type, link.id, current.number, verdict.next,
                 base=base, theirs=theirs, ours=unseen[0], actor=verdict.actor, remote=told.remote,
+                done=arrival.done if verdict.actor == "target" else (),
             )  # fmt: skip
             self._apply(uow, change)
             self._audited(uow, replace(told, what="applied", number=current.number + 1))
@@ -183,11 +253,29 @@ class Inbound:
         return "applied"
 
 
-def _older(remote: Remote, known: Known) -> bool:
-    """Whether the EHR's copy is of before the one we know: by version where both are numbers, else by its time."""
-    version = known.link.remote_version
-    if remote.version.isdecimal() and version.isdecimal():
-        return int(remote.version) < int(version)
+def _reused(known: Known | None, arrival: Arrival) -> bool:
+    """Whether the copy lost an identifier that we gave it and has another of the same kind: another resource's (Y-24)."""
+    if known is None or arrival.assumed is not None:
+        return False
+    before, now = (_identifiers(each) for each in (known.put, arrival.remote.resource))
+    return not before <= now and any(system == own for own, _ in before - now for system, _ in now - before)
+
+
+def _lower(version: str, than: str) -> bool:
+    """Whether it is of before; only numbers tell."""
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)
+
+
+def _earlier(remote: Remote, known: Known) -> bool:
+    """The same by the EHR's times, where versions are no numbers: numbers win (Y-19)."""
+    if remote.version.isdecimal() and known.link.remote_version.isdecimal():
+        return False
     times = [each.get("meta", {}).get("lastUpdated", "") for each in (remote.resource, known.base)]
     now, before = (moment(time) for time in times)
     return now is not None and before is not None and now < before
+
+
+def _identifiers(resource: Resource) -> set[tuple[str, str]]:
+    found = resource.get("identifier", ())
+    each = found if isinstance(found, list) else [found]
+    return {(str(one.get("system")), str(one.get("value"))) for one in each if isinstance(one, dict) and one.get("system")}

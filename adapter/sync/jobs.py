@@ -22,6 +22,7 @@ T = TypeVar("T")
 MANY = 1_000_000
 BEAT = timedelta(seconds=1)
 LOOK = timedelta(minutes=1)  # between looks at which pull is due
+SPREAD = timedelta(seconds=20)  # by which they come earlier or later, so that many EHRs and houses are not asked at once
 
 
 class Jobs:
@@ -56,7 +57,7 @@ class Jobs:
         self._thread.start()
         if self._schedule is not None:
             for ehr in self._pulls:
-                self._schedule.every(f"pull-{ehr}", LOOK, partial(self.pull, ehr))
+                self._schedule.every(f"pull-{ehr}", LOOK, partial(self.pull, ehr), spread=SPREAD)
             for name, (chore, length) in self._chores.items():
                 self._schedule.every(name, length, partial(self._guarded, name, chore))
             self._schedule.start()

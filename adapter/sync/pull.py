@@ -1,108 +1,62 @@
-"""Reads what changed at one EHR, by cursor (sync.md 5.3, Y-16 to Y-19).
+"""Reads what changed at one EHR, by cursor (sync.md 5.3, Y-16 to Y-24).
 
 The cursor is the newest `meta.lastUpdated` that the EHR itself gave, moved only after the whole chain of pages was
-committed. Each poll reads again what lies within the overlap: late commits, equal times and a clock set back fall into
-it; what was seen before is recognised by content and costs nothing.
+committed, and never beyond our own time: a clock that jumps ahead there hides nothing. Each poll reads again what lies within
+the overlap: late commits, equal times and a clock set back fall into it; what was seen before is recognised by content and costs
+nothing. Once a day, and always where the EHR does not search by time, everything is read: so deletions are found, and whatever
+else was missed.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
-from adapter.clock import Clock, instant
-from adapter.errors import EhrError
-from adapter.names import Systems
-from adapter.ports import EhrClient, Remote, Store, Uow
-from adapter.sync.canonical import moment
+from adapter.clock import Clock
+from adapter.dossier import split
+from adapter.errors import EhrError, EhrUnavailable
+from adapter.ports import EhrClient, Link, Store, Uow
+from adapter.sync import halts, retry
+from adapter.sync.cursors import Cursor, Tried, cursor_name, tried_name
 from adapter.sync.inbound import Arrival, Inbound, Outcome
-from adapter.sync.links import own_system
+from adapter.sync.probe import Mode, learned, mode_of
+from adapter.sync.reads import read_many
+from adapter.sync.searches import CONSENTS, REFERRALS, Hours, Search, own_searches
+from adapter.sync.sweep import unseen
+from adapter.sync.walk import PAGE, Walk, Walked
 
 OVERLAP = timedelta(minutes=5)
-CONSENTS = timedelta(minutes=15)  # day and night (workflow.md 4)
-REFERRALS = timedelta(hours=1)  # SDOHCC task-11; task-12 sets the floor of 15 minutes
-PAGE = 50
+SWEEP = timedelta(days=1)  # between two looks at everything
 RUN = timedelta(minutes=10)  # the lease of one run; a page still out after that is taken in by whoever comes next
+Searches = Callable[[Uow], Sequence[Search]]
 
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What to ask for one type. `every`: how often."""
-
-    type: str
-    params: tuple[tuple[str, str], ...]
-    every: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far a search has come: `watermark` in the EHR's time, `ran` in ours."""
-
-    watermark: datetime | None = None
-    ran: datetime | None = None
-
-    def encode(self) -> bytes:
-        return json.dumps({"watermark": self.watermark and instant(self.watermark), "ran": self.ran and instant(self.ran)}).encode()
-
-    @classmethod
-    def decode(cls, value: bytes | None) -> Cursor:
-        stored = json.loads(value) if value else {}
-        return cls(moment(stored.get("watermark") or ""), moment(stored.get("ran") or ""))
+__all__ = ["CONSENTS", "OVERLAP", "PAGE", "REFERRALS", "Cursor", "Pull", "Report", "Search", "Tried", "cursor_name", "own_searches", "tried_name"]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one run did: outcomes by type; `skipped`: another process had the lease."""
+    """What one run did: outcomes by type; `skipped`: another process had the lease; `gone`: copies that are not there any more."""
 
     ehr: str
     outcomes: dict[str, Counter[Outcome]] = field(default_factory=dict)
     skipped: bool = False
+    gone: int = 0
 
     @property
     def total(self) -> Counter[Outcome]:
         return sum(self.outcomes.values(), Counter[Outcome]())
 
 
-def own_searches(systems: Systems, *, consents: timedelta = CONSENTS, referrals: timedelta = REFERRALS) -> tuple[Search, ...]:
-    """The default: everything that carries an identifier of ours, Consents first, Tasks before the requests that end with
-    them. It finds exactly what we sent,
-    whoever the requester is, and needs no knowledge of the EHR's own ids. Where an EHR cannot search by `system|`,
-    give searches by requester or patient instead."""
-    kinds = (("Consent", consents), ("Task", referrals), ("ServiceRequest", referrals))
-    return tuple(Search(type, (("identifier", f"{own_system(type, systems)}|"),), every) for type, every in kinds)
-
-
-def cursor_name(ehr: str, type: str) -> str:
-    """Under which name a cursor is kept."""
-    return f"pull/{ehr}/{type}"
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """The last run at one EHR: when it ended, and with which error ("" for none)."""
-
-    at: datetime | None = None
-    error: str = ""
-
-    def encode(self) -> bytes:
-        return json.dumps({"at": self.at and instant(self.at), "error": self.error}).encode()
-
-    @classmethod
-    def decode(cls, value: bytes | None) -> Tried:
-        stored = json.loads(value) if value else {}
-        return cls(moment(stored.get("at") or ""), str(stored.get("error", "")))
-
-
-def tried_name(ehr: str) -> str:
-    """Under which name the last run is kept."""
-    return f"pull-tried/{ehr}"
+def _always(searches: Sequence[Search], uow: Uow) -> Sequence[Search]:
+    return searches
 
 
 class Pull:
-    """The pull of one EHR. `holder` names this process in leases."""
+    """The pull of one EHR. `holder` names this process in leases. `searches`: what to ask for, or how to find out; `hours`: whether it
+    may be asked now for what can wait; `people(batch)`: looks at the patients' records there, after the rest."""
 
     def __init__(
         self,
@@ -111,12 +65,15 @@ class Pull:
         inbound: Inbound,
         clock: Clock,
         *,
-        searches: Sequence[Search],
+        searches: Sequence[Search] | Searches,
         holder: str,
         overlap: timedelta = OVERLAP,
+        hours: Hours = lambda: True,
+        people: Callable[[bool], object] = lambda batch: None,
     ) -> None:
         self._store, self._client, self._inbound, self._clock = store, client, inbound, clock
-        self._searches, self._holder, self._overlap = tuple(searches), holder, overlap
+        self._searches: Searches = searches if callable(searches) else partial(_always, searches)
+        self._holder, self._overlap, self._hours, self._people = holder, overlap, hours, people
 
     @property
     def ehr(self) -> str:
@@ -124,56 +81,135 @@ class Pull:
 
     def run(self, *, now: bool = False) -> Report:
         """Runs the searches that are due, or all of them `now`. Raises EhrError; what was committed before it stays,
-        and the next run begins again at the old watermark."""
+        and the next run begins again at the old watermark. Raises Halted while the engine stands still for the EHR."""
         due = self._due(now=now)
         if not due:
             return Report(self.ehr)
         if not self._lease(RUN):
             return Report(self.ehr, skipped=True)
         try:
-            report = Report(self.ehr, {search.type: self._search(search) for search in due})
-            self._tried("")
+            report = self._read(due)
+            self._tried(None)
             return report
         except EhrError as error:
-            self._tried(type(error).__name__)
+            self._tried(error)
             raise
         finally:
             self._lease(timedelta(0))
 
-    def _tried(self, error: str) -> None:
-        tried = Tried(self._clock.now(), error)
+    def look(self) -> Report:
+        """What a run would find now, without taking anything in or moving a cursor. Raises EhrError."""
+        outcomes: dict[str, Counter[Outcome]] = {}
+        for search in self._store.read_now(lambda uow: list(self._searches(uow))):
+            outcomes.setdefault(search.type, Counter()).update(self._walk(search, self._inbound.look).tally)
+        return Report(self.ehr, outcomes)
+
+    def _read(self, due: Sequence[Search]) -> Report:
+        if stopped := self._store.read_now(lambda uow: halts.halted(uow, self.ehr)):
+            raise halts.Halted(stopped.reason)
+        outcomes: dict[str, Counter[Outcome]] = {}
+        missing: list[Link] = []
+        whole = True
+        for search in due:
+            walked, gone = self._search(search)
+            outcomes.setdefault(search.type, Counter()).update(walked.tally)
+            missing += gone
+            whole = whole and walked.whole
+        lost = self._missing(missing)
+        if any(not search.always for search in due):
+            self._people(self._mode().batch)
+            if whole:
+                self._store.write_now(lambda uow: halts.settled(uow, self.ehr))
+        return Report(self.ehr, outcomes, gone=lost)
+
+    def _search(self, search: Search) -> tuple[Walked, list[Link]]:
+        """What it gave, and which of ours it did not show although it showed everything."""
+        started, cursor = self._clock.now(), self._cursor(search)
+        walked = self._walk(search, self._inbound.take_in)
+        missing: list[Link] = []
+        if walked.whole and not search.by:
+            missing, vanished = unseen(self._store, self.ehr, search.type, walked.seen)
+            if vanished and not self._store.read_now(lambda uow: halts.accepted(uow, self.ehr)):
+                self._inbound.stop(self.ehr, "vanished")
+        newest = max((time for time in (cursor.watermark, walked.newest) if time), default=None)
+        moved = Cursor(min(newest, started) if newest else None, started, started if walked.whole else cursor.swept)
+        self._store.write_now(lambda uow: self._moved(uow, search, moved, walked))
+        return walked, missing
+
+    def _walk(self, search: Search, take_in: Callable[..., Counter[Outcome]]) -> Walked:
+        cursor, mode = self._cursor(search), self._mode()
+        afresh = self._store.read_now(lambda uow: halts.afresh(uow, self.ehr))
+        swept = cursor.swept is not None and cursor.swept + SWEEP > self._clock.now() and not afresh
+        since = cursor.watermark - self._overlap if cursor.watermark and swept else None
+        leased = self._clock.now()
+
+        def taken(arrivals: Sequence[Arrival]) -> Counter[Outcome]:
+            nonlocal leased
+            if self._clock.now() - leased > RUN / 2:
+                leased = self._clock.now()
+                self._lease(RUN)
+            tally = take_in(self.ehr, arrivals, again=self._client.read)
+            if search.by and tally.keys() & {"applied", "seen", "conflict"}:
+                self._refresh(arrivals, take_in)
+            return tally
+
+        return Walk(self._client, search.type, search.params, take_in=taken, since=since, timed=mode.last_updated, certain=not search.by).through()
+
+    def _refresh(self, arrivals: Sequence[Arrival], take_in: Callable[..., Counter[Outcome]]) -> None:
+        """What changed Tasks point to may have changed with them, and no search of ours shows it (refer-4)."""
+        pointed = [str(each.remote.resource.get("focus", {}).get("reference", "")) for each in arrivals]
+        known = self._store.read_now(lambda uow: [each for each in dict.fromkeys(pointed) if uow.link_by_remote(self.ehr, *split(each))])
+        found = [remote for _, remote in read_many(self._client, known, batch=self._mode().batch) if remote]
+        take_in(self.ehr, [Arrival(each, now=True) for each in found], again=self._client.read)
+
+    def _missing(self, missing: Sequence[Link]) -> int:
+        """Looks for each where it should be: what is gone is lost, what is there was only not shown."""
+        links = {f"{link.type}/{link.remote_id}": link for link in missing}
+        lost = 0
+        for reference, found in read_many(self._client, list(links), batch=self._mode().batch):
+            if found is None:
+                self._inbound.lost(self.ehr, links[reference].type, links[reference].id)
+                lost += 1
+            else:
+                self._inbound.take_in(self.ehr, [Arrival(found, now=True)], again=self._client.read)
+        return lost
+
+    def _moved(self, uow: Uow, search: Search, cursor: Cursor, walked: Walked) -> None:
+        uow.keep(cursor_name(self.ehr, search.type, search.by), cursor.encode())
+        if not walked.timed:
+            learned(uow, self.ehr, last_updated=False)
+
+    def _tried(self, error: EhrError | None) -> None:
+        """Remembers how it went. An EHR that is away is left alone for longer each time, or for as long as it asked."""
+        before = self._store.read_now(lambda uow: Tried.decode(uow.kept(tried_name(self.ehr))))
+        at, misses = self._clock.now(), before.misses + 1 if error else 0
+        asked = error.retry_at if isinstance(error, EhrUnavailable) else None
+        rests = max(filter(None, (asked, retry.later(misses, self._clock)))) if error else None
+        tried = Tried(at, type(error).__name__ if error else "", misses, rests)
         self._store.write_now(lambda uow: uow.keep(tried_name(self.ehr), tried.encode()))
 
     def _due(self, *, now: bool) -> list[Search]:
-        at = self._clock.now()
-        cursors = self._store.read_now(lambda uow: [self._cursor(uow, search) for search in self._searches])
-        pairs = zip(self._searches, cursors, strict=True)
-        return [search for search, cursor in pairs if now or cursor.ran is None or cursor.ran + search.every <= at]
+        at, open = self._clock.now(), self._hours()
 
-    def _search(self, search: Search) -> Counter[Outcome]:
-        started = self._clock.now()
-        cursor = self._store.read_now(lambda uow: self._cursor(uow, search))
-        tally: Counter[Outcome] = Counter()
-        newest = cursor.watermark
-        for page in self._client.search(search.type, self._params(search, cursor)):
-            found = [remote for remote in page if remote.resource.get("resourceType") == search.type]
-            tally += self._inbound.take_in(self.ehr, [Arrival(remote) for remote in found])
-            newest = max((time for time in (newest, *map(_updated, found)) if time), default=None)
-        moved = Cursor(newest, started)
-        self._store.write_now(lambda uow: uow.keep(cursor_name(self.ehr, search.type), moved.encode()))
-        return tally
+        def waiting(uow: Uow, search: Search) -> bool:
+            ran = Cursor.decode(uow.kept(cursor_name(self.ehr, search.type, search.by))).ran
+            return (search.always or open) and (ran is None or ran + search.every <= at)
 
-    def _params(self, search: Search, cursor: Cursor) -> list[tuple[str, str]]:
-        since = [("_lastUpdated", f"ge{instant(cursor.watermark - self._overlap)}")] if cursor.watermark else []
-        return [*search.params, *since, ("_sort", "_lastUpdated"), ("_count", str(PAGE))]
+        def due(uow: Uow) -> list[Search]:
+            rests = Tried.decode(uow.kept(tried_name(self.ehr))).rests
+            if now:
+                return list(self._searches(uow))
+            return [] if rests and at < rests else [search for search in self._searches(uow) if waiting(uow, search)]
 
-    def _cursor(self, uow: Uow, search: Search) -> Cursor:
-        return Cursor.decode(uow.kept(cursor_name(self.ehr, search.type)))
+        return self._store.read_now(due)
+
+    def _cursor(self, search: Search) -> Cursor:
+        return self._store.read_now(lambda uow: Cursor.decode(uow.kept(cursor_name(self.ehr, search.type, search.by))))
+
+    def _mode(self) -> Mode:
+        return self._store.read_now(lambda uow: mode_of(uow, self.ehr))
 
     def _lease(self, length: timedelta) -> bool:
         until = self._clock.now() + length
         return self._store.write_now(lambda uow: uow.lease(f"pull/{self.ehr}", holder=self._holder, until=until))
 
-
-def _updated(remote: Remote) -> datetime | None:
-    return moment(str(remote.resource.get("meta", {}).get("lastUpdated", "")))

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from adapter.clock import instant
+from adapter.dossier import split
 from adapter.ports import LetterState, Pile, Uow
 from adapter.sync import standing
+from adapter.sync.halts import halts
 from adapter.sync.pull import Cursor, Search, Tried, cursor_name, tried_name
 
 OPEN: tuple[LetterState, ...] = ("queued", "unknown", "parked", "conflict")
@@ -20,7 +22,8 @@ def status(uow: Uow, searches: Mapping[str, Iterable[Search]]) -> list[dict[str,
     """One dict per EHR: `ehr`, `queued`, `unknown`, `parked`, `conflict` (letters), `conflicts` (open rows), `lag`
     (seconds since the oldest letter that waits was due, 0 when none is), `oldest` ({type, reason, attempts, due} of
     the oldest open letter, None when none is), `lanes` ({open, held}: referrals with letters, those that wait for a person), `mode`
-    (running | paused | resting), `paused` ({since, reason}) and `resting` (until when) or None, `searchable` (whether it can be
+    (running | halted | paused | resting), `halts` ([{reason, why, since, patient}] where the engine stands still by itself; `patient`: our
+    id, "" for the whole EHR), `paused` ({since, reason}) and `resting` (until when) or None, `searchable` (whether it can be
     asked by identifier), `outcomes` (of all letters, by what became of them), `reasons` (of what a person must see to, by code), `cursors` (type ->
     {watermark, ran}, FHIR instants or None), `pulled` ({at, age}: up to when everything there was read, and how many seconds
     ago; None: never), `failed` ({at, error} of the last try to read it, None when it went well or there was none).
@@ -51,9 +54,10 @@ def _letters(uow: Uow, ehr: str, piles: list[Pile], lanes: tuple[int, int]) -> d
 
 
 def _standing(uow: Uow, ehr: str) -> dict[str, Any]:
-    paused, resting = standing.paused(uow, ehr), standing.resting(uow, ehr)
+    paused, resting, stood = standing.paused(uow, ehr), standing.resting(uow, ehr), halts(uow, ehr)
     return {
-        "mode": "paused" if paused else "resting" if resting else "running",
+        "mode": "halted" if stood and not stood[0].patient else "paused" if paused else "resting" if resting else "running",
+        "halts": [{"reason": each.reason, "why": each.why, "since": instant(each.at), "patient": split(each.patient)[1]} for each in stood],
         "paused": paused and {"since": paused.since, "reason": paused.reason},
         "resting": _text(resting),
         "searchable": standing.searchable(uow, ehr),
@@ -62,18 +66,18 @@ def _standing(uow: Uow, ehr: str) -> dict[str, Any]:
 
 
 def _pulled(uow: Uow, ehr: str, searches: list[Search]) -> dict[str, Any]:
-    ran = [Cursor.decode(uow.kept(cursor_name(ehr, search.type))).ran for search in searches]
+    ran = [Cursor.decode(uow.kept(cursor_name(ehr, search.type, search.by))).ran for search in searches]
     whole = min((each for each in ran if each), default=None) if all(ran) else None
     tried = Tried.decode(uow.kept(tried_name(ehr)))
     return {
-        "cursors": {search.type: _cursor(uow, ehr, search.type) for search in searches},
+        "cursors": {"/".join(filter(None, (search.type, search.by))): _cursor(uow, ehr, search) for search in searches},
         "pulled": whole and {"at": instant(whole), "age": (uow.at - whole).total_seconds()},
         "failed": {"at": _text(tried.at), "error": tried.error} if tried.error else None,
     }
 
 
-def _cursor(uow: Uow, ehr: str, type: str) -> dict[str, str | None]:
-    cursor = Cursor.decode(uow.kept(cursor_name(ehr, type)))
+def _cursor(uow: Uow, ehr: str, search: Search) -> dict[str, str | None]:
+    cursor = Cursor.decode(uow.kept(cursor_name(ehr, search.type, search.by)))
     return {"watermark": _text(cursor.watermark), "ran": _text(cursor.ran)}
 
 

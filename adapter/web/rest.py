@@ -10,7 +10,7 @@ from typing import Literal
 
 from adapter import fhir
 from adapter.audit import events
-from adapter.dossier import content
+from adapter.dossier import content, patient_of
 from adapter.errors import Forbidden, Gone, Invalid, Malformed, NotFound, Refused, Stale
 from adapter.fhir.patching import patch
 from adapter.fhir.subsetting import SUBSETTED, subset
@@ -20,7 +20,7 @@ from adapter.web import pages
 from adapter.web.asked import Asked, Pairs, same_tag
 from adapter.web.auth import refusing
 from adapter.web.untold import absent
-from adapter.writing import DIRECTORY, patient_of
+from adapter.writing import DIRECTORY
 
 UNCHANGED, NOTHING = 304, 204
 ACTS: dict[str, Act] = {"create": "c", "update": "u", "patch": "u", "delete": "d"}

@@ -128,6 +128,16 @@ def test_content_passes_the_codec_when_one_is_given(opening: Opening, url: str) 
 
 
 # ── links and conflicts ──────────────────────────────────────────────────────────────────────────
+def test_links_of_one_type_at_one_ehr_come_by_our_id_page_by_page(store: SqlStore) -> None:
+    made = [Link(ehr, type, id, f"{ehr}-{type}-{id}") for ehr in ("a", "b") for type in ("Task", "Consent") for id in ("3", "1", "2")]
+    store.write_now(lambda uow: [uow.save_link(each) for each in made])
+
+    def page(after: str) -> list[str]:
+        return [each.remote_id for each in store.read_now(lambda uow: uow.links("a", "Task", after=after, limit=2))]
+
+    assert [page(""), page("2"), page("3")] == [["a-Task-1", "a-Task-2"], ["a-Task-3"], []]
+
+
 def test_link_is_found_from_both_sides_and_replaced_when_saved_again(store: SqlStore) -> None:
     link = Link("ehr-a", "Task", "t1", "77", "W/3", "abc", b"{}", 2)
     store.write_now(lambda uow: uow.save_link(link))

@@ -37,6 +37,13 @@ def test_parse_reads_the_clinic_and_its_ehr_when_the_file_is_right() -> None:
     assert ehr.hours[0] == Opening(0, 7 * 60, 20 * 60) and ehr.transactions is None
 
 
+def test_parse_reads_how_an_ehr_is_polled_and_how_often_a_sandbox_may_be() -> None:
+    found = parse(changed(("interval: 15m", "interval: 1m\n      sandbox: true\n      poll: [requester, offers]"))).organisation("clinic")
+    assert found is not None and found.ehr is not None
+    assert (found.ehr.interval, found.ehr.poll) == (60, ("requester", "offers"))
+    assert (found := parse(TEXT).organisation("clinic")) and found.ehr and found.ehr.poll == ("identifier",)
+
+
 def test_parse_reads_units_when_they_have_hours_ages_and_closures() -> None:
     pool = parse(TEXT).unit("pool")
     assert pool is not None and pool.stage == "pool" and pool.ages == (60, 90)
@@ -117,6 +124,8 @@ def test_parse_reads_who_sends_and_who_takes_what_persons_ask_themselves() -> No
         ("https://ehr.example/fhir", "http://ehr.example/fhir", "http://ehr", "expected https"),
         ("https://ehr.example/fhir", "https://u:p@ehr.example/fhir", "u:p@", "without user"),
         ("interval: 15m", "interval: 15", "interval", "expected a duration"),
+        ("interval: 15m", "interval: 14m", "interval", "expected 15m or more"),
+        ("interval: 15m", "interval: 15m\n      poll: [requestr]", "requestr", "did you mean requester?"),
         ('siret: "00000000000010"', 'siret: "10"', "siret", "the form of this identifier"),
         ('siret: "00000000000010"', 'sirett: "10"', "sirett", "unknown identifier; did you mean siret?"),
         ("stage: pool", "stage: pool\n        telling: true", "key: pool", "a telling unit needs relay_phone"),

@@ -39,15 +39,28 @@ def test_pull_asks_for_what_carries_our_identifiers_consents_first() -> None:
 
 def test_pull_moves_its_cursor_by_the_ehrs_time_and_asks_again_from_before_it_y_18() -> None:
     house = House().sent()
-    house.ehr.edit("Task", lambda task: task.update(description="x"), at=timedelta(seconds=90))
+    house.later(minutes=10)
+    house.ehr.edit("Task", lambda task: task.update(description="x"), at=-timedelta(seconds=90))
     pull = house.pull()
 
     pull.run(now=True)
     pull.run(now=True)
 
-    ahead = START + timedelta(seconds=90)
-    assert cursor(house).watermark == ahead
-    assert since(house)[-2:] == [None, f"ge{instant(ahead - OVERLAP)}"]
+    behind = house.clock.now() - timedelta(seconds=90)
+    assert cursor(house).watermark == behind
+    assert since(house)[-2:] == [None, f"ge{instant(behind - OVERLAP)}"]
+
+
+def test_Y_18_a_clock_that_jumps_ahead_there_hides_nothing_that_comes_after() -> None:
+    house = House().sent()
+    house.ehr.edit("Task", lambda task: task.update(description="x"), at=timedelta(days=400))
+    house.pull().run(now=True)
+    house.later(minutes=10)
+    house.ehr.edit("Task", lambda task: task.update(status="cancelled"))
+
+    house.pull().run(now=True)
+
+    assert house.ours("Task")["status"] == "cancelled"
 
 
 def test_pull_misses_nothing_when_the_ehrs_clock_is_set_back_y_18_y_19() -> None:
@@ -59,7 +72,7 @@ def test_pull_misses_nothing_when_the_ehrs_clock_is_set_back_y_18_y_19() -> None
     house.pull().run(now=True)
 
     assert house.ours("Task")["status"] == "cancelled"
-    assert cursor(house).watermark == START + timedelta(seconds=90), "a watermark never goes back"
+    assert cursor(house).watermark == START, "a watermark never goes back, nor beyond our own time"
 
 
 def test_pull_keeps_its_watermark_when_nothing_was_found() -> None:
