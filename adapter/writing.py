@@ -71,10 +71,11 @@ class Writer:
             raise Invalid("expected a resource", code="required")
         current = uow.current(change.type, change.id) if change.id else None
         old = content(current) if current and not current.deleted else None
+        if current is not None and (old is None or change.origin == "fhir") and not uow.marked(change.type, current.id, AUTHOR, who.organisation):
+            self.allowed(who, change.type, "u")
+            raise NotFound("not found")  # another's, whatever the new words say; or a person's who was erased: it does not come back
         author = self.author(uow, resource, who)
         self._may(who, change, old, author)
-        if current is not None and old is None and not uow.marked(change.type, current.id, AUTHOR, who.organisation):
-            raise NotFound("not found")  # another's, or a person's who was erased: it does not come back
         if change.origin == "fhir":
             if change.if_match is not None and change.if_match != (current.number if current else 0):
                 raise Stale("the resource has another version now", expression=f"{change.type}.meta.versionId")

@@ -15,7 +15,7 @@ from adapter.errors import EhrError, SettingsError
 
 if TYPE_CHECKING:
     from adapter.app import App
-    from adapter.ports import Letter, LetterState, Uow
+    from adapter.ports import Letter, LetterState, Principal, Uow
 
 app = typer.Typer(no_args_is_help=True, help="What goes to the EHRs and comes from them, by hand.")
 Ehr = Annotated[str | None, typer.Option("--ehr", metavar="NAME", help="One EHR only: the key of its clinic.")]

@@ -194,3 +194,40 @@ def test_answer_is_the_same_for_a_doctor_of_another_clinic_and_for_one_whom_nobo
 def test_call_taker_may_name_any_doctor(door: Door) -> None:
     answer = door("POST", "/intake/appel-coursier", json=agreed(), headers=door.token("coursiers"))
     assert answer.status_code == 201 and len(listed(door, "saint-eloi")) == 1 and listed(door, "autre") == []
+
+
+COLON = {"code": {"text": "Zyxinvente"}, "subject": {"reference": "Patient/x"}}
+THEIRS: dict[str, dict[str, Any]] = {
+    "Patient": PATIENT, "Observation": COLON | {"status": "final"}, "Condition": COLON, "Goal": {"lifecycleStatus": "active", "description": {"text": "Zyxinvente"}, "subject": {"reference": "Patient/x"}},
+    "RelatedPerson": {"patient": {"reference": "Patient/x"}, "name": [{"family": "Zyxinvente"}]}, "ServiceRequest": REQUEST, "Group": {"type": "person", "actual": True, "name": "Zyxinvente"},
+    "Consent": {
+        "status": "draft", "scope": {"text": "x"}, "category": [{"text": "Zyxinvente"}], "patient": {"reference": "Patient/x"}, "policy": [{"uri": "urn:x"}],
+        "organization": [{"reference": "Organization/autre"}],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("type", THEIRS)
+def test_put_of_another_clinics_resource_is_as_if_nothing_were_there_to_change(door: Door, type: str) -> None:
+    """Whatever the body says of whose it is: neither the resource nor its past comes into other hands."""
+    patients = {client: made(door, client, PATIENT).json()["id"] for client in ("saint-eloi", "autre")}
+
+    def written(client: str) -> dict[str, Any]:
+        text = json.dumps({"resourceType": type, **THEIRS[type]}).replace("Patient/x", f"Patient/{patients[client]}")
+        return dict(json.loads(text.replace("Organization/autre", f"Organization/{'msp-saint-eloi' if client == 'saint-eloi' else client}")))
+
+    theirs = made(door, "saint-eloi", written("saint-eloi"))
+    assert theirs.status_code == 201, theirs.text
+    place, before, token = f"/fhir/{type}/{theirs.json()['id']}", theirs.json(), door.token("autre")
+    for claim in ({}, {"managingOrganization": {"reference": "Organization/autre"}} if type == "Patient" else {"language": "fr"}):
+        changed = written("autre") | {"id": before["id"], **claim}
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": changed, "request": {"method": "PUT", "url": place.removeprefix("/fhir/")}}]}
+        for headers in (token, token | {"If-Match": 'W/"1"'}):
+            assert door("PUT", place, content=json.dumps(changed), headers=headers).status_code == 404
+        assert door("POST", "/fhir", content=json.dumps(bundle), headers=token).status_code == 404
+    patch = json.dumps([{"op": "add", "path": "/language", "value": "fr"}])
+    assert door("PATCH", place, content=patch, headers=token | {"Content-Type": "application/json-patch+json"}).status_code == 404
+    for method, tail in (("GET", ""), ("GET", "/_history"), ("GET", "/_history/1"), ("DELETE", "")):
+        answer = door(method, f"{place}{tail}", headers=token)
+        assert answer.status_code == 404 and "Zyxinvente" not in answer.text
+    assert door("GET", place, headers=door.token("saint-eloi")).json() == before
