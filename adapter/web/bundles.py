@@ -16,6 +16,7 @@ from adapter.errors import Invalid, LiaisonError, Malformed, Refused, Stale
 from adapter.flows import Flows
 from adapter.ports import Change, Principal, Resource, Uow
 from adapter.references import literals
+from adapter.web.admitting import aside
 from adapter.web.asked import Asked
 from adapter.web.auth import refusing
 from adapter.web.entries import checked, entry_asked, placed, searched, shell
@@ -31,18 +32,23 @@ Allowed = Callable[[Flows, Uow], Principal]
 async def process(app: App, body: bytes, *, who: Allowed, types: tuple[str, ...], prefer: str, request_id: str) -> bytes:
     """The answer to a batch or transaction Bundle, as a Bundle. Raises Refused for a transaction that fails, and for what is no such
     Bundle."""
-    plain, exact = shell(body, most=app.settings.max_entries)
+    plain, exact = await aside(len(body), shell, body, most=app.settings.max_entries)
     lines = list(zip(plain.get("entry", ()), exact.get("entry", ()), strict=True))
     if plain["type"] == "batch":
         answers = await asyncio.gather(*(_alone(app, each, who=who, types=types, prefer=prefer, request_id=request_id) for each in lines))
         return _bundle("batch-response", list(answers))
-    asked = []
-    for number, (line, same) in enumerate(lines):
-        try:
-            asked.append(entry_asked(line, same, base=app.fhir_base, types=types, prefer=prefer))
-            checked(asked[-1])
-        except Refused as refusal:
-            raise placed(refusal, number) from None
+
+    def read() -> list[Asked]:
+        found = []
+        for number, (line, same) in enumerate(lines):
+            try:
+                found.append(entry_asked(line, same, base=app.fhir_base, types=types, prefer=prefer))
+                checked(found[-1])
+            except Refused as refusal:
+                raise placed(refusal, number) from None
+        return found
+
+    asked = await aside(len(body), read)
 
     def together(story: Flows, uow: Uow) -> list[Resource]:
         rest = Rest(story, uow, who(story, uow), app.fhir_base, request_id)

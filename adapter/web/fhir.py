@@ -16,8 +16,9 @@ from adapter.errors import Issue, Malformed, NotFound, Refused, WrongType
 from adapter.flows import Flows
 from adapter.ports import Principal, Resource, Uow
 from adapter.web import binary, bundles
+from adapter.web.admitting import admitted, aside
 from adapter.web.asked import Asked, Interaction, asked_by
-from adapter.web.auth import bearer, principal
+from adapter.web.auth import Bearer, bearer, principal
 from adapter.web.entries import JSON_PATCH, conditions, searched
 from adapter.web.formats import acceptable, body
 from adapter.web.refusals import FHIR_JSON, refused
@@ -52,10 +53,10 @@ def _offered(type: str, interaction: Interaction) -> None:
         raise NotFound("offered for AuditEvent are read and search-type", code="not-supported")
 
 
-async def _done(request: Request, asked: Asked) -> Response:
+async def _done(request: Request, asked: Asked, token: Bearer) -> Response:
     """Carries one interaction out in a unit of its own."""
     app: App = request.app.state.liaison
-    token, request_id = bearer(request), request.state.request_id
+    request_id = request.state.request_id
 
     def perform(story: Flows, uow: Uow) -> Answer:
         return performed(Rest(story, uow, principal(story, uow, token, request_id=request_id), app.fhir_base, request_id), asked)
@@ -71,28 +72,28 @@ async def _done(request: Request, asked: Asked) -> Response:
 
 async def _asked(request: Request, interaction: Interaction, type: str, id: str = "", version: str = "") -> Response:
     """A door without a body."""
-    _offered(_type(type), interaction)
     if not binary.native(request, type) and (response := acceptable(request)):
         return response
-    bearer(request)
-    params = request.query_params.multi_items()
-    return await _done(request, asked_by(interaction, _type(type), id=id, version=version, params=params, headers=request.headers))
+    async with admitted(request) as token:
+        _offered(_type(type), interaction)
+        asked = asked_by(interaction, type, id=id, version=version, params=request.query_params.multi_items(), headers=request.headers)
+    return await _done(request, asked, token)
 
 
 async def _sent(request: Request, interaction: Interaction, type: str, id: str = "") -> Response:
     """A door that takes a resource; with a condition in the address where there is no id."""
     if response := acceptable(request):
         return response
-    bearer(request)
-    _offered(_type(type), interaction)
-    sent = await binary.wrapped(request) if type == "Binary" and binary.raw(request) else await body(request)
-    resource = fhir.parse(sent, type=type)
-    condition = conditions(request.headers.get("if-none-exist", "")) if interaction == "create" else None
-    params = [] if interaction == "update" and not id else request.query_params.multi_items()
-    if interaction == "update" and not id:
-        condition = searched(request.url.query, type)
-    asked = asked_by(interaction, type, id=id, params=params, headers=request.headers, resource=resource, written=sent, conditions=condition)
-    return await _done(request, asked)
+    async with admitted(request) as token:
+        _offered(_type(type), interaction)
+        sent = await binary.wrapped(request) if type == "Binary" and binary.raw(request) else await body(request)
+        resource = await aside(len(sent), fhir.parse, sent, type=type)
+        condition = conditions(request.headers.get("if-none-exist", "")) if interaction == "create" else None
+        params = [] if interaction == "update" and not id else request.query_params.multi_items()
+        if interaction == "update" and not id:
+            condition = searched(request.url.query, type)
+        asked = asked_by(interaction, type, id=id, params=params, headers=request.headers, resource=resource, written=sent, conditions=condition)
+    return await _done(request, asked, token)
 
 
 @router.get("/metadata", summary="What this server can do")
@@ -114,8 +115,9 @@ async def bundle(request: Request) -> Response:
     app: App = request.app.state.liaison
     if response := acceptable(request):
         return response
-    token, request_id = bearer(request), request.state.request_id
-    sent = await body(request)
+    request_id = request.state.request_id
+    async with admitted(request, first=True):  # of a batch each entry counts too
+        token, sent = bearer(request), await body(request)
 
     def who(story: Flows, uow: Uow) -> Principal:
         return principal(story, uow, token, request_id=request_id)
@@ -135,13 +137,14 @@ async def search_post(type: str, request: Request) -> Response:
         return refused(415, list(Refused("expected application/x-www-form-urlencoded", code="not-supported").issues))
     if response := acceptable(request):
         return response
-    bearer(request)
-    try:
-        form = parse_qsl((await request.body()).decode("utf-8"), keep_blank_values=True, max_num_fields=100)
-    except (UnicodeDecodeError, ValueError):
-        raise Malformed("expected a form in UTF-8 with at most 100 fields") from None
-    params = [*request.query_params.multi_items(), *form]
-    return await _done(request, asked_by("search-type", _type(type), params=params, headers=request.headers))
+    async with admitted(request) as token:
+        try:
+            form = parse_qsl((await request.body()).decode("utf-8"), keep_blank_values=True, max_num_fields=100)
+        except (UnicodeDecodeError, ValueError):
+            raise Malformed("expected a form in UTF-8 with at most 100 fields") from None
+        params = [*request.query_params.multi_items(), *form]
+        asked = asked_by("search-type", _type(type), params=params, headers=request.headers)
+    return await _done(request, asked, token)
 
 
 @router.get("/{type}/_history", summary="What happened to the resources of a type, newest first")
@@ -160,8 +163,9 @@ async def validate(type: str, request: Request) -> Response:
         uow.audit(events.act(principal(story, uow, token, request_id=request_id), "validate", at=uow.at, request_id=request_id))
 
     await app.write(told)
-    given = fhir.load(await body(request))
-    issues = fhir.check(_validated(given), type=_type(type))
+    sent = await body(request)
+    given = _validated(await aside(len(sent), fhir.load, sent))
+    issues = await aside(len(sent), fhir.check, given, type=_type(type))
     return Response(fhir.dumps(fhir.outcome(issues)), media_type=FHIR_JSON)
 
 
@@ -203,11 +207,12 @@ async def update(type: str, id: str, request: Request) -> Response:
 async def patch(type: str, id: str, request: Request) -> Response:
     if response := acceptable(request):
         return response
-    bearer(request)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
-        raise WrongType(f"expected a JSON Patch; send it with Content-Type: {JSON_PATCH}")
-    params, sent = request.query_params.multi_items(), await request.body()
-    return await _done(request, asked_by("patch", _type(type), id=id, params=params, headers=request.headers, written=sent))
+    async with admitted(request) as token:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
+            raise WrongType(f"expected a JSON Patch; send it with Content-Type: {JSON_PATCH}")
+        params, sent = request.query_params.multi_items(), await request.body()
+        asked = asked_by("patch", _type(type), id=id, params=params, headers=request.headers, written=sent)
+    return await _done(request, asked, token)
 
 
 @router.delete("/{type}/{id}", status_code=204, summary="Delete a resource that nobody else has seen")

@@ -15,7 +15,8 @@ from adapter.errors import WrongType
 from adapter.flows import Flows
 from adapter.logs import log
 from adapter.ports import Uow
-from adapter.web.auth import bearer, principal, refusing
+from adapter.web.admitting import admitted, aside
+from adapter.web.auth import principal, refusing
 
 router = APIRouter(prefix="/intake", tags=["intake"])
 SCOPE = "intake"
@@ -41,8 +42,9 @@ def answer(found: object, status: int = 200, headers: dict[str, str] | None = No
 @router.post("/{mapping}", status_code=201, summary="Receive a record; idempotent by Idempotency-Key or the record's own id")
 async def intake(mapping: str, request: Request) -> Response:
     app: App = request.app.state.liaison
-    token, body = bearer(request), await written(request)
-    record = fhir.load(body)
+    async with admitted(request) as token:
+        body = await written(request)
+        record = await aside(len(body), fhir.load, body)
     key = request.headers.get("idempotency-key", "")
     request_id = request.state.request_id
 
@@ -59,7 +61,8 @@ async def intake(mapping: str, request: Request) -> Response:
 @router.post("/{mapping}/{record}/agreements", summary="Record that the doctor or the patient agreed (or did not)")
 async def agreement(mapping: str, record: str, request: Request) -> Response:
     app: App = request.app.state.liaison
-    token, heard = bearer(request), fhir.load(await written(request))
+    async with admitted(request) as token:
+        heard = fhir.load(await written(request))
     request_id = request.state.request_id
 
     def agree(story: Flows, uow: Uow) -> Any:

@@ -13,6 +13,7 @@ from adapter.flows import Flows
 from adapter.lifecycle import CLOSING
 from adapter.ports import Uow
 from adapter.showing import Revealed
+from adapter.web.admitting import admitted, aside
 from adapter.web.auth import bearer, principal, refusing
 from adapter.web.intake import answer, written
 from adapter.web.untold import absent, unseen
@@ -115,9 +116,10 @@ async def referral(view: str, id: str, request: Request) -> Response:
 @router.post("/{view}/referrals/{id}/{verb}", summary="Act on a referral; If-Match with the card's ETag is needed")
 async def act(view: str, id: str, verb: str, request: Request) -> Response:
     app: App = request.app.state.liaison
-    token, lang, request_id = bearer(request), _lang(request), request.state.request_id
-    body = await written(request)
-    arguments = fhir.load(body) if body else {}
+    lang, request_id = _lang(request), request.state.request_id
+    async with admitted(request) as token:
+        body = await written(request)
+        arguments = await aside(len(body), fhir.load, body) if body else {}
     tag = request.headers.get("if-match")
     if_match = tag.removeprefix("W/").strip('"') if tag else None
 

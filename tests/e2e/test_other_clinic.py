@@ -197,7 +197,7 @@ def test_call_taker_may_name_any_doctor(door: Door) -> None:
 
 
 COLON = {"code": {"text": "Zyxinvente"}, "subject": {"reference": "Patient/x"}}
-THEIRS: dict[str, dict[str, Any]] = {
+HELD: dict[str, dict[str, Any]] = {
     "Patient": PATIENT, "Observation": COLON | {"status": "final"}, "Condition": COLON, "Goal": {"lifecycleStatus": "active", "description": {"text": "Zyxinvente"}, "subject": {"reference": "Patient/x"}},
     "RelatedPerson": {"patient": {"reference": "Patient/x"}, "name": [{"family": "Zyxinvente"}]}, "ServiceRequest": REQUEST, "Group": {"type": "person", "actual": True, "name": "Zyxinvente"},
     "Consent": {
@@ -207,13 +207,13 @@ THEIRS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("type", THEIRS)
+@pytest.mark.parametrize("type", HELD)
 def test_put_of_another_clinics_resource_is_as_if_nothing_were_there_to_change(door: Door, type: str) -> None:
     """Whatever the body says of whose it is: neither the resource nor its past comes into other hands."""
     patients = {client: made(door, client, PATIENT).json()["id"] for client in ("saint-eloi", "autre")}
 
     def written(client: str) -> dict[str, Any]:
-        text = json.dumps({"resourceType": type, **THEIRS[type]}).replace("Patient/x", f"Patient/{patients[client]}")
+        text = json.dumps({"resourceType": type, **HELD[type]}).replace("Patient/x", f"Patient/{patients[client]}")
         return dict(json.loads(text.replace("Organization/autre", f"Organization/{'msp-saint-eloi' if client == 'saint-eloi' else client}")))
 
     theirs = made(door, "saint-eloi", written("saint-eloi"))
