@@ -17,7 +17,7 @@ from functools import partial
 
 from adapter.clock import Clock
 from adapter.dossier import split
-from adapter.errors import EhrError, EhrUnavailable
+from adapter.errors import EhrError, EhrRejected, EhrUnavailable
 from adapter.ports import EhrClient, Link, Store, Uow
 from adapter.sync import halts, retry
 from adapter.sync.cursors import Cursor, Tried, cursor_name, tried_name
@@ -109,9 +109,14 @@ class Pull:
             raise halts.Halted(stopped.reason)
         outcomes: dict[str, Counter[Outcome]] = {}
         missing: list[Link] = []
-        whole = True
+        whole, refusals = True, list[EhrRejected]()
         for search in due:
-            walked, gone = self._search(search)
+            try:
+                walked, gone = self._search(search)
+            except EhrRejected as error:  # this search, and no other for that
+                refusals.append(error)
+                whole = False
+                continue
             outcomes.setdefault(search.type, Counter()).update(walked.tally)
             missing += gone
             whole = whole and walked.whole
@@ -120,6 +125,8 @@ class Pull:
             self._people(self._mode().batch)
             if whole:
                 self._store.write_now(lambda uow: halts.settled(uow, self.ehr))
+        if refusals:
+            raise refusals[0]
         return Report(self.ehr, outcomes, gone=lost)
 
     def _search(self, search: Search) -> tuple[Walked, list[Link]]:

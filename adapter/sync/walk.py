@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from adapter.clock import instant
-from adapter.errors import EhrError, EhrUnavailable
+from adapter.errors import EhrError, EhrRejected, EhrUnavailable
 from adapter.ports import EhrClient, Remote
 from adapter.sync.canonical import moment
 from adapter.sync.inbound import Arrival, Outcome
@@ -18,6 +18,7 @@ from adapter.sync.sweep import Seen
 
 PAGE = 50
 ROUNDS = 3  # times that one chain is read when its pages shift
+REPEATS = 3  # times that a page may come again before the chain counts as endless
 COARSE = timedelta(seconds=1)  # the resolution of some servers' times
 
 
@@ -73,7 +74,12 @@ class Walk:
 
     def _chain(self, tally: Counter[Outcome]) -> Walked:
         found = Walked(tally, whole=self._since is None, timed=self._timed)
+        last, repeated = list[tuple[str, str]](), 0
         for page in self._client.search(self._type, self._asked()):
+            given = [(remote.id, remote.version) for remote in page]
+            last, repeated = given, repeated + 1 if given == last else 0
+            if repeated >= REPEATS:
+                raise EhrRejected(f"search {self._type}: the same page again and again")
             shown = [remote for remote in page if remote.resource.get("resourceType") == self._type]
             now = list(self._as_they_are(shown, found))
             found.tally += self._take_in(now)

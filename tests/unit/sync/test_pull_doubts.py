@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapter.clock import instant
-from adapter.errors import EhrUnavailable
+from adapter.errors import EhrRejected, EhrUnavailable
 from adapter.ports import Remote
 from adapter.sync.cursors import Tried, tried_name
 from adapter.sync.probe import learned, mode_of
@@ -181,6 +181,18 @@ def test_Y_22_what_a_search_does_not_show_and_is_there_is_taken_as_it_is() -> No
     report = house.pull().run(now=True)
 
     assert (report.gone, house.conflicts(), house.ours("Task")["status"]) == (0, [], "cancelled")
+
+
+def test_Y_29_a_search_that_is_refused_is_told_and_holds_up_no_other() -> None:
+    house = odd().sent()
+    house.ehr.edit("ServiceRequest", lambda request: request.update(priority="urgent"))
+    house.ehr.script("search", None, EhrRejected("search Task: 403", status_code=403))
+
+    with pytest.raises(EhrRejected, match="Task"):
+        house.pull().run(now=True)
+
+    assert house.ours("ServiceRequest")["priority"] == "urgent"
+    assert (cursor(house).ran, cursor(house, "ServiceRequest").ran) == (None, house.clock.now())
 
 
 # ── an EHR that is away ──────────────────────────────────────────────────────────────────────────
