@@ -53,14 +53,17 @@ def test_pull_moves_its_cursor_by_the_ehrs_time_and_asks_again_from_before_it_y_
 
 def test_Y_18_a_clock_that_jumps_ahead_there_hides_nothing_that_comes_after() -> None:
     house = House().sent()
-    house.ehr.edit("Task", lambda task: task.update(description="x"), at=timedelta(days=400))
+    many(house, 2)
+    house.pull().run(now=True)
+    first, second, _ = house.ehr.all("ServiceRequest")
+    house.ehr._keep({**second, "description": "x"}, at=timedelta(days=400))
     house.pull().run(now=True)
     house.later(minutes=10)
-    house.ehr.edit("Task", lambda task: task.update(status="cancelled"))
+    house.ehr._keep({**first, "priority": "stat"})
 
     house.pull().run(now=True)
 
-    assert house.ours("Task")["status"] == "cancelled"
+    assert house.ours("ServiceRequest")["priority"] == "stat"
 
 
 def test_pull_misses_nothing_when_the_ehrs_clock_is_set_back_y_18_y_19() -> None:

@@ -116,20 +116,20 @@ def test_Y_20_what_is_deleted_is_found_at_each_poll_of_an_ehr_that_is_swept() ->
 
 
 def test_Y_21_a_search_that_shows_what_was_is_not_believed() -> None:
-    house = odd().sent()
+    house = many(odd().sent(), 1)
     house.pull().run(now=True)
-    old = copy.deepcopy(house.ehr.only("Task"))
+    first, other = copy.deepcopy(house.ehr.all("ServiceRequest"))
     house.later(hours=1)
-    house.ehr.edit("Task", lambda task: task.update(description="x"))
+    house.ehr._keep({**other, "description": "x"})
     house.pull().run(now=True)
     house.later(hours=1)
-    house.ehr.edit("Task", lambda task: task.update(status="cancelled"))
-    of(house).stale[old["id"]] = old
+    house.ehr._keep({**first, "priority": "urgent"})
+    of(house).stale[first["id"]] = first  # found by its new time, shown as it was
 
     report = house.pull().run(now=True)
 
-    assert report.outcomes["Task"] == {"applied": 1}
-    assert house.ours("Task")["status"] == "cancelled"
+    assert report.outcomes["ServiceRequest"] == {"applied": 1, "echo": 1}
+    assert house.ours("ServiceRequest")["priority"] == "urgent"
     assert house.store.read_now(lambda uow: mode_of(uow, "clinic")).last_updated, "it does search by time"
 
 
