@@ -34,13 +34,18 @@ def follow(uow: Uow, reference: str) -> Version | None:
 
 
 def patient_of(resource: Resource) -> str:
-    """The patient reference of any of our types; "" where there is none."""
+    """The patient reference of any of our types; "" where there is none, or one of another server, who is nobody of ours yet."""
+    found = subject_of(resource)
+    return "" if "://" in found else found
+
+
+def subject_of(resource: Resource) -> str:
+    """The patient reference of any of our types, wherever it leads."""
     if resource["resourceType"] == "Patient":
         return f"Patient/{resource.get('id', '')}"
     for element in ("subject", "for", "patient", "securityContext"):
         if isinstance(target := resource.get(element), dict):
-            reference = str(target.get("reference", ""))
-            return reference if "://" not in reference else ""  # somebody of another server, nobody of ours yet
+            return str(target.get("reference", ""))
     return ""
 
 

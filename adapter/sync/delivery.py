@@ -159,6 +159,8 @@ class Delivery:
         what is sent together."""
         if standing.paused(uow, letter.ehr):
             return Outcome("queued", "retry", "paused", due=uow.at)
+        if stopped := halts.held(uow, letter):
+            return Outcome("queued", "retry", f"halted-{stopped.reason}", due=uow.at + halts.AGAIN)
         known = links.load(uow, letter.ehr, letter.type, letter.id)
         current = uow.current(letter.type, letter.id)
         if current is None or current.deleted:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
-from adapter.dossier import content, patient_of
+from adapter.dossier import content, subject_of
 from adapter.errors import MappingError, Refused
 from adapter.ports import ConflictRow, Link, Remote, Resource, Store, Uow
 from adapter.sync import halts, links
@@ -204,7 +204,7 @@ class Inbound:
     def _of_another(self, uow: Uow, ehr: str, ours: Resource, base: Resource, theirs: Resource) -> bool:
         """Whether nothing of it is taken in because the engine stands still for its patient, or does from now on: the EHR has moved
         it to another patient's record. No agreement of the one is ever applied to the other (Y-23)."""
-        patient, before, now = (patient_of(each) if each else "" for each in (ours, base, theirs))
+        patient, before, now = (subject_of(each) if each else "" for each in (ours, base, theirs))
         if patient and halts.halted(uow, ehr, patient):
             return True
         return bool(patient and "Patient/" in now and now not in (patient, before)) and halts.halt(uow, ehr, "patient-moved", patient, seen=now)

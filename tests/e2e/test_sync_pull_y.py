@@ -182,7 +182,7 @@ def test_Y_24_an_ehr_restored_from_a_backup_is_halted_with_a_report_and_nothing_
     edit(stage, "Task", priority="urgent")
     stage.pull()
     task = there(stage, "Task")
-    del stage.ehr._versions._kept["Task", task["id"]][1:]  # yesterday's
+    del stage.ehr._versions._kept["Task"][task["id"]][1:]  # yesterday's
 
     told = desk.run("sync", "pull")
 
