@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from adapter.audit import codes, events
 from adapter.audit.queries import cleaned
+from adapter.errors import Malformed
 from adapter.fhir import dumps
 from adapter.fhir.matching import matches
 from adapter.ports import AuditRow, Found, Principal, Query, Resource, Uow, Version
@@ -25,6 +26,7 @@ LOOKED = 20_000  # links that one request looks at; the next page goes on
 _PAGE = 500
 _DOMAIN = b"liaison audit ids\x00"
 _OFFICER = "officer"
+_ORDERS = ("", "_id", "date", "_lastUpdated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +47,36 @@ class Trail:
         return found
 
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> Found:
-        """One page in the order of the trail, and whether there may be more: a page ends after so many links looked at, too."""
+        """One page in the order of the trail, and whether there may be more: a page that has something ends after so many links looked
+        at, too. Raises Malformed for another order, and for the number of what is too many to be counted."""
+        if query.sort not in _ORDERS:
+            text = f"offered is the order of the trail, the earliest first: {', '.join(filter(None, _ORDERS))}"
+            raise Malformed(text, expression="_sort", code="not-supported")
         found: list[Version] = []
-        more = False
+        more, total = False, None
         if who.may("AuditEvent", "s") or who.may("AuditEvent", "r"):
-            for looked, row in enumerate(self._links(uow, who, query)):
-                if len(found) == query.count or looked == LOOKED:
+            total = self._total(uow, who, query) if query.total == "accurate" else None
+            for looked, row in enumerate(self._links(uow, who, query) if query.count else ()):
+                if len(found) == query.count or (looked >= LOOKED and found):
                     more = True
                     break
-                version = self._seen(who, row)
-                if version and matches(orjson.loads(version.served), replace(query, type="AuditEvent")):
+                if version := self._match(who, row, query):
                     found.append(version)
         asked = cleaned(query, self.key)
         uow.audit(events.searched(who, "AuditEvent", query=asked, rule=_ground(who), at=uow.at, request_id=request_id))
-        return Found(tuple(found), (), more, None)
+        return Found(tuple(found), (), more, total)
+
+    def _match(self, who: Principal, row: AuditRow, query: Query) -> Version | None:
+        version = self._seen(who, row)
+        return version if version and matches(orjson.loads(version.served), query) else None
+
+    def _total(self, uow: Uow, who: Principal, query: Query) -> int:
+        number = 0
+        for looked, row in enumerate(self._links(uow, who, replace(query, after=None))):
+            if looked == LOOKED:
+                raise Malformed("the trail is too long to be counted; search a part of it, or page", expression="_total", code="too-costly")
+            number += self._match(who, row, query) is not None
+        return number
 
     def _links(self, uow: Uow, who: Principal, query: Query) -> Iterator[AuditRow]:
         after = self._seq(who, query.after[1]) if query.after else 0

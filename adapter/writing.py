@@ -119,7 +119,7 @@ class Writer:
         if change.type == "Binary":  # no search of R4 finds whose it is, an erasure has to
             rows.append(IndexRow(ABOUT, "reference", value=patient_of(wanted)))
         saved = uow.save(version, expected=number - 1, index=rows)
-        uow.audit(events.written(who, saved, created=number == 1, patient=patient_of(resource), at=uow.at, request_id=request_id))
+        uow.audit(events.written(who, saved, created=number == 1, patient=patient_of(wanted), at=uow.at, request_id=request_id))
         return saved
 
     def _delete(self, uow: Uow, who: Principal, change: Change, request_id: str) -> Version:

@@ -58,6 +58,12 @@ def presented(type: str, params: Iterable[tuple[str, str]]) -> tuple[Subsetting,
     return subsetting(type, summary=wanted.get("_summary", ""), elements=wanted.get("_elements", "")), rest, how
 
 
+def local(pairs: Iterable[tuple[str, str]], base: str) -> Pairs:
+    """The same conditions with addresses of our own `/fhir` as the references that they are."""
+    root = f"{base}/"
+    return tuple((name, ",".join(part.removeprefix(root) for part in value.split(","))) if root in value else (name, value) for name, value in pairs)
+
+
 def preferences(header: str) -> tuple[str, bool]:
     """(return, lenient) of a Prefer header (R4 http, 3.1.0.1.8 and 3.1.1.4.3); what it does not know is passed over (RFC 7240)."""
     found = {pair[1]: pair[2] for part in re.split(r"[,;]", header) if (pair := _PREFERENCE.fullmatch(part))}

@@ -21,9 +21,9 @@ _HEADERS = {"ifMatch": "if-match", "ifNoneMatch": "if-none-match", "ifModifiedSi
 _METHODS: dict[str, Interaction] = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
-def conditions(header: str) -> Pairs | None:
-    """The search of an If-None-Exist header, `identifier=system|value` or `Type?identifier=…`; None for none."""
-    if not header.strip():
+def conditions(header: str | None) -> Pairs | None:
+    """The search of an If-None-Exist header, `identifier=system|value` or `Type?identifier=…`; None for none. Raises Malformed."""
+    if header is None:
         return None
     query = header.partition("?")[2] if "?" in header.partition("=")[0] else header
     return searched(query, "If-None-Exist")
@@ -90,7 +90,7 @@ def entry_asked(line: Mapping[str, Any], exact: Mapping[str, Any], *, base: str,
         raise Malformed("expected GET, POST, PUT, PATCH or DELETE, and an address that it goes with", expression="request.method", code="not-supported")
     if not id and method != "POST" and not query:
         raise Malformed("expected an id or a condition in the address", expression="request.url", code="required")
-    condition = conditions(headers.get("if-none-exist", "")) if method == "POST" else searched(query, "request.url") if query else None
+    condition = conditions(headers.get("if-none-exist")) if method == "POST" else searched(query, "request.url") if query else None
     resource, written = line.get("resource"), b""
     if method in ("POST", "PUT"):
         if not isinstance(resource, dict) or resource.get("resourceType") != type:

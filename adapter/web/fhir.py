@@ -88,7 +88,7 @@ async def _sent(request: Request, interaction: Interaction, type: str, id: str =
         _offered(_type(type), interaction)
         sent = await binary.wrapped(request) if type == "Binary" and binary.raw(request) else await body(request)
         resource = await aside(len(sent), fhir.parse, sent, type=type)
-        condition = conditions(request.headers.get("if-none-exist", "")) if interaction == "create" else None
+        condition = conditions(request.headers.get("if-none-exist")) if interaction == "create" else None
         params = [] if interaction == "update" and not id else request.query_params.multi_items()
         if interaction == "update" and not id:
             condition = searched(request.url.query, type)

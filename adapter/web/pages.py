@@ -12,7 +12,7 @@ from adapter.fhir.bundle import history_bundle
 from adapter.fhir.search import count_of
 from adapter.fhir.subsetting import Subsetting, subset
 from adapter.ports import Version
-from adapter.web.asked import PRESENTED, Asked, Pairs, presented
+from adapter.web.asked import PRESENTED, Asked, Pairs, local, presented
 from adapter.web.paging import PARAMETER, seal, unseal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def search(rest: Rest, asked: Asked) -> bytes:
         page = unseal(cursor, asked.type, client=rest.who.client, key=rest.story.writer.key, at=rest.uow.at)
         said, after, lenient = page.params, page.after, True  # as the first page was read
         how, _, _ = presented(asked.type, said)
-    params = [(name, value) for name, value in said if name not in PRESENTED or (name, value) == ("_summary", "count")]
+    params = [(name, value) for name, value in local(said, rest.base) if name not in PRESENTED or (name, value) == ("_summary", "count")]
     query = replace(fhir.query(asked.type, params, lenient=lenient), after=after)
     found = rest.story.found(rest.uow, rest.who, query, request_id=rest.request_id)
     behind = (found.matches[-1].key, found.matches[-1].id) if found.more and found.matches else None

@@ -17,7 +17,7 @@ from adapter.fhir.subsetting import SUBSETTED, subset
 from adapter.flows import Flows
 from adapter.ports import Act, Change, Principal, Query, Resource, Uow, Version
 from adapter.web import pages
-from adapter.web.asked import Asked, Pairs, same_tag
+from adapter.web.asked import Asked, Pairs, local, same_tag
 from adapter.web.auth import refusing
 from adapter.web.untold import absent
 from adapter.writing import DIRECTORY
@@ -120,6 +120,8 @@ class Rest:
         now = self.uow.current(asked.type, id)
         if now is not None and not now.deleted and self.story.own.closed(self.uow, self.who, [now]):
             raise NotFound("not found")
+        if asked.if_none_match.strip() == "*" and now is not None and self.story.past.own_word(self.uow, self.who, now):
+            raise Stale("it is there already; leave If-None-Match out to change it", expression=f"{asked.type}.id")
         if asked.interaction == "patch":
             return Wish(self._patched(asked, now))
         verb: Literal["update", "delete"] = "delete" if asked.interaction == "delete" else "update"
@@ -138,7 +140,7 @@ class Rest:
     def _met(self, type: str, conditions: Pairs) -> Version | None:
         """The one resource, of those that the caller may see, that meets the conditions. Raises Stale (412) when several do."""
         self.uow.alone()
-        found = self.matching(fhir.query(type, conditions))
+        found = self.matching(fhir.query(type, local(conditions, self.base)))
         if len(found) > 1:
             raise Stale("several resources of yours meet the condition; expected one at most", code="multiple-matches")
         return found[0] if found else None

@@ -315,3 +315,25 @@ def test_constraint_of_a_scope_holds_for_versions_and_writes_A_15(clinic: Clinic
               clinic("PATCH", place, b"[]", "application/json-patch+json")]  # fmt: skip
     assert [each.status_code for each in hidden] == [404] * 5
     assert "entry" not in clinic("GET", f"{place}/_history").json() and "entry" not in clinic("GET", "Task/_history").json()
+
+
+def test_put_with_if_none_match_any_makes_and_never_changes(clinic: Clinic) -> None:
+    whole = patient(id="mine")
+    assert clinic("PUT", "Patient/mine", whole, If_None_Match="*").status_code == 201
+    answer = clinic("PUT", "Patient/mine", whole | {"active": True}, If_None_Match="*")
+    assert answer.status_code == 412 and "active" not in clinic("GET", "Patient/mine").json()
+
+
+def test_empty_condition_of_a_create_is_refused(clinic: Clinic) -> None:
+    answer = clinic("POST", "Patient", patient(), If_None_Exist="")
+    assert answer.status_code == 400 and issue(answer)["expression"] == ["If-None-Exist"]
+
+
+def test_addresses_of_this_server_are_found_like_the_references_that_they_are(clinic: Clinic, stage: Stage) -> None:
+    person, request, task = clinic.referral()
+    base = stage.app.fhir_base
+    for query in (f"focus={base}/ServiceRequest/{request['id']}", f"patient=Patient/nobody,{base}/Patient/{person['id']}", f"focus=ServiceRequest/{request['id']}"):
+        assert [each["resource"]["id"] for each in clinic("GET", f"Task?{query}").json()["entry"]] == [task["id"]], query
+    assert "entry" not in clinic("GET", f"Task?focus=https://elsewhere.example/fhir/ServiceRequest/{request['id']}").json()
+    again = clinic("POST", "Task", {name: part for name, part in task.items() if name != "id"}, If_None_Exist=f"focus={base}/ServiceRequest/{request['id']}")
+    assert (again.status_code, again.json()["id"]) == (200, task["id"])

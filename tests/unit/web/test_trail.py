@@ -92,3 +92,31 @@ def test_trail_is_read_only_and_its_reading_is_in_it_u17(door: Door, officer: di
         assert door(method, path, headers=officer, **({"json": {}} if method in ("PUT", "POST") else {})).status_code == 404
     events(door, officer, "?_count=1")
     assert any("AuditEvent" in each["entity"][0].get("description", "") for each in events(door, officer, "?_count=500") if each.get("entity"))
+
+
+def test_trail_is_searched_by_when_it_was(door: Door, officer: dict[str, str], stage: Stage) -> None:
+    door("POST", "/intake/appel-coursier", json=agreed(), headers=door.token("coursiers"))
+    day, all_of_it = f"{stage.clock.now():%Y-%m-%d}", events(door, officer, "?_count=500")
+    for query in (f"date={day}", f"date=ge{day}", f"date=le{day}", "date=gt2000-01-01", f"_lastUpdated=ge{day}", f"date=sa2000&date=lt{stage.clock.now().year + 1}"):
+        assert [each["id"] for each in events(door, officer, f"?_count=500&{query}")][: len(all_of_it)] == [each["id"] for each in all_of_it], query
+    for query in ("date=2000-01-01", f"date=lt{day}", f"date=gt{day}", f"date=ne{day}", f"_lastUpdated=lt{day}", f"date=eb{day}"):
+        assert events(door, officer, f"?{query}") == [], query
+    assert door("GET", "/fhir/AuditEvent?date=zyx", headers=officer).status_code == 400
+
+
+def test_trail_is_counted_and_has_one_order(door: Door, officer: dict[str, str]) -> None:
+    for _ in range(3):
+        events(door, officer)
+    number = len(events(door, officer, "?_count=500&action=E"))
+    for query in ("_summary=count", "_count=0", "_total=accurate&_count=1"):
+        number += 1
+        assert door("GET", f"/fhir/AuditEvent?action=E&{query}", headers=officer).json()["total"] == number
+    assert [each["id"] for each in events(door, officer, "?_sort=date&_count=3")] == [each["id"] for each in events(door, officer, "?_count=3")]
+    refused = door("GET", "/fhir/AuditEvent?_sort=-date", headers=officer)
+    assert (refused.status_code, refused.json()["issue"][0]["expression"]) == (400, ["_sort"])
+
+
+def test_events_of_what_was_made_name_the_patient(door: Door, officer: dict[str, str]) -> None:
+    made = door("POST", "/fhir/Patient", json={"resourceType": "Patient", "name": [{"family": "Zyx"}]}, headers=door.token("saint-eloi")).json()
+    (event,) = [each for each in events(door, officer, "?_count=500&action=C") if made["id"] in json.dumps(each)]
+    assert {"reference": f"Patient/{made['id']}"} in [each["what"] for each in event["entity"]] and fhir.check(event) == []
