@@ -140,7 +140,7 @@ class Writer:
 
     def _unit(self, ticket: Ticket, connection: Connection, session: Session, *, apart: bool) -> list[Happened]:
         """One unit; what it raised undoes it alone. Returns its audit events. Raises Undone where only a savepoint could."""
-        before, session.wrote = session.wrote, False
+        before, saved, session.wrote = session.wrote, session.saved, False
         if apart:
             connection.execute("SAVEPOINT unit")
         uow = self._making.unit(session)
@@ -154,4 +154,5 @@ class Writer:
         elif session.wrote and not done:
             raise Undone
         session.wrote = before or (done and session.wrote) or bool(done and uow.events)
+        session.saved = saved or (done and session.saved)
         return uow.events if done else []

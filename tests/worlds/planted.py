@@ -153,7 +153,8 @@ class Software(Observer):
         entry = made.app.network.client(client)
         assert entry is not None
         issued = Issued.now(made.app, entry, entry.scopes, expires)
-        made.app.write_now(lambda _, uow: uow.save_token(digest("a-token-of-the-test"), issued.written(), expires))
+        self.token = f"a-token-of-{client}"
+        made.app.write_now(lambda _, uow: uow.save_token(digest(self.token), issued.written(), expires))
 
     def own(self, task: Resource) -> str:
         """The id under which it would know the Task."""
