@@ -303,7 +303,9 @@ class Delivery:
             if reason == WITHHELD:
                 return Outcome("dropped", "withheld", WITHHELD)
             return Outcome("parked", "parked", reason) if reason else None
-        lane = self._store.read_now(lambda uow: _underway(uow, letter, missing))
+        linked, lane = self._store.read_now(lambda uow: (uow.link(letter.ehr, missing.type, missing.id), _underway(uow, letter, missing)))
+        if linked:  # by another lane's letter, since this one looked
+            return None
         if lane == letter.lane:  # queued before there was what it points to now, it goes behind that
             return Outcome("done", "retry", "waits", remember=lambda uow: _last(uow, letter))
         if lane:

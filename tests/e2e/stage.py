@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -83,7 +83,14 @@ class Stage:
         return self.app.write_now(lambda story, uow: story.reveal(uow, who, view, id))
 
     def push(self) -> int:
-        return self.app.wiring.push.drain()
+        """All that is due; what met a letter of another referral under way, to whose copy it points, a moment later."""
+        sent, waits = self.app.wiring.push.drain(), {"waits"}
+        while waits & {each.reason for each in self.app.read_now(lambda _, uow: uow.letters(states=("queued",)))}:
+            self.clock.tick(timedelta(seconds=5))
+            if not (more := self.app.wiring.push.drain()):
+                break
+            sent += more
+        return sent
 
     def pull(self) -> Any:
         return self.app.wiring.pulls[CLINIC].run(now=True)
