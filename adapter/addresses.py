@@ -7,9 +7,7 @@ waits, as a draft, until a job has read it there (`adapter/direct.py`); no reque
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from adapter import fhir
 from adapter.names import Systems
@@ -17,6 +15,7 @@ from adapter.network import EhrEntry, Network
 from adapter.ports import Change, Resource, Uow
 from adapter.references import literals
 from adapter.referral.states import READ_AS
+from adapter.sync.links import moved
 
 _PLACE = re.compile(r"([A-Z][A-Za-z]{1,39})/(?!\.+(?:/|$))([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?", re.ASCII)
 
@@ -66,11 +65,11 @@ class Doorstep:
         resource, ehr = change.resource, self.network.ehr_of(organisation)
         if resource is None:
             return change
-        moved = {each: new for each in literals(resource) if "://" in each and (new := self._here(uow, ehr, each, change.type)) != each}
+        here = {each: new for each in literals(resource) if "://" in each and (new := self._here(uow, ehr, each, change.type)) != each}
         owner = self._owner(resource)
-        if moved or owner:
-            resource = _rewritten(resource, moved) | owner
-            received = fhir.dumps(_rewritten(fhir.exact(change.received), moved) | owner) if change.received else None
+        if here or owner:
+            resource = moved(resource, here) | owner
+            received = fhir.dumps(moved(fhir.exact(change.received), here) | owner) if change.received else None
             change = replace(change, resource=resource, received=received)
         if asks(resource) and focus_there(resource, ehr):
             change = replace(change, resource=resource | {"status": "draft"})
@@ -95,12 +94,3 @@ class Doorstep:
         if unit is None or "reference" in owner or by.get("system") != self.systems.sid("unit"):
             return {}
         return {"owner": owner | {"reference": f"HealthcareService/{unit.key}"}}
-
-
-def _rewritten(node: Any, moved: Mapping[str, str]) -> Any:
-    """A copy with these literal references moved."""
-    if isinstance(node, dict):
-        return {
-            name: moved.get(each, each) if name == "reference" and isinstance(each, str) else _rewritten(each, moved) for name, each in node.items()
-        }
-    return [_rewritten(each, moved) for each in node] if isinstance(node, list) else node

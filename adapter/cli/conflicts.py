@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from adapter.cli import house
-from adapter.cli.sync import Json, shown
-from adapter.cli.waiting import Number, line, operator_of, resolve
+from adapter.cli.sync import Json, operator_of, shown
+from adapter.cli.waiting import Number, line, resolve
 
 app = typer.Typer(no_args_is_help=True, help="Changes of both sides that contradict each other: see, settle.")
 

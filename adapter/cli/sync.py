@@ -124,7 +124,7 @@ def resume(
                 standing.searchable_again(uow, name)
                 for each in halts(uow, name):
                     if each.patient == (f"Patient/{patient}" if patient else ""):
-                        go_on(uow, name, who=_operator(name), patient=each.patient)
+                        go_on(uow, name, who=operator_of(name), patient=each.patient)
                         stood = True
             if not patient and standing.resume(uow, named):
                 _audit(uow, "sync-resume", named, "")
@@ -145,7 +145,8 @@ def _named(opened: App, ehr: str | None) -> str:
     return "" if ehr is None else named(opened, ehr)[0]
 
 
-def _operator(clinic: str) -> Principal:
+def operator_of(clinic: str) -> Principal:
+    """Who acts from the command line, for a clinic."""
     from adapter.ports import Principal
 
     return Principal("liaison-sync", clinic, role="operator")
@@ -154,7 +155,7 @@ def _operator(clinic: str) -> Principal:
 def _audit(uow: Uow, name: str, ehr: str, reason: str) -> None:
     from adapter.audit import events
 
-    uow.audit(events.act(_operator(ehr or "liaison"), name, at=uow.at, details=[("ehr", ehr or "all"), ("reason", reason)]))
+    uow.audit(events.act(operator_of(ehr or "liaison"), name, at=uow.at, details=[("ehr", ehr or "all"), ("reason", reason)]))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapter.cli import house
-from adapter.cli.sync import Json, app, shown
+from adapter.cli.sync import Json, app, operator_of, shown
 
 if TYPE_CHECKING:
     from adapter.ports import Letter, Principal
@@ -90,12 +90,6 @@ def resolve(
 
 def operator(letter: Letter) -> Principal:
     return operator_of(letter.ehr)
-
-
-def operator_of(clinic: str) -> Principal:
-    from adapter.ports import Principal
-
-    return Principal("liaison-sync", clinic, role="operator")
 
 
 def line(one: dict[str, Any]) -> str:

@@ -87,8 +87,9 @@ class Delivery:
     def deliver(self, client: EhrClient, letter: Letter, *, until: datetime) -> Outcome:
         """The outcome to settle `letter` with. Raises EhrError and its kinds. No round begins after `until`, when
         the lease ends. A letter that was taken before is looked for before anything is repeated."""
-        if stopped := self._store.read_now(lambda uow: halts.held(uow, letter)):
-            return Outcome("queued", "retry", f"halted-{stopped.reason}", due=self._clock.now() + halts.AGAIN)
+        other = letter.lane.startswith(reading.LANE) or letter.type == proof.TYPE  # all else asks in its draft
+        if other and (stopped := self._store.read_now(lambda uow: _halted(uow, letter))):
+            return stopped
         if letter.lane.startswith(reading.LANE):
             return self._readings.deliver(client, letter) if self._readings else Outcome("dropped", "withheld", "withheld")
         if letter.type == proof.TYPE:
@@ -159,8 +160,8 @@ class Delivery:
         what is sent together."""
         if standing.paused(uow, letter.ehr):
             return Outcome("queued", "retry", "paused", due=uow.at)
-        if stopped := halts.held(uow, letter):
-            return Outcome("queued", "retry", f"halted-{stopped.reason}", due=uow.at + halts.AGAIN)
+        if stopped := _halted(uow, letter):
+            return stopped
         known = links.load(uow, letter.ehr, letter.type, letter.id)
         current = uow.current(letter.type, letter.id)
         if current is None or current.deleted:
@@ -326,6 +327,12 @@ class Delivery:
             uow.save_conflict(ConflictRow(letter.ehr, letter.type, letter.id, "stale", base, encode(ours), seen, uow.at))
 
         return Outcome("conflict", "conflict", "stale", remember=remember)
+
+
+def _halted(uow: Uow, letter: Letter) -> Outcome | None:
+    """What becomes of a letter to an EHR, or about a patient, for whom the engine stands still."""
+    found = halts.held(uow, letter)
+    return Outcome("queued", "retry", f"halted-{found.reason}", due=uow.at + halts.AGAIN) if found else None
 
 
 def _unheard(letter: Letter) -> bool:
