@@ -46,20 +46,21 @@ class Own:
         Malformed (too-costly) where a chain leads to too many, or too many are to be counted."""
         resolved = self._resolved(uow, who, query)
         limited = self.window.limited(who, resolved) if resolved else None
-        read = self._open(uow, who, limited) if limited and query.count else []
+        about: dict[str, str] = {}
+        read = self._open(uow, who, limited, about) if limited and query.count else []
         matches = read[: query.count]
         along = self._along(uow, who, query, matches)
         total = None if query.total == "none" else self._counted(uow, who, limited) if limited else 0
-        self._recorded(uow, who, query, [*matches, *along], request_id=request_id)
+        self._recorded(uow, who, query, [*matches, *along], about, request_id=request_id)
         return Found(tuple(matches), tuple(along), len(read) > query.count > 0, total)
 
-    def _recorded(self, uow: Uow, who: Principal, query: Query, given: list[Version], *, request_id: str) -> None:
+    def _recorded(self, uow: Uow, who: Principal, query: Query, given: list[Version], about: dict[str, str], *, request_id: str) -> None:
         """One event a patient and ground (BALP); who was looked for in vain stands as a digest."""
-        about: dict[tuple[str, str], list[str]] = {}
+        cases: dict[tuple[str, str], list[str]] = {}
         for version in given:
-            about.setdefault((patient_of(content(version)), ground(version.type)), []).append(version.cited)
+            cases.setdefault((_patient(version, about), ground(version.type)), []).append(version.cited)
         asked = cleaned(query, self.window.writer.key)
-        for (patient, rule), cited in (about or {("", ground(query.type)): list[str]()}).items():
+        for (patient, rule), cited in (cases or {("", ground(query.type)): list[str]()}).items():
             uow.audit(
                 events.searched(who, query.type, found=cited, query=asked, patient=patient, rule=rule, at=uow.at, request_id=request_id)
             )
@@ -127,33 +128,37 @@ class Own:
                 raise Malformed(f"more than {COUNTED} match; expected a narrower search to be counted", expression="_total", code="too-costly")
             every = replace(every, after=(read[_PAGE - 1].key, read[_PAGE - 1].id))
 
-    def _open(self, uow: Uow, who: Principal, query: Query) -> list[Version]:
-        """The first rows that are not closed, one more than a page has where there are."""
+    def _open(self, uow: Uow, who: Principal, query: Query, about: dict[str, str] | None = None) -> list[Version]:
+        """The first rows that are not closed, one more than a page has where there are. `about`: see `closed`."""
         found: list[Version] = []
         asked = replace(query, count=query.count + 1)
         while True:
             read = uow.search(asked)
-            closed = self.closed(uow, who, read, "s")
+            closed = self.closed(uow, who, read, "s", about)
             found += [each for each in read if each.id not in closed]
             if len(found) > query.count or len(read) < asked.count:
                 return found
             asked = replace(asked, after=(read[-1].key, read[-1].id))
 
-    def closed(self, uow: Uow, who: Principal, versions: Sequence[Version], act: Literal["r", "s"] = "r") -> set[str]:
+    def closed(
+        self, uow: Uow, who: Principal, versions: Sequence[Version], act: Literal["r", "s"] = "r", about: dict[str, str] | None = None
+    ) -> set[str]:
         """The ids among these rows that the constraints of the caller's scopes leave out, and of those that belong to a referral
-        on which a deny holds against the clinic. The person and a deny itself belong to none."""
-        rows = {each.id: content(each) for each in versions if each.type in OF_REFERRAL}
-        denying = self._denying(uow, {patient_of(each) for each in rows.values()} - {""})
+        on which a deny holds against the clinic. The person and a deny itself belong to none. `about`: whom a version (as it is
+        cited) is about, as far as somebody looked; what is learnt here is added."""
+        about = {} if about is None else about
+        rows = [each for each in versions if each.type in OF_REFERRAL]
+        denying = self._denying(uow, {_patient(each, about) for each in rows} - {""})
         decided: dict[str, bool] = {}
         found = {each.id for each in versions if who.limited(each.type, act) and not who.reaches(content(each), act)}
-        for id, resource in rows.items():
-            if (patient := patient_of(resource)) and patient not in denying:
+        for each in rows:
+            if (patient := _patient(each, about)) and patient not in denying:
                 continue  # a Provenance and a closing notice point to no person
-            for lane in _lanes(uow, resource):
+            for lane in _lanes(uow, content(each)):
                 if lane not in decided:
                     decided[lane] = self._denied(uow, who, lane)
                 if decided[lane]:
-                    found.add(id)
+                    found.add(each.id)
         return found
 
     def _denied(self, uow: Uow, who: Principal, lane: str) -> bool:
@@ -167,6 +172,13 @@ class Own:
         clauses = (Clause("patient", "reference", tuple(sorted(patients))), Clause("status", "token", ("active",)))
         consents = map(content, uow.search(Query("Consent", clauses, count=_ALL)))
         return {patient_of(each) for each in consents if may_deny(each)}
+
+
+def _patient(version: Version, about: dict[str, str]) -> str:
+    """Whom it is about: each version is parsed once."""
+    if (found := about.get(version.cited)) is None:
+        found = about[version.cited] = patient_of(content(version))
+    return found
 
 
 def _lanes(uow: Uow, resource: Resource) -> list[str]:

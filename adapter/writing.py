@@ -12,7 +12,7 @@ from adapter.audit import events
 from adapter.clock import Clock
 from adapter.consent import may_become, urgencies, wider
 from adapter.dossier import Dossier, content, follow, lanes, of_request, patient_of, pointing, split
-from adapter.errors import Forbidden, Gone, Invalid, NotFound, Refused, Stale
+from adapter.errors import Forbidden, Invalid, NotFound, Refused, Stale
 from adapter.names import ABOUT, Systems
 from adapter.network import Network
 from adapter.ports import Act, Change, IndexRow, Letter, Principal, Resource, Uow, Version
@@ -129,7 +129,9 @@ class Writer:
         wrote = current is not None and uow.marked(change.type, current.id, AUTHOR, who.organisation)
         self._may(who, change, old or {"resourceType": change.type}, who.organisation if wrote else "")
         if current is None or old is None:
-            raise Gone("it is deleted")
+            if current is None:
+                raise NotFound("not found")
+            return current  # gone as it should be (R4 http, 3.1.0.7)
         if change.if_match is not None and change.if_match != current.number:
             raise Stale("the resource has another version now", expression=f"{change.type}.meta.versionId")
         removing.check(uow, current)

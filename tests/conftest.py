@@ -21,6 +21,7 @@ SHARED = Path(os.environ.get("LIAISON_SHARED", ROOT.parent / "shared"))
 REQUIRED = os.environ.get("LIAISON_TEST_REQUIRE", "") == "all"
 TIERS = ("postgres", "hapi", "profiles", "shared", "image", "clients")
 SLOW = ("hapi", "profiles", "image", "clients")
+LONG = ("test_noninterference", "test_story", "test_mutation", "test_serve", "test_sync_status")  # files that take minutes, the longest first
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("nightly", max_examples=5000, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
@@ -51,10 +52,12 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs Java or an image runs in one process, first, since it takes longest; other files are kept whole."""
-    items.sort(key=lambda item: _tier(item) not in SLOW)
+    """What needs Java or an image runs in one process, first, since it takes longest; other files are kept whole, unless they say
+    how to part them. What begins last must be short, or one process waits for the other."""
+    items.sort(key=_turn)
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("slow" if _tier(item) in SLOW else item.path.stem))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("slow" if _tier(item) in SLOW else item.path.stem))
     if SHARED.is_dir() or REQUIRED:
         return
     for item in items:
@@ -65,6 +68,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if REQUIRED and not SHARED.is_dir() and item.get_closest_marker("shared"):
         pytest.fail("LIAISON_TEST_REQUIRE=all, and the shared material is missing")
+
+
+def _turn(item: pytest.Item) -> int:
+    return -1 if _tier(item) in SLOW else LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG)
 
 
 def _tier(item: pytest.Item) -> str:

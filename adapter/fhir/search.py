@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Any, NoReturn
 
 from adapter.errors import Malformed, told
@@ -14,7 +15,7 @@ from adapter.ports import Clause, Include, Query
 
 DEFAULT_COUNT, MOST = 100, 1000
 _ALL_TYPES = ("_id", "_lastUpdated")
-_RESULT = ("_count", "_include", "_revinclude", "_sort", "_summary", "_total")
+RESULT = ("_count", "_include", "_revinclude", "_sort", "_summary", "_total")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _COMMA = re.compile(r"(?<!\\)((?:\\\\)*),")
 _ESCAPED = re.compile(r"\\([\\,$|])")
@@ -46,7 +47,7 @@ def query(type: str, params: Iterable[tuple[str, str]], *, lenient: bool = False
         try:
             if name in ("_include", "_revinclude"):
                 included.append(_include(type, value, reverse=name == "_revinclude"))
-            elif name in _RESULT:
+            elif name in RESULT:
                 options |= _option(type, name, value)
             else:
                 clauses.append(_clause(type, name, value))
@@ -109,11 +110,11 @@ def _clause(type: str, text: str, value: str) -> Clause:
     if text in (chains := joins.chains(type)):
         return _chained(chains[text], text, value)
     name, _, modifier = text.partition(":")
-    offered = sorted([*_ALL_TYPES, *_RESULT, *parameters(type)])
+    offered = sorted([*_ALL_TYPES, *RESULT, *parameters(type)])
     parameter = parameters(type).get(name)
     if parameter is None and name not in _ALL_TYPES:
         known = ", ".join([*offered, *sorted(chains)])
-        raise _NotOffered(f"is no search parameter of {type} here; offered are {known}", expression=told(name, offered), code="not-supported")
+        raise _NotOffered(f"is no search parameter of {type} here; offered are {known}", expression=told(name, _named()), code="not-supported")
     if not value.strip(","):
         raise Malformed("expected a value", expression=name, code="invalid")
     if parameter is None:
@@ -130,6 +131,12 @@ def _clause(type: str, text: str, value: str) -> Clause:
     if parameter.kind == "date":
         _dates(name, values, of_person=parameter.identifying)
     return Clause(name, parameter.kind, values, "" if parameter.identifying and modifier == "exact" else modifier, parameter.identifying)
+
+
+@cache
+def _named() -> frozenset[str]:
+    """Every parameter of any type: what an error may repeat."""
+    return frozenset({*_ALL_TYPES, *RESULT, *(name for type in CORE_TYPES for name in parameters(type))})
 
 
 def _chained(chain: tuple[str, str], text: str, value: str) -> Clause:

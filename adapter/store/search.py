@@ -5,7 +5,6 @@ A query is split into its shape (which tests, how many alternatives) and its val
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from adapter.errors import Malformed
@@ -39,7 +38,7 @@ class Search:
         if (query.clinics is not None and not query.clinics) or not query.count:
             return []
         shape, params = _planned(query, self._unit.blind)
-        return [self._version(row) for row in self._page(query, shape, params | {"count": query.count})]
+        return [read(self._unit, row[:-1], row[-1] or "") for row in self._page(query, shape, params | {"count": query.count})]
 
     def count(self, query: Query) -> int:
         if query.clinics is not None and not query.clinics:
@@ -52,10 +51,6 @@ class Search:
                 if through < _COUNTED_FROM:
                     return int(met)
         return int(rows(counted(shape), params)[0][0])
-
-    def _version(self, row: Row) -> Version:
-        found = read(self._unit, row[:-1])
-        return replace(found, key=row[-1]) if row[-1] else found
 
     def _page(self, query: Query, shape: Shape, params: dict[str, Any]) -> list[Row]:
         rows = self._unit.session.rows

@@ -43,11 +43,11 @@ _OUTDATE = Statement(delete(search_recent).where(*equal(search_recent, *search_r
 _ENDS = {"value": ("value", "system"), "date": ("low", "high")}
 
 
-def read(unit: Unit, row: Row) -> Version:
-    """The Version of a row of `COLUMNS`."""
+def read(unit: Unit, row: Row, key: str = "") -> Version:
+    """The Version of a row of `COLUMNS`; `key`: where it stands in the order of a search."""
     type, id, number, updated, clinic, deleted, served, received = row
     decode, place = unit.codec.decode, f"{type}/{id}"
-    return Version(type, id, number, moment(updated), clinic, decode(served, place), decode(received, place), bool(deleted))
+    return Version(type, id, number, moment(updated), clinic, decode(served, place), decode(received, place), bool(deleted), key=key)
 
 
 class Versions:

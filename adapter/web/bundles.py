@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ from adapter.web.rest import ACTS, Answer, Rest, Wish, performed
 _FIRST = ("Organization", "Location", "Practitioner", "PractitionerRole", "HealthcareService", "Patient", "RelatedPerson")
 _LAST = ("Consent", "ServiceRequest", "Task", "Procedure", "Communication", "Provenance")
 _PHRASES = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
+_LINK = re.compile(r"""(\s(?:href|src)\s*=\s*["'])(urn:[^"'\s]+)""")
 Allowed = Callable[[Flows, Uow], Principal]
 
 
@@ -88,6 +90,8 @@ def _response(answer: Answer, asked: Asked, base: str) -> Resource:
         response["outcome"] = orjson.Fragment(answer.body)
     elif shown:
         found["resource"] = orjson.Fragment(answer.body)
+    if answer.warnings:
+        response["outcome"] = fhir.outcome(answer.warnings)
     return found | {"response": response}
 
 
@@ -111,9 +115,9 @@ class Transaction:
             saved = self._rest.story.receive(self._rest.uow, self._rest.who, changes, request_id=self._rest.request_id) if changes else []
         except Refused as refusal:
             raise refusal if refusal.number is None else placed(refusal, planned[refusal.number][0]) from None
-        for (number, change, made), version in zip(planned, saved, strict=False):
+        for (number, change, wish), version in zip(planned, saved, strict=False):
             now = self._rest.uow.current(change.type, change.id or "") or version  # what ended with it may have changed it again
-            answers[number] = self._rest.written(self._asked[number], now, made=made)
+            answers[number] = self._rest.written(self._asked[number], now, wish)
         for number, asked in enumerate(self._asked):
             if number not in answers:
                 answers[number] = self._placed(number, self._read, asked)
@@ -125,24 +129,24 @@ class Transaction:
             raise type(answer.refusal)("not found" if answer.status == 404 else "it is deleted")
         return answer
 
-    def _planned(self, answers: dict[int, Answer]) -> list[tuple[int, Change, bool]]:
-        """(entry, change, whether it makes something new) of all that is written, in the order of writing."""
-        found: list[tuple[int, Change, bool]] = []
+    def _planned(self, answers: dict[int, Answer]) -> list[tuple[int, Change, Wish]]:
+        """(entry, change with its references, what was wished) of all that is written, in the order of writing."""
+        found: list[tuple[int, Change, Wish]] = []
         for number, asked in enumerate(self._asked):
             if asked.interaction not in ACTS:
                 continue
             wish: Wish = self._placed(number, self._rest.wanted, asked)
             if wish.change is None:
-                answers[number] = self._rest.written(asked, wish.found, made=False)
+                answers[number] = self._rest.written(asked, wish.found, wish)
             else:
-                found.append((number, wish.change, wish.made))
+                found.append((number, wish.change, wish))
             reference = f"{wish.change.type}/{wish.change.id}" if wish.change else wish.found.reference if wish.found else ""
             if self._named[number]:
                 self._ids[self._named[number]] = reference
         targets = [f"{change.type}/{change.id}" for _, change, _ in found]
         if len(set(targets)) != len(targets):
             raise Malformed("expected each resource in one entry of a transaction only", expression="Bundle.entry", code="duplicate")
-        return sorted(((number, self._pointed(number, change), made) for number, change, made in found), key=lambda each: _rank(each[1]))
+        return sorted(((number, self._pointed(number, change), wish) for number, change, wish in found), key=lambda each: _rank(each[1]))
 
     def _pointed(self, number: int, change: Change) -> Change:
         """Its references as those of the house."""
@@ -186,7 +190,7 @@ def _rank(change: Change) -> tuple[int, int]:
 
 
 def _rewritten(node: Any, moved: dict[str, str], urns: dict[str, str]) -> Any:
-    """A copy with these references moved, and every text that is the urn of an entry (R4 http, 3.1.0.11.2)."""
+    """A copy with these references moved, and every text that is the urn of an entry, in links of the narrative too (R4 http, 3.1.0.11.2)."""
     if isinstance(node, dict):
         return {
             name: moved[each] if name == "reference" and isinstance(each, str) and each in moved else _rewritten(each, moved, urns)
@@ -194,6 +198,10 @@ def _rewritten(node: Any, moved: dict[str, str], urns: dict[str, str]) -> Any:
         }
     if isinstance(node, list):
         return [_rewritten(each, moved, urns) for each in node]
-    return urns.get(node, node) if type(node) is str else node
+    if type(node) is not str:
+        return node
+    if node.startswith("<div") and "urn:" in node:
+        return _LINK.sub(lambda found: found[1] + urns.get(found[2], found[2]), node)
+    return urns.get(node, node)
 
 

@@ -68,8 +68,9 @@ def create(app: App, *, jobs: bool = False) -> ASGIApp:
         web.include_router(router)
     for kind, handler in HANDLERS.items():
         web.add_exception_handler(kind, handler)
+    web.state.doors = offered = [*plain.routes(ROUTERS)]
     doors = Starlette(
-        routes=[*plain.routes(ROUTERS), Mount("", web)],  # the description answers /docs, its collection and /openapi.json only
+        routes=[*offered, Mount("", web)],  # the description answers /docs, its collection and /openapi.json only
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )

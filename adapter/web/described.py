@@ -28,10 +28,12 @@ REFUSALS = {
     409: "received before with other content, too late for what it asks, or still pointed to",
     410: "no longer there",
     412: "it changed meanwhile: read it again",
-    413: "the body is too large",
+    413: "the body is too large, or a Bundle has too many entries",
+    414: "the address is too long: search by POST",
     415: "another media type, encoding or character set than expected",
     422: "understood, and against a rule: each issue names its place",
     428: "If-Match is missing",
+    431: "the headers are too long",
     429: "more requests a minute than this client may send; Retry-After says when to come back",
     503: "the database is away: ask again",
 }
@@ -50,12 +52,15 @@ HEADERS = {
     "Accept-Language": "fr (by default) or en: the language of labels",
 }  # fmt: skip
 QUERY = {
-    "_count": "results a page",
+    "_id": "ids, with commas between", "_lastUpdated": "when it last changed: an instant with a prefix, ge2026-03-02", "_count": "results a page",
+    "_total": "none, estimate or accurate: whether the number of all that match is told",
+    "_include": "what the matches point to comes along, Task:focus", "_revinclude": "what points to the matches comes along, Provenance:target",
     "_since": "an instant: what happened before is left out", "_summary": "true, text, data, count or false",
     "_elements": "the elements of the top level that are wanted, with commas between",
     "_sort": "search parameter to sort by; - before it: downwards", "_page": "of a next link, alone", "_format": "json or xml",
 }  # fmt: skip
 SEARCHED = tuple(name for name in QUERY if name != "_since")
+EVERYWHERE = (414, 431)
 PRESENTED = ("_format", "_summary", "_elements")
 PAST = ("_count", "_since", "_page", *PRESENTED)
 DEMAND = {"demand": "data classes, with commas between, of which the view shows something on demand only; the register says so"}
@@ -167,6 +172,7 @@ def _operation(path: str, door: Door) -> Schema:
     parameters += [_parameter(name, "query", text((QUERY | DEMAND)[name]), required=False) for name in door.query]
     answers = {str(door.gives[0]): _answer("done", *door.gives[1:])} | {str(status): {"description": said} for status, said in door.also}
     statuses = (*door.refuses, 429) if door.by == "bearer" else door.refuses
+    statuses = (*statuses, *EVERYWHERE)
     refusals = {400: "TokenError", 401: "TokenError"} if door.by == "client" else dict.fromkeys(statuses, "OperationOutcome")
     media = JSON if door.by == "client" else FHIR_JSON
     answers |= {str(status): _answer(REFUSALS[status], media, schema) for status, schema in sorted(refusals.items())}

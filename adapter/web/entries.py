@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from adapter import fhir
-from adapter.errors import Invalid, Issue, Malformed, Refused
+from adapter.errors import Invalid, Issue, Malformed, Refused, TooLarge
 from adapter.ports import Resource
 from adapter.web.asked import PRESENTED, Asked, Interaction, Pairs, asked_by
 
@@ -43,12 +43,12 @@ def searched(query: str, place: str) -> Pairs:
 
 def shell(body: bytes, *, most: int) -> tuple[Resource, Resource]:
     """A batch or transaction as the plain and as the exact tree (numbers as they came), all but the entries' resources checked.
-    Raises Malformed, Invalid."""
+    Raises Malformed, Invalid, TooLarge."""
     plain = fhir.load(body)
     entries = plain.get("entry")
     lines = entries if isinstance(entries, list) else []
     if len(lines) > most:
-        raise Malformed(f"expected at most {most} entries in a Bundle; send several", expression="Bundle.entry", code="too-costly")
+        raise TooLarge(f"expected at most {most} entries in a Bundle; send several", expression="Bundle.entry", code="too-costly")
     outside = [{name: part for name, part in line.items() if name != "resource"} if isinstance(line, dict) else line for line in lines]
     issues = fhir.check(plain | ({"entry": outside} if isinstance(entries, list) else {}), type="Bundle")
     if issues:

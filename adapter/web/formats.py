@@ -17,6 +17,8 @@ FHIR_XML = "application/fhir+xml"
 LONG = 64 * 1024  # bytes of JSON that take a hundredth of a second or so to write as XML
 _JSON = frozenset({"application/fhir+json", "application/json", "text/json", "json", "*/*", "application/*"})
 _XML = frozenset({FHIR_XML, "application/xml", "text/xml", "xml"})
+_VERSION = re.compile(r"\bfhirVersion\s*=\s*\"?([^;\"\s]*)")
+RELEASE = "4.0"  # of FHIR, as the parameter fhirVersion of a media type says it
 _QUALITY = re.compile(r"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.ASCII)
 
 
@@ -24,11 +26,12 @@ def wanted(request: Request) -> str:
     """ "json", "xml", or "" for a client that takes neither. `_format` stands above Accept; of what a client takes alike JSON is given."""
     given = request.query_params.get("_format")
     if given is not None:
-        return _of(given.partition(";")[0].strip().lower().replace(" ", "+"))
+        media, _, parameters = given.partition(";")
+        return _of(media.strip().lower().replace(" ", "+"), parameters)
     accept = request.headers.get("accept", "")
     if not accept.strip():
         return "json"
-    offered = [(_quality(parameters), _of(media.strip().lower())) for media, _, parameters in (each.partition(";") for each in accept.split(","))]
+    offered = [(_quality(parameters), _of(media.strip().lower(), parameters)) for media, _, parameters in (each.partition(";") for each in accept.split(","))]
     best = max((quality for quality, format in offered if format), default=0.0)
     formats = [format for quality, format in offered if format and quality == best] if best else []
     return "json" if "json" in formats else formats[0] if formats else ""
@@ -39,7 +42,9 @@ def speaks_fhir(accept: str) -> bool:
     return any(each.partition(";")[0].strip().lower() in (_JSON | _XML) - {"*/*", "application/*", "json", "xml"} for each in accept.split(","))
 
 
-def _of(media: str) -> str:
+def _of(media: str, parameters: str = "") -> str:
+    if (asked := _VERSION.search(parameters)) and asked[1] != RELEASE:
+        return ""
     return "json" if media in _JSON else "xml" if media in _XML and fhir.xml_available() else ""
 
 
@@ -59,6 +64,8 @@ def acceptable(request: Request) -> Response | None:
 async def body(request: Request) -> bytes:
     """The body as JSON, whichever of the two it came in. Raises WrongType (415), Malformed."""
     media, _, parameters = request.headers.get("content-type", "").partition(";")
+    if (sent := _VERSION.search(parameters)) and sent[1] != RELEASE:
+        raise WrongType(f"expected a body of FHIR {RELEASE}; send it with Content-Type: {FHIR_JSON}; fhirVersion={RELEASE}")
     if media.strip().lower() not in _XML - {"xml"}:
         return await written(request, FHIR_JSON)
     if not fhir.xml_available():

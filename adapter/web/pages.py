@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from adapter import fhir
 from adapter.errors import Malformed
 from adapter.fhir.bundle import history_bundle
-from adapter.fhir.search import count_of
+from adapter.fhir.search import RESULT, count_of
 from adapter.fhir.subsetting import Subsetting, subset
-from adapter.ports import Version
+from adapter.ports import Query, Version
 from adapter.web.asked import PRESENTED, Asked, Pairs, local, presented
 from adapter.web.paging import PARAMETER, seal, unseal
 
@@ -32,12 +34,11 @@ def search(rest: Rest, asked: Asked) -> bytes:
     query = replace(fhir.query(asked.type, params, lenient=lenient), after=after)
     found = rest.story.found(rest.uow, rest.who, query, request_id=rest.request_id)
     behind = (found.matches[-1].key, found.matches[-1].id) if found.more and found.matches else None
-    matches = [replace(each, served=subset(each.served, how)) for each in found.matches]
-    along = [replace(each, served=subset(each.served, Subsetting(how.summary))) for each in found.includes]
+    matches, along = _subset(found.matches, how), _subset(found.includes, Subsetting(how.summary))
     address = f"{rest.base}/{asked.type}"
     return fhir.dumps(
         fhir.searchset(
-            matches, along=along, ignored=query.ignored, total=found.total, base=rest.base, self_url=address,
+            matches, along=along, ignored=query.ignored, total=found.total, base=rest.base, self_url=_self(address, said, query),
             next_url=_next(rest, address, asked.type, said, behind),
         )
     )  # fmt: skip
@@ -68,6 +69,22 @@ def history(rest: Rest, asked: Asked) -> bytes | None:
     address = f"{rest.base}/{place}/_history"
     given = [replace(each, served=subset(each.served, how)) if not each.deleted else each for each in versions]
     return fhir.dumps(history_bundle(given, base=rest.base, self_url=address, next_url=_next(rest, address, f"{place}/_history", said, behind)))
+
+
+def _self(address: str, said: Pairs, query: Query) -> str:
+    """The search as it was understood (R4 search, 3.1.1.2), but for what identifies a person: that stands in no address of ours."""
+    clauses = {clause.param: clause for clause in query.clauses if not clause.identifying}
+    every, left = {clause.param for clause in query.clauses}, {text.partition(":")[0] for text in query.ignored}
+    used = []
+    for name, value in said:
+        asked = name if name in every else name.partition(":")[0]
+        if asked in clauses or (name in (*RESULT, *PRESENTED) and name not in left):
+            used.append((name, value))
+    return f"{address}?{urlencode(used, safe=':/|,')}" if used else address
+
+
+def _subset(versions: Sequence[Version], how: Subsetting) -> Sequence[Version]:
+    return [replace(each, served=subset(each.served, how)) for each in versions] if how else versions
 
 
 def _cursor(asked: Asked) -> str | None:

@@ -7,6 +7,7 @@ from typing import cast
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from adapter.errors import Issue, LiaisonError, MappingError, Refused, StoreFault, TooMany, Unauthorized, Unavailable
 from adapter.fhir import dumps, outcome
@@ -52,7 +53,16 @@ def unforeseen(_: Request, error: Exception) -> Response:
     return refused(500, [UNFORESEEN])
 
 
-def http_refusal(_: Request, error: Exception) -> Response:
+def http_refusal(request: Request, error: Exception) -> Response:
     """What the framework refuses: unknown path, wrong method."""
     found = cast(HTTPException, error)
-    return refused(found.status_code, [Issue(_CODES.get(found.status_code, "processing"), found.detail)], dict(found.headers or {}))
+    headers = dict(found.headers or {})
+    if found.status_code == 405:  # each method of a path is a route of its own; the framework names those of one of them
+        headers |= {"Allow": ", ".join(sorted(_methods(request)))}
+    return refused(found.status_code, [Issue(_CODES.get(found.status_code, "processing"), found.detail)], headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What is offered at this address."""
+    doors: list[Route] = getattr(request.app.state, "doors", [])
+    return {method for each in doors if each.matches(request.scope)[0] is not Match.NONE for method in each.methods or ()}

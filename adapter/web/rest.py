@@ -10,11 +10,13 @@ from typing import Literal
 
 from adapter import fhir
 from adapter.audit import events
+from adapter.audit.officer import DROPPED
 from adapter.dossier import content, patient_of
-from adapter.errors import Forbidden, Gone, Invalid, Malformed, NotFound, Refused, Stale
+from adapter.errors import Forbidden, Gone, Invalid, Issue, Malformed, NotFound, Refused, Stale
 from adapter.fhir.patching import patch
 from adapter.fhir.subsetting import SUBSETTED, subset
 from adapter.flows import Flows
+from adapter.needless import spared, warned
 from adapter.ports import Act, Change, Principal, Query, Resource, Uow, Version
 from adapter.web import pages
 from adapter.web.asked import Asked, Pairs, local, same_tag
@@ -29,13 +31,15 @@ ACTS: dict[str, Act] = {"create": "c", "update": "u", "patch": "u", "delete": "d
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`version`: what the answer is about, its tag and time; `body`: JSON, b"" for none; `location`: whether the client is told where
-    what it wrote stands. `refusal`: to be raised once the unit is committed, for it has told the audit why nothing is given."""
+    what it wrote stands. `refusal`: to be raised once the unit is committed, for it has told the audit why nothing is given.
+    `warnings`: what was not kept of what came."""
 
     status: int
     version: Version | None = None
     body: bytes = b""
     location: bool = False
     refusal: Refused | None = None
+    warnings: tuple[Issue, ...] = ()
 
     def headers(self, base: str) -> dict[str, str]:
         if self.version is None:
@@ -48,11 +52,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a write asks for: a change, or for a conditional create what it found. `made`: the change makes something new."""
+    """What a write asks for: a change, or for a conditional create what it found. `made`: the change makes something new.
+    `dropped`: paths of what is not kept of it."""
 
     change: Change | None = None
     found: Version | None = None
     made: bool = False
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,9 @@ class Rest:
             wish = self.wanted(asked)
             changes = [wish.change] if wish.change else []
             saved = self.story.receive(self.uow, self.who, changes, request_id=self.request_id)[0] if changes else wish.found
-            return self.written(asked, saved, made=wish.made)
+            return self.written(asked, saved, wish)
+        if not self.who.may(asked.type, act := "s" if asked.interaction == "search-type" else "r"):
+            raise Forbidden(f"the token has no scope for this; expected system/{asked.type}.{act}", expression=asked.type, detail="scope")
         return {
             "read": self._read, "vread": self._vread, "search-type": self._search, "history-instance": self._history, "history-type": self._history,
         }[asked.interaction](asked)  # fmt: skip
@@ -100,7 +108,18 @@ class Rest:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
     def wanted(self, asked: Asked) -> Wish:
-        """The change that is asked for, its conditions looked up. Who may do nothing of the kind is told so whatever there is (A-15)."""
+        """The change that is asked for, its conditions looked up, without what is not kept. Who may do nothing of the kind is told so
+        whatever there is (A-15)."""
+        wish = self._wished(asked)
+        if wish.change is None:
+            return wish
+        change, dropped = spared(wish.change)
+        if dropped:  # that something was, and where; never what (workflow.md 8)
+            details = [("mapping", "fhir"), ("count", str(len(dropped))), ("paths", ",".join(dropped))]
+            self.uow.audit(events.act(self.who, DROPPED, at=self.uow.at, request_id=self.request_id, details=details))
+        return replace(wish, change=change, dropped=dropped)
+
+    def _wished(self, asked: Asked) -> Wish:
         if asked.type not in DIRECTORY or asked.interaction != "create":  # a condition may find a unit of the directory
             self.story.writer.allowed(self.who, asked.type, ACTS[asked.interaction])
         _whole(asked.resource)
@@ -166,16 +185,16 @@ class Rest:
         self.uow.audit(events.access(self.who, found.cited, patient=patient, rule="basis:author", at=self.uow.at, request_id=self.request_id))
         return found
 
-    def written(self, asked: Asked, saved: Version | None, *, made: bool) -> Answer:
-        """The answer to a write: `saved` is what stands now; `made`: it was not there before."""
+    def written(self, asked: Asked, saved: Version | None, wish: Wish) -> Answer:
+        """The answer to a write: `saved` is what stands now of what was wished."""
         if saved is None or saved.deleted:
             return Answer(NOTHING, saved)
-        body = subset(saved.served, asked.subsetting)
+        body, warnings = subset(saved.served, asked.subsetting), tuple(warned(wish.dropped))
         if asked.returns == "minimal":
             body = b""
         elif asked.returns == "OperationOutcome":
-            body = fhir.dumps(fhir.outcome([]))
-        return Answer(201 if made else 200, saved, body, location=True)
+            body = fhir.dumps(fhir.outcome(warnings))
+        return Answer(201 if wish.made else 200, saved, body, location=True, warnings=warnings)
 
 
 def performed(rest: Rest, asked: Asked) -> Answer:

@@ -72,14 +72,15 @@ class System:
 
 @contextmanager
 def ours(database: str = "") -> Iterator[list[System]]:
-    """`liaison serve` as it comes, jobs inside, its EHR away. `database`: URL of an empty one in place of an SQLite file."""
+    """`liaison serve` with as many web processes as cores and its worker, its EHR away. `database`: URL of an empty one in place of
+    an SQLite file."""
     with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder, ExitStack() as stack:
         place = settled(Path(folder) / "liaison")
         chosen = {"database_url": database} if database else {}
         if database:
             place.did("db", "upgrade", **chosen)
             place.did("network", "apply", **chosen)
-        running = stack.enter_context(place.serving(token_seconds="3600", rate_limit="100000000", **chosen))
+        running = stack.enter_context(place.serving(token_seconds="3600", rate_limit="100000000", web_processes=str(os.cpu_count()), **chosen))
         where = urlsplit(running.url)
         tokens = {client: running.bearer(client) for client in ("saint-eloi", "coursiers")}
         found = System(

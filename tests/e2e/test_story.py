@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter import audit
@@ -193,8 +194,10 @@ def test_audit_chain_verifies_after_the_story(stage: Stage) -> None:
 
 
 STEPS = ("doctor", "patient", "push", "pull", "patient-no", "tick")
+EXAMPLES = settings().max_examples if os.environ.get("LIAISON_TEST_PROFILE") == "nightly" else 50
 
 
+@settings(max_examples=EXAMPLES)
 @given(steps=st.lists(st.sampled_from(STEPS), max_size=8))
 def test_referral_never_leaves_before_both_agreed_whatever_the_order(steps: list[str]) -> None:
     with staged() as stage:

@@ -85,9 +85,9 @@ def test_no_hidden_act_alone_shows(unit: str, act: str) -> None:
         assert differing(unit, "accepted", (Hidden(act, place),), thorough=place == 9) == []
 
 
-@settings(max_examples=CASES)
+@pytest.mark.parametrize("unit", [pytest.param(unit, marks=pytest.mark.xdist_group(f"noninterference-{unit}")) for unit in UNITS])
+@settings(max_examples=-(-CASES // len(UNITS)))
 @given(
-    unit=st.sampled_from(sorted(UNITS)),
     story=st.sampled_from(sorted(SEEN)),
     hidden=st.lists(st.builds(Hidden, st.sampled_from(sorted(HIDDEN)), st.integers(0, 4)), min_size=1, max_size=6).map(tuple),
 )

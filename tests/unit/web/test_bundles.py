@@ -147,7 +147,7 @@ def test_bundle_that_is_none_is_refused(clinic: Clinic, stage: Stage) -> None:
     assert clinic("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": [{"resource": patient()}]}).status_code in (400, 422)
     assert clinic("POST", "", {"resourceType": "Bundle", "type": "batch", "entry": {"x": 1}}).status_code == 400
     many = bundle(*[entry(None, "GET", "Patient")] * 501, type="batch")
-    assert clinic("POST", "", many).status_code == 400
+    assert clinic("POST", "", many).status_code == 413
     assert clinic("POST", "", {"resourceType": "Bundle", "type": "batch"}).json() == {"resourceType": "Bundle", "type": "batch-response"}
     assert counts(stage) == 0
 
@@ -165,3 +165,21 @@ def test_base_may_end_with_a_slash_and_nobody_is_sent_elsewhere(clinic: Clinic, 
     for method, path in (("GET", "/fhir/Patient/"), ("POST", "/intake/appel-coursier/"), ("GET", "/health/")):
         elsewhere = door(method, path, headers=door.token("saint-eloi"))
         assert elsewhere.status_code == 404 and "location" not in elsewhere.headers
+
+
+def test_links_of_a_narrative_lead_to_the_resources_that_were_made(clinic: Clinic) -> None:
+    div = f'<div xmlns="http://www.w3.org/1999/xhtml"><p><a href="{PERSON}">she</a> <a href="urn:uuid:of-none">none</a> {PERSON}</p></div>'
+    request = specimen("ServiceRequest") | {"subject": {"reference": PERSON}, "text": {"status": "generated", "div": div}}
+    request.pop("supportingInfo", None)
+    answer = clinic("POST", "", bundle(entry(request, named=ASKED), entry(patient(), named=PERSON)))
+    request_at, person_at = (each["response"]["location"].rpartition("/fhir/")[2].partition("/_history")[0] for each in answer.json()["entry"])
+    written = clinic("GET", request_at).json()["text"]["div"]
+    assert f'href="{person_at}"' in written and 'href="urn:uuid:of-none"' in written and f" {PERSON}</p>" in written
+
+
+def test_what_is_not_kept_of_an_entry_is_told_in_its_outcome(clinic: Clinic) -> None:
+    whole = referral()
+    whole[0]["resource"] |= {"description": "Zyxmots"}
+    first, *others = clinic("POST", "", bundle(*whole)).json()["entry"]
+    assert first["response"]["outcome"]["issue"][0]["expression"] == ["Task.description"]
+    assert not any("outcome" in each["response"] for each in others)

@@ -89,3 +89,11 @@ def test_refusals_without_a_unit_are_in_xml_too(clinic: Clinic, door: Door) -> N
     assert tree(door("GET", "/fhir/Task", headers={"Accept": XML})).tag == f"{F}OperationOutcome"
     assert clinic("POST", "Patient", b"<x/>", "application/fhir+xml; charset=latin-1").status_code == 415
     assert clinic("POST", "Patient", b"<x/>", XML, content_encoding="gzip").status_code == 415
+
+
+def test_another_release_of_fhir_is_not_spoken(clinic: Clinic) -> None:
+    other = "application/fhir+json; fhirVersion=3.0"
+    assert clinic("GET", "metadata", accept=other).status_code == 406
+    assert clinic("GET", "metadata", accept=f"{other}, application/fhir+xml;fhirVersion=4.0").headers["content-type"] == XML
+    assert clinic("POST", "Patient", patient(), other).status_code == 415
+    assert clinic("POST", "Patient", patient(), "application/fhir+json; fhirVersion=4.0; charset=utf-8").status_code == 201

@@ -67,3 +67,22 @@ def test_decimals_of_what_a_search_finds_keep_their_text(clinic: Clinic) -> None
     weight = b'{"url":"http://example.org/w","valueDecimal":7.10}'
     clinic("POST", "Patient", b'{"resourceType":"Patient","extension":[' + weight + b"]}")
     assert weight in clinic("GET", "Patient").content and weight in clinic("GET", "Patient/_history").content
+
+
+def own(bundle: dict[str, Any]) -> str:
+    return str(next(each["url"] for each in bundle["link"] if each["relation"] == "self").rpartition("/fhir/")[2])
+
+
+def test_self_link_tells_what_was_used_and_nothing_of_a_person(clinic: Clinic) -> None:
+    clinic.referral()
+    assert own(clinic("GET", "Task?status=draft&_sort=-_lastUpdated&_count=5&_format=json").json()) == "Task?status=draft&_sort=-_lastUpdated&_count=5&_format=json"
+    assert own(clinic("GET", "Patient?family:exact=Invente&gender=female").json()) == "Patient?gender=female"
+    assert own(clinic("GET", "Task?patient.family=Invente&patient:identifier=urn:ipp|7&status:not=draft").json()) == "Task?status:not=draft"
+    lenient = clinic("GET", "Patient?Invente=1&_Invente=2&_sort=zyx&active=true", prefer="handling=lenient").json()
+    assert own(lenient) == "Patient?active=true"
+    assert own(clinic("GET", "Patient").json()) == "Patient"
+
+
+def test_parameter_of_another_type_is_named_and_any_other_word_is_not(clinic: Clinic) -> None:
+    assert issue(clinic("GET", "Task?birthdate=1938-02-03"))["expression"] == ["birthdate"]
+    assert issue(clinic("GET", "Task?Durand=1"))["expression"] == ["?"]

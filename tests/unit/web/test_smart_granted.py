@@ -100,7 +100,9 @@ def test_resource_outside_the_constraint_is_as_absent_A_15(house: House, two: di
     assert [each.status_code for each in answers] == [404, 404] and answers[0].content == answers[1].content
     assert house("GET", f"/fhir/Task/{own['accepted']}", headers=whole).status_code == 200
     only_search = house.bearer(client, scope="system/Task.s")
-    assert house("GET", f"/fhir/Task/{own['requested']}", headers=only_search).status_code == 404
+    answers = [house("GET", f"/fhir/{path}", headers=only_search) for path in (f"Task/{own['requested']}", "Task/absent-1", "Patient", "Task/absent-1/_history")]
+    assert {each.status_code for each in answers} == {403} and answers[0].content == answers[1].content
+    assert answers[2].json()["issue"][0]["details"]["coding"][0]["code"] == "scope"
 
 
 def test_write_without_the_scope_is_forbidden_whatever_the_id_A_15(house: House, two: dict[str, str]) -> None:
