@@ -7,13 +7,13 @@ Each runs inside one unit of work: state, outbox and audit commit together or no
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
 
-from adapter import acts, dossier, followed, lifecycle, onward, refusal, takes, witness
+from adapter import acts, dossier, followed, lifecycle, moving, onward, refusal, takes, witness
 from adapter import receipt as receipts
 from adapter.agreements import Agreements
 from adapter.audit import events
@@ -206,16 +206,47 @@ class Flows:
             raise NeedsMatch("expected If-Match with the ETag of the card; read it again first")
         if if_match != shown.etag:
             raise Stale("the referral changed meanwhile; read it again")
+        self._acted(uow, who, view, found, shown, verb, arguments, request_id=request_id)
+        return shown if verb in lifecycle.CLOSING else self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
+
+    def move(
+        self, uow: Uow, who: Principal, id: str, wanted: Callable[[Version], Resource], *, if_match: int | None, request_id: str = ""
+    ) -> Version | None:
+        """What a social service's own software makes of its Task on /fhir (`moving`), as the act on its view; the Task as it now may see
+        it, None: no more. `wanted` gives the Task that it wants of the one that it was shown."""
+        seen = self.subset.seen(uow, who, "Task", id, request_id=request_id)
+        if seen is None or not who.reaches(content(now := seen[0]), "u"):
+            raise NotFound("not found")
+        if if_match is None:
+            raise NeedsMatch("expected If-Match with the ETag of the Task; read it again first")
+        if if_match != now.number:
+            raise Stale("the Task changed meanwhile; read it again", expression="Task.meta.versionId")
+        task = wanted(now)
+        if not who.reaches(task, "u"):
+            raise Forbidden("the token's scope grants this for others only: see its constraints", expression="Task")
+        view = self.network.view_of(who.organisation) or ""
+        if (asked := moving.act(content(now), task, self.writer.systems)) is None:
+            return self.subset.read(uow, who, "Task", id, request_id=request_id)
+        if asked[0] not in self.window.verbs(view):
+            raise Invalid("this move is not for the caller's view", expression="Task.status", detail="illegal-move")
+        found, shown = self.window.find(uow, who, view, id, lang="fr", request_id=request_id)
+        if found is None or shown is None:
+            raise NotFound("not found")
+        self._acted(uow, who, view, found, shown, *asked, request_id=request_id)
+        return self.subset.read(uow, who, "Task", id, request_id=request_id)
+
+    def _acted(
+        self, uow: Uow, who: Principal, view: str, found: Dossier, shown: Revealed, verb: str, arguments: Mapping[str, Any], *, request_id: str
+    ) -> None:
         if verb in lifecycle.ACTS or verb in (REFER, REORIENT):
             self._met(uow, view, found)
         takes.check(verb, arguments)
         if verb in lifecycle.ACTS:
             if verb == "withdraw" and refusal.unsent(uow, found):
                 self._declined(uow, who, [found], arguments, request_id=request_id)
-                return shown
+                return
             self.agreements.live(uow, who, found, verb, arguments, needs=shown.needs, request_id=request_id)
-            return shown if verb in lifecycle.CLOSING else self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
-        if verb in (REFER, REORIENT):
+        elif verb in (REFER, REORIENT):
             if verb == REFER:
                 onward.may_ask(self.network, who, found, arguments)
             else:
@@ -225,7 +256,6 @@ class Flows:
         else:
             done = acts.ACTS[verb](self.agreements.hand(uow, who, found, shown.needs), arguments)
             self.receive(uow, who, acts.changes(found, done), request_id=request_id)
-        return self.reveal(uow, who, view, id, lang=lang, request_id=request_id)
 
     def _met(self, uow: Uow, view: str, found: Dossier) -> None:
         """What a person said, a further agreement too, is written down by who may have met them. Raises Forbidden for a unit that

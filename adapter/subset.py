@@ -41,15 +41,19 @@ class Subset:
 
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str) -> Version | None:
         """The resource under the caller's own id; None: 404. Recorded as a read and a disclosure, or as refused."""
-        found = self._met(uow, who, Query(type, (Clause("_id", "id", (id,)),)), "r", request_id=request_id).matches
-        if not found:
+        found = self.seen(uow, who, type, id, request_id=request_id)
+        if found is None:
             uow.audit(events.denied(who, type, reason="absent-or-not-theirs", at=uow.at, request_id=request_id))
             return None
-        version, look = found[0]
+        version, look = found
         self.window.told(uow, who, look, request_id=request_id)
         patient = patient_of(look.dossier.request)
         uow.audit(events.access(who, version.cited, patient=patient, rule="view", at=uow.at, request_id=request_id))
         return version
+
+    def seen(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str) -> Seen | None:
+        """The same, and the look that it comes from, for who does not give it out: only what is denied is recorded."""
+        return next(iter(self._met(uow, who, Query(type, (Clause("_id", "id", (id,)),)), "r", request_id=request_id).matches), None)
 
     def search(self, uow: Uow, who: Principal, query: Query, *, request_id: str) -> Found:
         """One page of what is visible and meets the query, by id, with what comes along of the same looks. Raises Malformed (400)

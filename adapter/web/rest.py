@@ -73,6 +73,8 @@ class Rest:
 
     def perform(self, asked: Asked) -> Answer:
         """Raises Refused. What is written is part of the unit."""
+        if self.who.role == "service" and asked.type == "Task" and asked.id and asked.interaction in ("update", "patch"):
+            return self._moved(asked)
         if asked.interaction in ACTS:
             wish = self.wanted(asked)
             changes = [wish.change] if wish.change else []
@@ -155,6 +157,19 @@ class Rest:
         if resource.get("id") != now.id:
             raise Invalid("expected a patch that leaves the id", expression=f"{asked.type}.id")
         return Change("update", asked.type, now.id, resource, body, if_match=asked.if_match)
+
+    def _moved(self, asked: Asked) -> Answer:
+        """A service's own Task, moved: what it sends is its projection, not the whole."""
+        if not self.who.may("Task", "u"):
+            raise Forbidden("the token has no scope for this; expected system/Task.u", expression="Task", detail="scope")
+
+        def wanted(now: Version) -> Resource:
+            task = asked.resource if asked.resource is not None else fhir.parse(patch(now.served, asked.written), type="Task")
+            if task.get("id") != asked.id:
+                raise Malformed("expected the id that the address has", expression="Task.id", code="invalid")
+            return task
+
+        return self.written(asked, self.story.move(self.uow, self.who, asked.id, wanted, if_match=asked.if_match, request_id=self.request_id), Wish())
 
     def _met(self, type: str, conditions: Pairs) -> Version | None:
         """The one resource, of those that the caller may see, that meets the conditions. Raises Stale (412) when several do."""
