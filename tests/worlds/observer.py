@@ -63,13 +63,14 @@ class Observer:
         return looping.run(self._ask(method, path, **more))
 
     def unlike_absent(self, references: Iterable[str]) -> list[tuple[Answer, Answer]]:
-        """What is answered otherwise about these references than about one that is nowhere."""
+        """What is answered otherwise about these references than about one that is nowhere; a link says again what was asked."""
         return [pair for pair in looping.run(self._strange(list(references))) if pair[0][1:] != pair[1][1:]]
 
     async def _strange(self, references: list[str]) -> list[tuple[Answer, Answer]]:
         pairs = [(path, other) for each in references for path, other in zip(self._guessed(each), self._guessed(f"{each.partition('/')[0]}/{NOWHERE}"), strict=True)]
         asked = {path: await self._ask("GET", path) for path in dict.fromkeys(path for pair in pairs for path in pair)}
-        return [(asked[path], asked[other]) for path, other in pairs]
+        ids = [each.partition("/")[2].encode() for each in references for _ in self._guessed(each)]
+        return [((*asked[path][:3], asked[path][3].replace(id, NOWHERE.encode())), asked[other]) for id, (path, other) in zip(ids, pairs, strict=True)]
 
     def _guessed(self, reference: str) -> tuple[str, ...]:
         type, _, id = reference.partition("/")
@@ -93,12 +94,23 @@ class Observer:
                 await self._ask("GET", f"/fhir/{type}{quote(search, safe='?=&:')}")
             for tail in tails:
                 await self._ask("GET", f"/fhir/{type}/{tail}")
+            for entry in bundle.get("entry", ())[:1] if type == "Task" else ():
+                await self._moved(entry["resource"], guesses)
         for guess in guesses:
             for path in self._guessed(guess):
                 await self._ask("GET", path)
         for card in cards:
             await self._card(base, card)
         await self._ask("GET", base)
+
+    async def _moved(self, task: dict[str, Any], guesses: Sequence[str]) -> None:
+        """Its own Task written otherwise than it may be, and as it was read; those of others, as if they were its own."""
+        tag = task.get("meta", {}).get("versionId", "")
+        for changed in ({"status": "failed"}, {"priority": "stat"}, {"status": "completed"}, {"note": [{"text": "x"}]}, {}):
+            await self._ask("PUT", f"/fhir/Task/{task['id']}", match=tag, body=task | changed)
+        await self._ask("PUT", f"/fhir/Task/{task['id']}", body=task | {"status": "accepted"})
+        for id in (NOWHERE, *(each.partition("/")[2] for each in guesses if each.startswith("Task/"))):
+            await self._ask("PUT", f"/fhir/Task/{id}", match=tag, body=task | {"id": id, "status": "accepted"})
 
     async def _card(self, base: str, card: dict[str, Any]) -> None:
         path = f"{base}/{card['id']}"
@@ -144,6 +156,7 @@ class Observer:
         target, _, query = path.partition("?")
         headers = {"authorization": f"Bearer {self.token}", "accept-language": language, "x-request-id": "0" * 32}
         headers |= {"if-match": f'W/"{match}"'} if match else {}
+        headers |= {"content-type": "application/fhir+json"} if body is not None and target.startswith("/fhir") else {}
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": target,
             "raw_path": target.encode(), "query_string": query.encode(), "root_path": "", "server": ("liaison.example", 80), "client": ("127.0.0.1", 1),

@@ -109,8 +109,9 @@ def _family(person: int) -> str:
 def _network() -> Network:
     found = network.load(ROOT / "mappings" / "demo" / "network.yaml")
     silent = tuple(replace(each, ehr=None) if each.ehr else each for each in found.organisations)
-    twins = tuple(replace(each, id=f"{each.id}{BESIDE}") for each in found.clients if each.id in CLIENTS.values())
-    return replace(found, organisations=silent, clients=(*found.clients, *twins))
+    clients = [replace(each, scopes=tuple(scope.replace(".rs", ".rus") for scope in each.scopes)) for each in found.clients]
+    twins = [replace(each, id=f"{each.id}{BESIDE}") for each in clients if each.id in CLIENTS.values()]
+    return replace(found, organisations=silent, clients=(*clients, *twins))
 
 
 _load_documents, _load_views, _load_terms = cache(mapping.load), cache(views.load_views), cache(mapping.Terms.load)
