@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import compiled
+
 if TYPE_CHECKING:
     from tests.e2e.desk import Desk
 
@@ -26,6 +28,8 @@ LONG = ("test_noninterference", "test_story", "test_mutation", "test_serve", "te
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("nightly", max_examples=5000, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("LIAISON_TEST_PROFILE", "ci"))
+
+compiled.keep()
 
 _ran: Counter[str] = Counter()
 _left: Counter[tuple[str, str]] = Counter()

@@ -162,7 +162,7 @@ class Folder:
             yield running
             running.stop()
         finally:
-            process.kill()
+            process.kill()  # its children end with it
             process.wait(PATIENCE)
             assert process.stdout is not None
             process.stdout.close()

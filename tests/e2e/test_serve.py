@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.serving import settled
+from tests.bench.processes import family
+from tests.e2e.serving import PATIENCE, settled
 from tests.e2e.stage import ROOT
 
 
@@ -19,6 +23,29 @@ def test_serve_answers_at_once_after_it_said_so(tmp_path: Path, processes: str) 
         assert running.token("coursiers").status == 200
         assert running.stop() in (0, -15)
     assert "serve-started" in running.log.read_text()
+
+
+def test_nobody_answers_or_sends_for_a_server_that_was_killed(tmp_path: Path) -> None:
+    with settled(tmp_path).serving("--processes", "2") as running:
+        others = family(running.process.pid)[1:]
+        assert len(others) >= 3  # two that answer, and the worker
+        running.kill()
+        ended = [each for each in others if _ends(each)]
+    assert ended == others
+
+
+def _ends(pid: int) -> bool:
+    """Whether it ends by itself, or only by us."""
+    handle = os.pidfd_open(pid) if Path(f"/proc/{pid}").exists() else None
+    if handle is None:
+        return True
+    try:
+        if select.select([handle], [], [], PATIENCE)[0]:
+            return True
+        os.kill(pid, signal.SIGKILL)
+        return False
+    finally:
+        os.close(handle)
 
 
 @pytest.mark.parametrize("lacking", ["saad", "dossier-clinique"])
