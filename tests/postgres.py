@@ -53,8 +53,9 @@ class Cluster:
         if os.geteuid() == 0:
             shutil.chown(self._folder, "postgres")
         tables = self._folder / "cluster"
-        self._as_server(self._binaries / "initdb", "-D", tables, "-U", self._user, "-A", "trust", "-E", "UTF8", "--no-sync",
-                        "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=fr")
+        if not tables.exists():  # else it was stopped, and comes back with what it had
+            self._as_server(self._binaries / "initdb", "-D", tables, "-U", self._user, "-A", "trust", "-E", "UTF8", "--no-sync",
+                            "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=fr")
         options = f"-k {self._folder} -c max_connections=60 {self._options}"
         self._as_server(self._binaries / "pg_ctl", "-D", tables, "-w", "-o", options, "-l", self._folder / "log", "start")
 

@@ -147,7 +147,7 @@ def test_next_letter_of_a_backlog_is_found_by_the_index_without_sorting(opening:
 
 
 # ── from the schema of before ────────────────────────────────────────────────────────────────────
-def test_letters_of_before_are_there_after_the_upgrade_and_an_older_liaison_may_still_write(tmp_path: Path) -> None:
+def test_letters_of_before_are_there_after_the_upgrade_and_an_older_liaison_may_still_write_Y_44(tmp_path: Path) -> None:
     from alembic import command
     from alembic.config import Config
 
