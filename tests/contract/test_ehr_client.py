@@ -106,7 +106,7 @@ def test_ehr_keeps_extensions_and_notes_that_it_does_not_know(client: HttpEhrCli
     assert {key: read.resource[key] for key in more} == more
 
 
-def test_ehr_creates_once_when_the_same_is_created_conditionally_twice_y02(client: HttpEhrClient, run: str) -> None:
+def test_ehr_creates_once_when_the_same_is_created_conditionally_twice_Y_02(client: HttpEhrClient, run: str) -> None:
     own = (f"{SID}/task", run)
     first, second = (client.create(task(run), if_none_exist=own) for _ in range(2))
     assert (first.id, first.version) == (second.id, second.version)
@@ -122,7 +122,7 @@ def test_ehr_finds_and_creates_once_whatever_marks_the_identifier_holds(client: 
     assert {remote.id for remote in found(client, escaped)} == ids
 
 
-def test_ehr_refuses_a_conditional_create_when_several_match_y05(client: HttpEhrClient, run: str) -> None:
+def test_ehr_refuses_a_conditional_create_when_several_match_Y_05(client: HttpEhrClient, run: str) -> None:
     for _ in range(2):
         client.create(task(run))
     with pytest.raises(EhrRejected, match="several") as caught:
@@ -136,7 +136,7 @@ def test_ehr_updates_when_the_version_is_the_current_one(client: HttpEhrClient, 
     assert (changed.id, changed.version, changed.resource["status"]) == (made.id, "2", "accepted")
 
 
-def test_ehr_refuses_a_stale_update_and_changes_nothing_y06(client: HttpEhrClient, run: str) -> None:
+def test_ehr_refuses_a_stale_update_and_changes_nothing_Y_06(client: HttpEhrClient, run: str) -> None:
     made = client.create(task(run))
     client.update({**made.resource, "status": "accepted"}, if_match=made.version)
     with pytest.raises(EhrStale):
@@ -153,7 +153,7 @@ def test_ehr_patches_the_current_version_and_no_other(client: HttpEhrClient, run
         client.patch("Task", made.id, accept, if_match=made.version)
 
 
-def test_ehr_has_no_resource_that_was_deleted_or_never_was_y22(client: HttpEhrClient, session: GuardedSession, base_url: str, run: str) -> None:
+def test_ehr_has_no_resource_that_was_deleted_or_never_was_Y_22(client: HttpEhrClient, session: GuardedSession, base_url: str, run: str) -> None:
     made = client.create(task(run))
     assert delete(session, base_url, f"Task/{made.id}") in (200, 204)
     assert session.send("GET", f"{base_url}/Task/{made.id}").status == 410
@@ -191,14 +191,14 @@ def many(client: HttpEhrClient, run: str, count: int) -> set[str]:
     return {remote.id for remote in found(client, run, ("_count", "500"))}
 
 
-def test_ehr_gives_every_page_once_y16(client: HttpEhrClient, run: str) -> None:
+def test_ehr_gives_every_page_once_Y_16(client: HttpEhrClient, run: str) -> None:
     planted = many(client, run, 11)
     pages = list(client.search("Task", [("identifier", f"{SID}/task|{run}"), ("_count", "3")]))
     assert [len(page) for page in pages] == [3, 3, 3, 2]
     assert {remote.id for page in pages for remote in page} == planted and len(planted) == 11
 
 
-def test_ehr_misses_nothing_when_a_resource_changes_between_pages_y16(client: HttpEhrClient, run: str) -> None:
+def test_ehr_misses_nothing_when_a_resource_changes_between_pages_Y_16(client: HttpEhrClient, run: str) -> None:
     planted = many(client, run, 6)
     pages = client.search("Task", [("identifier", f"{SID}/task|{run}"), ("_count", "2"), ("_sort", "_lastUpdated")])
     seen = [remote.id for remote in next(iter(pages))]
@@ -298,7 +298,7 @@ def test_ehr_carries_out_a_transaction_once_though_it_is_sent_twice(client: Http
     assert made.resource["focus"]["reference"] == f"ServiceRequest/{order.id}"
 
 
-def test_ehr_carries_out_nothing_of_a_transaction_that_fails_y28(client: HttpEhrClient, run: str) -> None:
+def test_ehr_carries_out_nothing_of_a_transaction_that_fails_Y_28(client: HttpEhrClient, run: str) -> None:
     bundle = referral(run, f"none-{run[-8:]}")
     with pytest.raises(EhrRejected):
         client.transaction(bundle)
@@ -317,7 +317,7 @@ def test_ehr_refuses_a_transaction_with_a_stale_version_whole(client: HttpEhrCli
     assert found(client, f"{run}-2") == []
 
 
-def test_ehr_settles_each_entry_of_a_batch_alone_y28(client: HttpEhrClient, run: str) -> None:
+def test_ehr_settles_each_entry_of_a_batch_alone_Y_28(client: HttpEhrClient, run: str) -> None:
     made = client.create(task(run))
     urls = [f"Task/{made.id}", f"Task/no-{run[-8:]}"]
     batch = {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "GET", "url": url}} for url in urls]}

@@ -116,6 +116,17 @@ def test_image_has_the_versions_of_the_constraints_when_built(container: str) ->
     assert not differing
 
 
+def test_image_holds_no_secret_A_30(container: str) -> None:
+    """Of what is ours in it: its own folders, its build history and its environment."""
+    ours = "find /etc/liaison /var/lib/liaison /home /root /srv /tmp -xdev -type f -size -1M 2>/dev/null"
+    assert [path for path in inside(container, "sh", "-c", ours).split() if not path.rpartition("/")[2].startswith((".bash", ".profile"))] == []
+    package = inside(container, "sh", "-c", "grep -rlE 'BEGIN [A-Z ]*PRIVATE KEY' /opt/liaison/lib/python3*/site-packages/adapter || true")
+    assert package == ""
+    described = json.loads(done("inspect", container))["OCIv1"]
+    said = [*described["config"]["Env"], *(str(each.get("created_by", "")) for each in described.get("history", ()))]
+    assert not any(re.search(r"(?i)(secret|password|token|key)=(?!/)\S+", each) for each in said)
+
+
 def test_image_serves_what_its_environment_says_when_started(container: str) -> None:
     described = json.loads(done("inspect", container))["OCIv1"]["config"]
     environment = dict(entry.split("=", 1) for entry in described["Env"])

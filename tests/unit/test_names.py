@@ -1,4 +1,4 @@
-"""Every case of the specification has a test that bears its name: M-05 is `…_M_05`, C-E7 is `…_C_E7`, S6 is `…_S6…`."""
+"""Every case of the specification has a test that bears its name: M-05 is `…_M_05`, C-E7 is `…_C_E7`, Y-03 is `…_Y_03`, S6 is `…_S6…`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ CASES = (
     *(f"C_E{number}" for number in range(1, 12)),  # consent.md 1.5
     *(f"S{number}" for number in range(1, 17)),  # consent.md 1.3
     *(f"P{number}" for number in range(1, 8)),  # consent.md 1.4
+    *(f"A_{number:02}" for number in (*range(1, 24), 27, 29, 30)),  # security.md 3.5; those of sign-in by OpenID Connect are to come
+    *(f"Y_{number:02}" for number in range(1, 49)),  # sync.md 5.4, and 46 to 48 of the issue
     *(f"F{number}" for number in (1, 2, 4, 5, 6, 7, 8, 9, 12)),  # france.md 8
 )
 

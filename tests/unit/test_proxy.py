@@ -98,7 +98,7 @@ def test_proxy_passes_everything_as_it_is(server: Counting, path: str) -> None:
 
 
 @pytest.mark.parametrize(("what", "reached"), [("before", 0), ("after", 1)])
-def test_proxy_cuts_before_or_after_the_server_did_it_y02(server: Counting, what: Any, reached: int) -> None:
+def test_proxy_cuts_before_or_after_the_server_did_it_Y_02(server: Counting, what: Any, reached: int) -> None:
     with Proxy(server.url, Rule(what)) as proxy:
         with pytest.raises((http.client.HTTPException, ConnectionError)):
             ask(proxy, "POST", body=b"sent")
@@ -177,7 +177,7 @@ def test_proxy_ends_with_connections_open_and_when_the_server_is_gone(server: Co
     idle.close()
 
 
-def test_proxy_in_front_of_a_fake_ehr_loses_an_answer_that_is_then_found_y02() -> None:
+def test_proxy_in_front_of_a_fake_ehr_loses_an_answer_that_is_then_found_Y_02() -> None:
     with FakeEhr() as ehr, Proxy(ehr.base_url, Rule("after", on="POST /fhir/Task")) as proxy:
         connection = connected(proxy)
         with pytest.raises((http.client.HTTPException, ConnectionError)):

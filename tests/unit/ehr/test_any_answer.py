@@ -109,7 +109,7 @@ def outcome(act: Callable[[HttpEhrClient], Any], answer: bytes) -> EhrError | No
 @pytest.mark.parametrize("name", ACTS)
 @settings(max_examples=60)
 @given(answer=answers())
-def test_client_raises_nothing_but_the_four_kinds_whatever_is_answered_y29(name: str, answer: bytes) -> None:
+def test_client_raises_nothing_but_the_four_kinds_whatever_is_answered_Y_29(name: str, answer: bytes) -> None:
     error = outcome(ACTS[name], answer)
     assert error is None or type(error) in KINDS
     if name in ("read", "search", "capability"):

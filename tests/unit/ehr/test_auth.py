@@ -89,7 +89,7 @@ def test_token_that_lives_for_a_second_is_not_asked_for_twice_at_once(clock: Fro
     assert tokens.given == 2
 
 
-def test_token_refused_is_given_up_once_though_several_threads_say_so_a21(clock: FrozenClock) -> None:
+def test_token_refused_is_given_up_once_though_several_threads_say_so_A_21(clock: FrozenClock) -> None:
     tokens = Tokens()
     auth = TokenAuth(tokens, monotonic=clock.monotonic)
     used = auth.headers()

@@ -53,7 +53,7 @@ def test_client_creates_once_when_the_identifier_holds_marks_of_the_search_synta
     assert [one["identifier"][0]["value"] for one in ehr.all("Task")] == [value]
 
 
-def test_client_says_several_when_a_conditional_create_matched_more_than_one_y05(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_client_says_several_when_a_conditional_create_matched_more_than_one_Y_05(client: HttpEhrClient, ehr: FakeEhr) -> None:
     ehr.plant(task(), task())
     with pytest.raises(EhrRejected, match=SEVERAL) as caught:
         client.create(task(), if_none_exist=OWN)
@@ -66,7 +66,7 @@ def test_client_does_not_adopt_when_the_matched_resource_lacks_the_identifier(cl
         client.create(task(), if_none_exist=OWN)
 
 
-def test_client_updates_with_if_match_always_y09(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_client_updates_with_if_match_always_Y_09(client: HttpEhrClient, ehr: FakeEhr) -> None:
     made = client.create(task())
     changed = client.update({**made.resource, "status": "accepted"}, if_match=made.version)
     assert (changed.version, changed.resource["status"]) == ("2", "accepted")
@@ -82,7 +82,7 @@ def test_client_patches_with_if_match(client: HttpEhrClient) -> None:
 
 
 @pytest.mark.parametrize("status", [409, 412])
-def test_client_is_stale_when_the_ehr_moved_on_y06(client: HttpEhrClient, ehr: FakeEhr, status: int) -> None:
+def test_client_is_stale_when_the_ehr_moved_on_Y_06(client: HttpEhrClient, ehr: FakeEhr, status: int) -> None:
     made = client.create(task())
     ehr.inject(Fault("answer", on="PUT *", status=status))
     with pytest.raises(EhrStale) as caught:
@@ -98,7 +98,7 @@ def test_client_sends_no_credentials_or_body_when_the_id_would_leave_its_path(cl
 
 
 # ── versions, Y-10 ───────────────────────────────────────────────────────────────────────────────
-def test_client_round_trips_versions_that_are_no_numbers_y10(clock: FrozenClock, connect: Connect) -> None:
+def test_client_round_trips_versions_that_are_no_numbers_Y_10(clock: FrozenClock, connect: Connect) -> None:
     with FakeEhr(clock=clock, opaque_versions=True) as ehr:
         client = connect(ehr.base_url)
         made = client.create(task())
@@ -109,14 +109,14 @@ def test_client_round_trips_versions_that_are_no_numbers_y10(clock: FrozenClock,
             client.update({**made.resource, "status": "rejected"}, if_match=made.version)
 
 
-def test_client_takes_the_version_from_the_etag_when_meta_has_none_y10(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_client_takes_the_version_from_the_etag_when_meta_has_none_Y_10(client: HttpEhrClient, ehr: FakeEhr) -> None:
     ehr.inject(Fault("etag-only", times=None))
     made = client.create(task())
     assert "versionId" not in made.resource["meta"]
     assert client.update({**made.resource, "status": "accepted"}, if_match=made.version).version == "2"
 
 
-def test_client_has_no_version_and_sends_no_if_match_when_the_ehr_gives_none_y10(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_client_has_no_version_and_sends_no_if_match_when_the_ehr_gives_none_Y_10(client: HttpEhrClient, ehr: FakeEhr) -> None:
     ehr.inject(Fault("no-version", times=None))
     made = client.create(task())
     assert made.version == ""
@@ -128,7 +128,7 @@ def test_client_has_no_version_and_sends_no_if_match_when_the_ehr_gives_none_y10
     ("etag", "version"),
     [('W/"7"', "7"), ('"7"', "7"), (' W/"a-b.c" ', "a-b.c"), ("7", ""), ('W/"7', ""), ('W/"a b"', ""), ('W/"é"', ""), ('W/""', "")],
 )
-def test_client_reads_weak_and_strong_etags_and_no_others_y10(connect: Connect, etag: str, version: str) -> None:
+def test_client_reads_weak_and_strong_etags_and_no_others_Y_10(connect: Connect, etag: str, version: str) -> None:
     with Scripted(lambda _: [http(200, b'{"resourceType":"Task","id":"1"}', f"ETag: {etag}")]) as server:
         read = connect(server.origin).read("Task", "1")
     assert read is not None and read.version == version
@@ -157,7 +157,7 @@ UNSURE = [
 
 
 @pytest.mark.parametrize("fault", UNSURE, ids=[f"{fault.kind}-{fault.status}-{number}" for number, fault in enumerate(UNSURE)])
-def test_client_does_not_know_and_finds_it_by_identifier_when_a_create_is_answered_badly_y02_y03(clock: FrozenClock, connect: Connect, fault: Fault) -> None:
+def test_client_does_not_know_and_finds_it_by_identifier_when_a_create_is_answered_badly_Y_02_Y_03(clock: FrozenClock, connect: Connect, fault: Fault) -> None:
     fault.struck = 0
     with FakeEhr(clock=clock, faults=[fault]) as ehr:
         client = connect(ehr.base_url)
@@ -169,7 +169,7 @@ def test_client_does_not_know_and_finds_it_by_identifier_when_a_create_is_answer
 
 
 @pytest.mark.parametrize("kind", ["cut-after", "truncate"])
-def test_client_does_not_know_when_the_answer_to_an_update_is_lost_y02(client: HttpEhrClient, ehr: FakeEhr, kind: Any) -> None:
+def test_client_does_not_know_when_the_answer_to_an_update_is_lost_Y_02(client: HttpEhrClient, ehr: FakeEhr, kind: Any) -> None:
     made = client.create(task())
     ehr.inject(Fault(kind, on="PUT *"))
     with pytest.raises(EhrUnknown):
@@ -178,7 +178,7 @@ def test_client_does_not_know_when_the_answer_to_an_update_is_lost_y02(client: H
     assert read is not None and read.resource["status"] == "accepted"
 
 
-def test_client_does_not_know_when_an_update_answers_with_another_id_y29(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_client_does_not_know_when_an_update_answers_with_another_id_Y_29(client: HttpEhrClient, ehr: FakeEhr) -> None:
     made = client.create(task())
     ehr.inject(Fault("answer-after", on="PUT *", status=200, body=task(id="77")))
     with pytest.raises(EhrUnknown, match="id"):
@@ -218,7 +218,7 @@ def test_client_is_unavailable_when_a_read_fails_over_there(client: HttpEhrClien
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("header", "seconds"), [("120", 120), ("Mon, 02 Mar 2026 17:55:00 GMT", 300), ("-5", 1), ("31536000", 3600)])
-def test_client_is_told_when_to_come_back_y11(client: HttpEhrClient, ehr: FakeEhr, status: int, header: str, seconds: int) -> None:
+def test_client_is_told_when_to_come_back_Y_11(client: HttpEhrClient, ehr: FakeEhr, status: int, header: str, seconds: int) -> None:
     for act in (lambda: client.create(task()), lambda: client.read("Task", "1")):
         ehr.inject(Fault("answer", status=status, headers={"Retry-After": header}))
         with pytest.raises(EhrUnavailable) as caught:
@@ -226,7 +226,7 @@ def test_client_is_told_when_to_come_back_y11(client: HttpEhrClient, ehr: FakeEh
         assert caught.value.retry_at is not None and (caught.value.retry_at - NOW).total_seconds() == seconds
 
 
-def test_client_is_unavailable_without_a_time_when_429_names_none_y11(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_client_is_unavailable_without_a_time_when_429_names_none_Y_11(client: HttpEhrClient, ehr: FakeEhr) -> None:
     ehr.inject(Fault("answer", status=429))
     with pytest.raises(EhrUnavailable) as caught:
         client.create(task())
@@ -251,13 +251,13 @@ NONSENSE: list[bytes | Resource] = [
 
 
 @pytest.mark.parametrize("body", NONSENSE, ids=range(len(NONSENSE)))
-def test_client_rejects_an_answer_that_is_not_the_resource_y29(client: HttpEhrClient, ehr: FakeEhr, body: Any) -> None:
+def test_client_rejects_an_answer_that_is_not_the_resource_Y_29(client: HttpEhrClient, ehr: FakeEhr, body: Any) -> None:
     ehr.inject(Fault("answer", status=200, body=body))
     with pytest.raises(EhrRejected):
         client.read("Task", "1")
 
 
-def test_client_rejects_an_answer_beyond_its_size_y29(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_client_rejects_an_answer_beyond_its_size_Y_29(client: HttpEhrClient, ehr: FakeEhr) -> None:
     ehr.inject(Fault("answer", status=200, body=task(id="1", note=[{"text": "x" * 2_000_000}])))
     with pytest.raises(EhrRejected, match="larger"):
         client.read("Task", "1")
@@ -337,7 +337,7 @@ def test_client_sends_a_transaction_whose_entries_point_at_each_other(client: Ht
 
 
 @pytest.mark.parametrize("body", [{"resourceType": "Bundle", "type": "transaction-response"}, {"resourceType": "Bundle", "type": "searchset"}, b"", b"{}"])
-def test_client_does_not_know_when_a_transaction_is_answered_short_y28(client: HttpEhrClient, ehr: FakeEhr, body: Any) -> None:
+def test_client_does_not_know_when_a_transaction_is_answered_short_Y_28(client: HttpEhrClient, ehr: FakeEhr, body: Any) -> None:
     ehr.inject(Fault("answer-after", status=200, body=body))
     with pytest.raises(EhrUnknown):
         client.transaction({"resourceType": "Bundle", "type": "transaction", "entry": [entry(task(), "urn:uuid:1")]})

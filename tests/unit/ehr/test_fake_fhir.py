@@ -254,7 +254,7 @@ def test_fake_carries_out_nothing_of_a_transaction_when_one_entry_fails(ehr: Fak
     assert len(ehr.history("Task", "old")) == 1
 
 
-def test_fake_settles_each_entry_of_a_batch_alone_y28(ehr: FakeEhr) -> None:
+def test_fake_settles_each_entry_of_a_batch_alone_Y_28(ehr: FakeEhr) -> None:
     got = call(ehr, "POST", "", bundle("batch", entry("POST", "Task", task()), entry("GET", "Task/none"), entry("POST", "Task", task("T2"))))
     assert [part["response"]["status"] for part in got.body["entry"]] == ["201", "404", "201"]
     assert got.body["entry"][1]["response"]["outcome"]["resourceType"] == "OperationOutcome"

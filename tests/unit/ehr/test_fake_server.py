@@ -142,7 +142,7 @@ def test_fault_cuts_the_connection_before_or_after_the_commit(ehr: FakeEhr, kind
 
 
 @pytest.mark.parametrize(("kind", "committed"), [("answer", 0), ("answer-after", 1)])
-def test_fault_answers_instead_with_or_without_doing_it_y03(ehr: FakeEhr, kind: Any, committed: int) -> None:
+def test_fault_answers_instead_with_or_without_doing_it_Y_03(ehr: FakeEhr, kind: Any, committed: int) -> None:
     ehr.inject(Fault(kind, status=500))
     got = call(ehr, "POST", "Task", task())
     assert (got.status, got.codes, len(ehr.all("Task"))) == (500, ["transient"], committed)
@@ -188,7 +188,7 @@ def test_fake_ends_though_a_request_is_held(clock: FrozenClock) -> None:
     assert fault.event.is_set()
 
 
-def test_fault_makes_the_server_blind_to_if_match_y08(ehr: FakeEhr) -> None:
+def test_fault_makes_the_server_blind_to_if_match_Y_08(ehr: FakeEhr) -> None:
     ehr.plant(task(id="t"))
     ehr.inject(Fault("ignore-if-match", times=None))
     assert call(ehr, "PUT", "Task/t", task(id="t"), If_Match='W/"9"').status == 200
@@ -196,7 +196,7 @@ def test_fault_makes_the_server_blind_to_if_match_y08(ehr: FakeEhr) -> None:
     assert call(ehr, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}).status == 200
 
 
-def test_fault_makes_conditional_creates_double_y04(ehr: FakeEhr) -> None:
+def test_fault_makes_conditional_creates_double_Y_04(ehr: FakeEhr) -> None:
     ehr.inject(Fault("ignore-if-none-exist", times=None))
     assert [call(ehr, "POST", "Task", task(), If_None_Exist="identifier=T1").status for _ in range(2)] == [201, 201]
     entry = {"resource": task(), "request": {"method": "POST", "url": "Task", "ifNoneExist": "identifier=T1"}}
@@ -204,7 +204,7 @@ def test_fault_makes_conditional_creates_double_y04(ehr: FakeEhr) -> None:
     assert len(ehr.all("Task")) == 3
 
 
-def test_fault_makes_the_server_blind_to_last_updated_y20(ehr: FakeEhr) -> None:
+def test_fault_makes_the_server_blind_to_last_updated_Y_20(ehr: FakeEhr) -> None:
     ehr.plant(task())
     assert call(ehr, "GET", "Task?_lastUpdated=gt2999").body["total"] == 0
     ehr.inject(Fault("ignore-last-updated"))
@@ -212,7 +212,7 @@ def test_fault_makes_the_server_blind_to_last_updated_y20(ehr: FakeEhr) -> None:
 
 
 @pytest.mark.parametrize(("kind", "etag"), [("no-version", None), ("etag-only", 'W/"1"')])
-def test_fault_takes_versions_away_y10(ehr: FakeEhr, kind: Any, etag: str | None) -> None:
+def test_fault_takes_versions_away_Y_10(ehr: FakeEhr, kind: Any, etag: str | None) -> None:
     ehr.inject(Fault(kind, times=None))
     got = call(ehr, "POST", "Task", task())
     assert (got.headers["ETag"], "versionId" in got.body["meta"]) == (etag, False)

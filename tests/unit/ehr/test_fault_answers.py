@@ -33,7 +33,7 @@ def ids(got: Got) -> list[str]:
 
 
 # ── answers nobody should believe ────────────────────────────────────────────────────────────────
-def test_answer_may_be_of_another_type_or_id_y29(ehr: FakeEhr) -> None:
+def test_answer_may_be_of_another_type_or_id_Y_29(ehr: FakeEhr) -> None:
     ehr.plant(task(id="t"))
     ehr.inject(Fault("wrong-type", on="GET Task/t"), Fault("other-id", on="GET Task"))
     assert call(ehr, "GET", "Task/t").body["resourceType"] == "Basic"
@@ -41,7 +41,7 @@ def test_answer_may_be_of_another_type_or_id_y29(ehr: FakeEhr) -> None:
     assert (ehr.get("Task", "t") or {})["id"] == "t"
 
 
-def test_answer_may_be_a_gzip_bomb_y29(ehr: FakeEhr) -> None:
+def test_answer_may_be_a_gzip_bomb_Y_29(ehr: FakeEhr) -> None:
     ehr.inject(Fault("gzip-bomb", amount=2_000_000))
     got = call(ehr, "GET", "Task")
     assert got.headers["Content-Encoding"] == "gzip" and len(got.raw) < 20_000
@@ -49,13 +49,13 @@ def test_answer_may_be_a_gzip_bomb_y29(ehr: FakeEhr) -> None:
     assert len(unpacked) == 2_000_000 and json.loads(unpacked)["type"] == "searchset"
 
 
-def test_answer_may_be_huge_y29(ehr: FakeEhr) -> None:
+def test_answer_may_be_huge_Y_29(ehr: FakeEhr) -> None:
     ehr.inject(Fault("huge", amount=3_000_000))
     got = call(ehr, "GET", "Task")
     assert len(got.raw) == 3_000_000 and len(got.body["entry"]) > 2_000
 
 
-def test_answer_may_drip_a_byte_at_a_time_y30(ehr: FakeEhr) -> None:
+def test_answer_may_drip_a_byte_at_a_time_Y_30(ehr: FakeEhr) -> None:
     fault = Fault("drip", seconds=0.001)
     ehr.inject(fault)
     where = urlsplit(ehr.base_url)
@@ -73,7 +73,7 @@ def test_answer_may_drip_a_byte_at_a_time_y30(ehr: FakeEhr) -> None:
     assert b"CapabilityStatement" in rest
 
 
-def test_certificate_may_be_one_that_nobody_trusts_y30(clock: FrozenClock, tmp_path: Path) -> None:
+def test_certificate_may_be_one_that_nobody_trusts_Y_30(clock: FrozenClock, tmp_path: Path) -> None:
     context = _self_signed(tmp_path)
     with FakeEhr(clock=clock, tls=context) as ehr:
         assert ehr.base_url.startswith("https://")
@@ -107,7 +107,7 @@ def _self_signed(folder: Path) -> ssl.SSLContext:
 
 
 # ── whom a fault strikes ─────────────────────────────────────────────────────────────────────────
-def test_fault_strikes_by_what_a_request_says_y34(ehr: FakeEhr) -> None:
+def test_fault_strikes_by_what_a_request_says_Y_34(ehr: FakeEhr) -> None:
     ehr.inject(Fault("answer", status=422, containing='"T2"', **ALWAYS))
     assert [call(ehr, "POST", "Task", task(f"T{number}")).status for number in (1, 2, 3, 2)] == [201, 422, 201, 422]
     ehr.inject(Fault("answer", status=500, containing="T3", on="GET *"))
@@ -151,7 +151,7 @@ def test_every_kind_is_shown_by_a_test() -> None:
 
 
 # ── what a real server shows by itself ───────────────────────────────────────────────────────────
-def test_request_of_a_patient_who_left_is_still_there_y22(ehr: FakeEhr) -> None:
+def test_request_of_a_patient_who_left_is_still_there_Y_22(ehr: FakeEhr) -> None:
     ehr.plant(patient(id="p"), request(subject="Patient/p", id="r"))
     ehr.edit("ServiceRequest", "r", {"status": "entered-in-error"})
     assert call(ehr, "GET", "ServiceRequest/r").body["status"] == "entered-in-error"

@@ -31,14 +31,14 @@ def next_of(got: Got) -> str:
 
 
 # ── writing: versions and conditions ─────────────────────────────────────────────────────────────
-def test_conditional_create_says_how_many_matched_y05(ehr: FakeEhr) -> None:
+def test_conditional_create_says_how_many_matched_Y_05(ehr: FakeEhr) -> None:
     ehr.inject(Fault("ignore-if-none-exist", times=2))
     codes = [call(ehr, "POST", "Task", task(), If_None_Exist="identifier=T1") for _ in range(3)]
     assert [got.status for got in codes] == [201, 201, 412]
     assert "matched 2 resources" in codes[2].body["issue"][0]["diagnostics"]
 
 
-def test_stale_if_match_may_be_409_y06(ehr: FakeEhr) -> None:
+def test_stale_if_match_may_be_409_Y_06(ehr: FakeEhr) -> None:
     ehr.plant(task(id="t"))
     ehr.inject(Fault("conflict-409", **ALWAYS))
     assert call(ehr, "PUT", "Task/t", task(id="t"), If_Match='W/"9"').status == 409
@@ -46,7 +46,7 @@ def test_stale_if_match_may_be_409_y06(ehr: FakeEhr) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 400])
-def test_server_may_demand_if_match_y09(ehr: FakeEhr, status: int) -> None:
+def test_server_may_demand_if_match_Y_09(ehr: FakeEhr, status: int) -> None:
     ehr.plant(task(id="t"))
     ehr.inject(Fault("demand-if-match", status=status, **ALWAYS))
     patch = [{"op": "replace", "path": "/status", "value": "accepted"}]
@@ -58,20 +58,20 @@ def test_server_may_demand_if_match_y09(ehr: FakeEhr, status: int) -> None:
 
 
 @pytest.mark.parametrize(("kind", "etag", "inside"), [("meta-only", None, True), ("strong-etag", '"1"', True)])
-def test_etag_may_be_missing_or_strong_y10(ehr: FakeEhr, kind: Any, etag: str | None, inside: bool) -> None:
+def test_etag_may_be_missing_or_strong_Y_10(ehr: FakeEhr, kind: Any, etag: str | None, inside: bool) -> None:
     ehr.inject(Fault(kind, **ALWAYS))
     got = call(ehr, "POST", "Task", task())
     assert (got.headers["ETag"], "versionId" in got.body["meta"]) == (etag, inside)
     assert call(ehr, "GET", f"Task/{got.body['id']}").headers["ETag"] == etag
 
 
-def test_server_may_refuse_ids_of_clients_y41(ehr: FakeEhr) -> None:
+def test_server_may_refuse_ids_of_clients_Y_41(ehr: FakeEhr) -> None:
     ehr.plant(task(id="old"))
     ehr.inject(Fault("refuse-client-ids", **ALWAYS))
     assert [call(ehr, "PUT", f"Task/{id}", task(id=id)).status for id in ("new", "old")] == [405, 200]
 
 
-def test_server_may_not_keep_what_was_written_to_the_letter_y41(ehr: FakeEhr) -> None:
+def test_server_may_not_keep_what_was_written_to_the_letter_Y_41(ehr: FakeEhr) -> None:
     ehr.plant(patient(id="p"))
     ehr.inject(*(Fault(kind, on="POST *", **ALWAYS) for kind in ("drop-extensions", "reorder-arrays", "normalise-dates", "rewrite-references")))  # type: ignore[arg-type]
     more = {"note": [{"text": "a"}, {"text": "b"}], "extension": EXTENSION, "authoredOn": "2026-03-02T18:50:00.250+01:00", "_status": {"extension": EXTENSION}}
@@ -89,14 +89,14 @@ def test_server_may_not_keep_what_was_written_to_the_letter_y41(ehr: FakeEhr) ->
     ("said", "header"),
     [(7, "7"), (-3, "-3"), (31_536_000, "31536000"), (None, None), (datetime(2026, 3, 2, 18, tzinfo=UTC), "Mon, 02 Mar 2026 18:00:00 GMT"), ("soon", "soon")],
 )  # fmt: skip
-def test_busy_server_says_when_in_every_form_y11(ehr: FakeEhr, said: Any, header: str | None) -> None:
+def test_busy_server_says_when_in_every_form_Y_11(ehr: FakeEhr, said: Any, header: str | None) -> None:
     ehr.inject(busy(503, retry_after=said, on="GET *"), busy(retry_after=said, on="POST *"))
     got = call(ehr, "GET", "Task"), call(ehr, "POST", "Task", task())
     assert [(one.status, one.headers["Retry-After"]) for one in got] == [(503, header), (429, header)]
     assert ehr.all("Task") == []
 
 
-def test_rate_limit_counts_by_the_servers_clock_y40(ehr: FakeEhr, clock: FrozenClock) -> None:
+def test_rate_limit_counts_by_the_servers_clock_Y_40(ehr: FakeEhr, clock: FrozenClock) -> None:
     ehr.inject(Fault("rate-limit", amount=2, seconds=10, **ALWAYS))
     got = [call(ehr, "GET", "Task") for _ in range(3)]
     assert [one.status for one in got] == [200, 200, 429] and got[2].headers["Retry-After"] == "10"
@@ -104,7 +104,7 @@ def test_rate_limit_counts_by_the_servers_clock_y40(ehr: FakeEhr, clock: FrozenC
     assert [call(ehr, "GET", "Task").status for _ in range(3)] == [200, 200, 429]
 
 
-def test_token_endpoint_may_be_down_and_tokens_may_end_y12(clock: FrozenClock) -> None:
+def test_token_endpoint_may_be_down_and_tokens_may_end_Y_12(clock: FrozenClock) -> None:
     guard = TokenGuard("liaison", clock=clock, secret="s")
     form = b"grant_type=client_credentials&client_id=liaison&client_secret=s"
     with FakeEhr(clock=clock, guard=guard, faults=[Fault("answer", on="POST auth/token", status=503, times=2)]) as ehr:
@@ -116,7 +116,7 @@ def test_token_endpoint_may_be_down_and_tokens_may_end_y12(clock: FrozenClock) -
         assert call(ehr, "GET", "Task", Authorization=token).status == 401
 
 
-def test_clock_may_be_ahead_and_be_set_back_y12_y18(clock: FrozenClock) -> None:
+def test_clock_may_be_ahead_and_be_set_back_Y_12_Y_18(clock: FrozenClock) -> None:
     with FakeEhr(clock=clock, ahead=timedelta(seconds=90)) as ehr:
         first = call(ehr, "POST", "Task", task())
         assert first.body["meta"]["lastUpdated"] == "2026-03-02T17:51:30.000Z" and first.headers["Date"] == "Mon, 02 Mar 2026 17:51:30 GMT"
@@ -125,7 +125,7 @@ def test_clock_may_be_ahead_and_be_set_back_y12_y18(clock: FrozenClock) -> None:
         assert second.body["meta"]["lastUpdated"] == "2026-03-02T17:45:00.000Z" and second.headers["Date"] == "Mon, 02 Mar 2026 17:45:00 GMT"
 
 
-def test_a_transaction_may_commit_late_and_a_version_bear_an_earlier_time_y17_y19(ehr: FakeEhr) -> None:
+def test_a_transaction_may_commit_late_and_a_version_bear_an_earlier_time_Y_17_Y_19(ehr: FakeEhr) -> None:
     assert ehr.plant(task(id="late"), at=datetime(2026, 3, 2, 17, 49, tzinfo=UTC))[0]["meta"]["lastUpdated"] == "2026-03-02T17:49:00.000Z"
     ehr.plant(task(id="t"))
     ehr.inject(Fault("backdate", seconds=30))
@@ -134,7 +134,7 @@ def test_a_transaction_may_commit_late_and_a_version_bear_an_earlier_time_y17_y1
     assert ids(call(ehr, "GET", "Task?_lastUpdated=ge2026-03-02T17:50:00.000Z")) == []
 
 
-def test_times_may_be_whole_seconds_y17(ehr: FakeEhr, clock: FrozenClock) -> None:
+def test_times_may_be_whole_seconds_Y_17(ehr: FakeEhr, clock: FrozenClock) -> None:
     ehr.inject(Fault("whole-seconds", **ALWAYS))
     times = []
     for name in ("T1", "T2"):
@@ -144,7 +144,7 @@ def test_times_may_be_whole_seconds_y17(ehr: FakeEhr, clock: FrozenClock) -> Non
 
 
 # ── searching ────────────────────────────────────────────────────────────────────────────────────
-def test_last_updated_may_be_refused_and_is_then_not_declared_y20(ehr: FakeEhr) -> None:
+def test_last_updated_may_be_refused_and_is_then_not_declared_Y_20(ehr: FakeEhr) -> None:
     def declared() -> bool:
         resources = call(ehr, "GET", "metadata").body["rest"][0]["resource"]
         return all(any(each["name"] == "_lastUpdated" for each in one["searchParam"]) for one in resources)
@@ -155,7 +155,7 @@ def test_last_updated_may_be_refused_and_is_then_not_declared_y20(ehr: FakeEhr) 
     assert [call(ehr, "GET", f"Task{query}").status for query in ("?_lastUpdated=gt2020", "?_lastUpdated:missing=true", "")] == [400, 400, 200]
 
 
-def test_search_may_show_versions_that_are_gone_y21(ehr: FakeEhr) -> None:
+def test_search_may_show_versions_that_are_gone_Y_21(ehr: FakeEhr) -> None:
     ehr.plant(task(id="t"), task("T2", id="u"))
     ehr.edit("Task", "t", {"status": "accepted"})
     ehr.inject(Fault("stale-search", on="GET Task"))
@@ -164,7 +164,7 @@ def test_search_may_show_versions_that_are_gone_y21(ehr: FakeEhr) -> None:
     assert call(ehr, "GET", "Task/t").body["status"] == "accepted"
 
 
-def test_search_may_find_nothing_where_much_is_y43(ehr: FakeEhr) -> None:
+def test_search_may_find_nothing_where_much_is_Y_43(ehr: FakeEhr) -> None:
     ehr.plant(*(task(f"T{number}") for number in range(3)))
     ehr.inject(Fault("empty-search", on="GET Task"))
     got = call(ehr, "GET", "Task")
@@ -172,7 +172,7 @@ def test_search_may_find_nothing_where_much_is_y43(ehr: FakeEhr) -> None:
     assert call(ehr, "GET", "Task").body["total"] == 3
 
 
-def test_include_brings_what_matches_point_to_or_is_ignored_y20(ehr: FakeEhr) -> None:
+def test_include_brings_what_matches_point_to_or_is_ignored_Y_20(ehr: FakeEhr) -> None:
     ehr.plant(patient(id="p"), *({**task(f"T{number}", id=f"t{number}"), "for": {"reference": "Patient/p"}} for number in range(2)))
     got = call(ehr, "GET", "Task?_include=Task:patient")
     assert [(entry["resource"]["id"], entry["search"]["mode"]) for entry in got.body["entry"]] == [("t0", "match"), ("t1", "match"), ("p", "include")]
@@ -198,7 +198,7 @@ def five(ehr: FakeEhr) -> FakeEhr:
     return ehr
 
 
-def test_pages_that_are_no_snapshot_shift_y16(five: FakeEhr) -> None:
+def test_pages_that_are_no_snapshot_shift_Y_16(five: FakeEhr) -> None:
     five.inject(Fault("live-pages", **ALWAYS))
     first = call(five, "GET", "Task?_count=2")
     five.delete("Task", "t0")
@@ -214,13 +214,13 @@ def test_pages_that_are_no_snapshot_shift_y16(five: FakeEhr) -> None:
         (lambda ehr: ehr.edit("Task", "t2", {"status": "accepted"}), ["t2", "t3"]),
     ],
 )  # fmt: skip
-def test_something_happens_between_two_pages_y16(five: FakeEhr, act: Any, then: list[str]) -> None:
+def test_something_happens_between_two_pages_Y_16(five: FakeEhr, act: Any, then: list[str]) -> None:
     five.inject(Fault("meanwhile", on="GET ", act=act))
     first = call(five, "GET", "Task?_count=2")
     assert ids(call(five, "GET", next_of(first))) == then
 
 
-def test_a_clinician_is_faster_than_an_update_y06(ehr: FakeEhr) -> None:
+def test_a_clinician_is_faster_than_an_update_Y_06(ehr: FakeEhr) -> None:
     ehr.plant(task(id="t"))
     ehr.inject(Fault("meanwhile", on="PUT Task/t", act=lambda ehr: ehr.edit("Task", "t", {"status": "accepted"})))
     assert call(ehr, "PUT", "Task/t", task(id="t"), If_Match='W/"1"').status == 412
@@ -229,7 +229,7 @@ def test_a_clinician_is_faster_than_an_update_y06(ehr: FakeEhr) -> None:
     assert ehr.get("Task", "t") is None
 
 
-def test_chain_may_end_early_late_or_expired_y16(five: FakeEhr) -> None:
+def test_chain_may_end_early_late_or_expired_Y_16(five: FakeEhr) -> None:
     five.inject(Fault("no-next", on="GET Task"))
     assert next_of(call(five, "GET", "Task?_count=2")) == ""
     five.inject(Fault("empty-last", on="GET Task"))
@@ -240,12 +240,12 @@ def test_chain_may_end_early_late_or_expired_y16(five: FakeEhr) -> None:
     assert call(five, "GET", next_of(call(five, "GET", "Task?_count=2"))).status == 410
 
 
-def test_next_link_may_lead_elsewhere_y16(five: FakeEhr) -> None:
+def test_next_link_may_lead_elsewhere_Y_16(five: FakeEhr) -> None:
     five.inject(Fault("foreign-next", on="GET Task", location="https://elsewhere.example/fhir?page=2"))
     assert next_of(call(five, "GET", "Task?_count=2")) == "https://elsewhere.example/fhir?page=2"
 
 
-def test_deletion_may_leave_no_trace_y22(ehr: FakeEhr) -> None:
+def test_deletion_may_leave_no_trace_Y_22(ehr: FakeEhr) -> None:
     ehr.plant(task(id="t"))
     ehr.delete("Task", "t")
     assert call(ehr, "GET", "Task/t").status == 410
@@ -256,7 +256,7 @@ def test_deletion_may_leave_no_trace_y22(ehr: FakeEhr) -> None:
 
 
 # ── patients, backups ────────────────────────────────────────────────────────────────────────────
-def test_patients_are_merged_and_identifiers_move_y23(ehr: FakeEhr) -> None:
+def test_patients_are_merged_and_identifiers_move_Y_23(ehr: FakeEhr) -> None:
     ehr.plant(patient(id="p1"), patient(id="p2", identifier=[]))
     merge_patients(ehr, "p1", "p2")
     gone, stays = call(ehr, "GET", "Patient/p1").body, call(ehr, "GET", "Patient/p2").body
@@ -269,7 +269,7 @@ def test_patients_are_merged_and_identifiers_move_y23(ehr: FakeEhr) -> None:
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_ehr_comes_back_from_a_backup_y24(tmp_path: Path, clock: FrozenClock, kept: bool) -> None:
+def test_ehr_comes_back_from_a_backup_Y_24(tmp_path: Path, clock: FrozenClock, kept: bool) -> None:
     with FakeEhr(clock=clock, folder=tmp_path if kept else None) as ehr:
         first = call(ehr, "POST", "Task", task()).body["id"]
         saved = ehr.snapshot()
@@ -290,7 +290,7 @@ def statuses(got: Got) -> list[str]:
     return [entry["response"]["status"] for entry in got.body["entry"]]
 
 
-def test_one_entry_of_ten_fails_y28(ehr: FakeEhr) -> None:
+def test_one_entry_of_ten_fails_Y_28(ehr: FakeEhr) -> None:
     ten = [task(f"T{number}") for number in range(10)]
     ehr.inject(Fault("fail-entry", on="POST ", amount=3, times=2))
     assert statuses(call(ehr, "POST", "", bundle("batch", *ten))) == ["201"] * 3 + ["422"] + ["201"] * 6
@@ -299,20 +299,20 @@ def test_one_entry_of_ten_fails_y28(ehr: FakeEhr) -> None:
     assert len(ehr.all("Task")) == 9  # of the batch; nothing of the transaction
 
 
-def test_answer_of_a_transaction_may_be_partial_y28(ehr: FakeEhr) -> None:
+def test_answer_of_a_transaction_may_be_partial_Y_28(ehr: FakeEhr) -> None:
     three = [task("T1"), patient(), task("T3")]
     ehr.inject(Fault("partial-response", on="POST "), Fault("partial-response", on="POST ", amount=1, skip=1))
     assert [len(call(ehr, "POST", "", bundle("transaction", *three)).body["entry"]) for _ in range(2)] == [2, 1]
     assert len(ehr.all("Task")) == 4  # all was done
 
 
-def test_answers_in_another_order_are_the_reverse_y28(ehr: FakeEhr) -> None:
+def test_answers_in_another_order_are_the_reverse_Y_28(ehr: FakeEhr) -> None:
     ehr.inject(Fault("reorder-response", on="POST "))
     got = call(ehr, "POST", "", bundle("transaction", task(), patient()))
     assert [entry["resource"]["resourceType"] for entry in got.body["entry"]] == ["Patient", "Task"]
 
 
-def test_transaction_may_be_torn_y28(ehr: FakeEhr) -> None:
+def test_transaction_may_be_torn_Y_28(ehr: FakeEhr) -> None:
     ehr.inject(Fault("torn-transaction", on="POST ", amount=2))
     assert call(ehr, "POST", "", bundle("transaction", task("T1"), task("T2"), task("T3"))).status == 500
     assert [each["identifier"][0]["value"] for each in ehr.all("Task")] == ["T1", "T2"]

@@ -154,14 +154,14 @@ def test_subscription_ends_when_it_said(ehr: FakeEhr, subscriber: Subscriber, cl
     assert ehr.hooks.deliver() == []
 
 
-def test_notification_is_lost_repeated_or_late_y13_y14(subscribed: FakeEhr, subscriber: Subscriber) -> None:
+def test_notification_is_lost_repeated_or_late_Y_13_Y_14(subscribed: FakeEhr, subscriber: Subscriber) -> None:
     subscribed.inject(Fault("lose", on="NOTIFY Task/a"), Fault("delay", on="NOTIFY Task/b"), Fault("repeat", on="NOTIFY Task/c"))
     subscribed.plant(*(owned(name, id=name) for name in "abcd"))
     subscribed.hooks.deliver()
     assert subscriber.numbers() == ["3"] * 5 + ["4", "2"]
 
 
-def test_notification_of_an_older_version_comes_after_the_newer_y13(subscribed: FakeEhr, subscriber: Subscriber) -> None:
+def test_notification_of_an_older_version_comes_after_the_newer_Y_13(subscribed: FakeEhr, subscriber: Subscriber) -> None:
     subscribed.inject(Fault("delay", on="NOTIFY Task/t"))
     subscribed.plant(owned("T1", id="t"))
     subscribed.edit("Task", "t", {"status": "accepted"})
@@ -169,7 +169,7 @@ def test_notification_of_an_older_version_comes_after_the_newer_y13(subscribed: 
     assert subscriber.numbers() == ["2", "1"]
 
 
-def test_notification_is_forged_unsigned_or_replayed_y15(subscribed: FakeEhr, subscriber: Subscriber) -> None:
+def test_notification_is_forged_unsigned_or_replayed_Y_15(subscribed: FakeEhr, subscriber: Subscriber) -> None:
     subscribed.inject(Fault("forge", on="NOTIFY Task/a"), Fault("unsigned", on="NOTIFY Task/b"))
     subscribed.plant(*(owned(name, id=name) for name in "abc"))
     subscribed.hooks.deliver()
@@ -178,7 +178,7 @@ def test_notification_is_forged_unsigned_or_replayed_y15(subscribed: FakeEhr, su
     assert subscriber.numbers() == ["1", "2", "3", "3"]
 
 
-def test_notification_nobody_takes_is_given_up_y14(subscribed: FakeEhr, subscriber: Subscriber) -> None:
+def test_notification_nobody_takes_is_given_up_Y_14(subscribed: FakeEhr, subscriber: Subscriber) -> None:
     subscriber.status = 503
     subscribed.plant(owned("T1"))
     assert [each.status for each in subscribed.hooks.deliver()] == [503]

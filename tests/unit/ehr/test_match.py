@@ -46,7 +46,7 @@ def test_match_accepts_a_birth_date_that_is_less_precise(client: HttpEhrClient, 
 
 
 @pytest.mark.parametrize("more", [{"active": False}, {"link": [{"type": "replaced-by", "other": {"reference": "Patient/9"}}]}])
-def test_match_passes_over_a_record_that_was_closed_or_replaced_y23(client: HttpEhrClient, ehr: FakeEhr, more: Resource) -> None:
+def test_match_passes_over_a_record_that_was_closed_or_replaced_Y_23(client: HttpEhrClient, ehr: FakeEhr, more: Resource) -> None:
     planted(ehr, patient(**more))
     assert match_patient(client, patient()) is None
 

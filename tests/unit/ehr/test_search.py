@@ -73,14 +73,14 @@ def test_search_puts_no_name_into_a_url_when_it_looks_for_a_person(client: HttpE
 
 
 # ── Y-16: pages that misbehave ───────────────────────────────────────────────────────────────────
-def test_search_ends_when_the_next_link_leads_back_y16(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_search_ends_when_the_next_link_leads_back_Y_16(client: HttpEhrClient, ehr: FakeEhr) -> None:
     planted = plant(ehr, 2)
     ehr.inject(Fault("repeat-next", times=None))
     assert set(ids(client)) == planted
     assert len(ehr.requests) <= 3
 
 
-def test_search_gives_up_when_the_pages_never_end_y16(ehr: FakeEhr, connect: Connect) -> None:
+def test_search_gives_up_when_the_pages_never_end_Y_16(ehr: FakeEhr, connect: Connect) -> None:
     plant(ehr, 1)
     ehr.inject(Fault("endless-next", times=None))
     with pytest.raises(EhrRejected, match="do not end"):
@@ -88,21 +88,21 @@ def test_search_gives_up_when_the_pages_never_end_y16(ehr: FakeEhr, connect: Con
     assert len(ehr.requests) == 30
 
 
-def test_search_gives_up_when_empty_pages_never_end_y16(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_search_gives_up_when_empty_pages_never_end_Y_16(client: HttpEhrClient, ehr: FakeEhr) -> None:
     ehr.inject(Fault("endless-next", times=None))
     with pytest.raises(EhrRejected, match="do not end"):
         ids(client)
     assert len(ehr.requests) == MOST_EMPTY
 
 
-def test_search_goes_on_after_an_empty_page_y16(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_search_goes_on_after_an_empty_page_Y_16(client: HttpEhrClient, ehr: FakeEhr) -> None:
     planted = plant(ehr, 3)
     ehr.inject(Fault("empty-page", on="GET ", times=1))
     found = ids(client, count=1)
     assert set(found) < planted and len(found) == 2  # the emptied page is lost, the chain is not
 
 
-def test_search_stays_complete_when_a_resource_is_added_or_deleted_between_pages_y16(client: HttpEhrClient, ehr: FakeEhr) -> None:
+def test_search_stays_complete_when_a_resource_is_added_or_deleted_between_pages_Y_16(client: HttpEhrClient, ehr: FakeEhr) -> None:
     planted = sorted(plant(ehr, 6), key=int)
     pages = client.search("Task", [("_count", "2")])
     first = next(iter(pages))
@@ -113,7 +113,7 @@ def test_search_stays_complete_when_a_resource_is_added_or_deleted_between_pages
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_search_must_begin_anew_when_a_page_has_expired_y16(client: HttpEhrClient, ehr: FakeEhr, status: int) -> None:
+def test_search_must_begin_anew_when_a_page_has_expired_Y_16(client: HttpEhrClient, ehr: FakeEhr, status: int) -> None:
     plant(ehr, 3)
     ehr.inject(Fault("answer", on="GET ", status=status))
     with pytest.raises(EhrUnavailable, match="again"):
@@ -122,7 +122,7 @@ def test_search_must_begin_anew_when_a_page_has_expired_y16(client: HttpEhrClien
 
 
 #
-def test_search_gets_one_new_token_and_the_same_page_when_refused_midway_a21(clock: FrozenClock, connect: Connect) -> None:
+def test_search_gets_one_new_token_and_the_same_page_when_refused_midway_A_21(clock: FrozenClock, connect: Connect) -> None:
     guard = TokenGuard("liaison", clock=clock, secret="s")
 
     class FromGuard:
@@ -165,7 +165,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("link", FOREIGN, ids=range(len(FOREIGN)))
-def test_search_follows_no_link_to_another_address_a23(connect: Connect, link: Any) -> None:
+def test_search_follows_no_link_to_another_address_A_23(connect: Connect, link: Any) -> None:
     def script(_: bytes) -> list[bytes]:
         port = server.origin.rpartition(":")[2]
         url = link.replace("{origin}", server.origin).replace("{port}", port) if isinstance(link, str) else link
@@ -205,12 +205,12 @@ def test_search_keeps_what_was_included_and_leaves_out_outcomes(connect: Connect
     ["x", [1], [{"resource": patient(id="7")}], [{}], [{"resource": task()}], [{"resource": task(id="a/b")}], [{"resource": task(id=7)}]],
     ids=range(7),
 )
-def test_search_rejects_a_page_whose_entries_are_not_what_was_asked_for_y29(connect: Connect, entry: Any) -> None:
+def test_search_rejects_a_page_whose_entries_are_not_what_was_asked_for_Y_29(connect: Connect, entry: Any) -> None:
     with pytest.raises(EhrRejected):
         one_page(connect, {"resourceType": "Bundle", "entry": entry})
 
 
 @pytest.mark.parametrize("bundle", [{"resourceType": "Task"}, {"resourceType": "OperationOutcome"}, [], "x"])
-def test_search_rejects_what_is_no_bundle_y29(connect: Connect, bundle: Any) -> None:
+def test_search_rejects_what_is_no_bundle_Y_29(connect: Connect, bundle: Any) -> None:
     with pytest.raises(EhrRejected):
         one_page(connect, bundle)

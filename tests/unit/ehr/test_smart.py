@@ -142,7 +142,7 @@ def test_client_gets_a_new_token_when_the_old_one_ends(
 
 # ── A-22: two clocks ─────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("minutes", [-600, -60, -5, -4, -2, 0, 2, 4, 5, 60, 600])
-def test_client_comes_in_when_the_ehrs_clock_is_behind_or_ahead_a22(
+def test_client_comes_in_when_the_ehrs_clock_is_behind_or_ahead_A_22(
     ehr: FakeEhr, session: GuardedSession, clock: FrozenClock, far: FrozenClock, guard: TokenGuard, minutes: int
 ) -> None:
     far.tick(timedelta(minutes=minutes))
@@ -155,7 +155,7 @@ def test_client_comes_in_when_the_ehrs_clock_is_behind_or_ahead_a22(
     assert guard.issued == 2 and len(guard.refused) <= 1  # the difference is remembered
 
 
-def test_client_says_that_the_clocks_differ_when_that_is_too_much_a22(
+def test_client_says_that_the_clocks_differ_when_that_is_too_much_A_22(
     ehr: FakeEhr, session: GuardedSession, clock: FrozenClock, far: FrozenClock, guard: TokenGuard
 ) -> None:
     far.tick(timedelta(days=400))
@@ -173,7 +173,7 @@ def test_client_asks_once_only_when_the_clocks_agree_and_it_is_refused(ehr: Fake
 
 # ── the endpoint misbehaves ──────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("fault", [Fault("answer", on="* *token*", status=503, headers={"Retry-After": "60"}), Fault("cut-before", on="* *token*", times=2)])
-def test_client_is_unavailable_while_the_token_endpoint_is_away_y12(
+def test_client_is_unavailable_while_the_token_endpoint_is_away_Y_12(
     ehr: FakeEhr, session: GuardedSession, clock: FrozenClock, fault: Fault, connect: Connect
 ) -> None:
     ehr.inject(fault)
@@ -232,7 +232,7 @@ def test_discovery_says_so_when_there_is_none(ehr: FakeEhr, session: GuardedSess
         discovered(ehr.base_url, session=session)()
 
 
-def test_credentials_go_to_no_token_endpoint_elsewhere_a23(ehr: FakeEhr, session: GuardedSession, clock: FrozenClock) -> None:
+def test_credentials_go_to_no_token_endpoint_elsewhere_A_23(ehr: FakeEhr, session: GuardedSession, clock: FrozenClock) -> None:
     ehr.inject(Fault("answer", status=200, body=b'{"token_endpoint":"http://evil.example/token"}'))
     proof = ClientSecret("liaison", lambda: "s")
     source = ClientCredentials(discovered(ehr.base_url, session=session), proof, scopes="", session=session, clock=clock)

@@ -42,11 +42,11 @@ def wait(text: str, **others: str) -> timedelta | None:
         ("٣", None),
     ],
 )
-def test_retry_after_is_capped_both_ways_y11(text: str, expected: timedelta | None) -> None:
+def test_retry_after_is_capped_both_ways_Y_11(text: str, expected: timedelta | None) -> None:
     assert wait(text) == expected
 
 
-def test_retry_after_as_a_date_is_measured_by_the_servers_own_clock_y11() -> None:
+def test_retry_after_as_a_date_is_measured_by_the_servers_own_clock_Y_11() -> None:
     assert wait("Mon, 02 Mar 2026 18:01:00 GMT", Date="Mon, 02 Mar 2026 18:00:00 GMT") == timedelta(minutes=1)
 
 

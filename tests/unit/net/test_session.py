@@ -62,7 +62,7 @@ def test_session_keeps_a_connection_open_between_calls() -> None:
 
 # ── A-23: nowhere else ───────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_session_sends_nothing_to_another_host_when_redirected_a23(status: int) -> None:
+def test_session_sends_nothing_to_another_host_when_redirected_A_23(status: int) -> None:
     with Scripted(lambda _: [http()]) as foreign, Scripted(lambda _: [http(status, b"x", f"Location: {foreign.origin}/")]) as server:
         guarded = session(server.origin, foreign.origin)
         with pytest.raises(EhrRejected) as caught:
@@ -88,7 +88,7 @@ def test_session_sends_nothing_to_another_host_when_redirected_a23(status: int) 
         "http://127.0.0.1:999999/",
     ],
 )
-def test_session_sends_nothing_when_the_origin_is_not_allowed_a23(address: str) -> None:
+def test_session_sends_nothing_when_the_origin_is_not_allowed_A_23(address: str) -> None:
     with Scripted(lambda _: [http()]) as server:
         guarded = session(server.origin)
         with pytest.raises(EhrRejected):
@@ -134,7 +134,7 @@ SMALL = Limits(connect=5, read=5, total=60, body=100_000)
 
 
 @pytest.mark.parametrize(("method", "kind"), [("GET", EhrRejected), ("POST", EhrUnknown)])
-def test_session_stops_reading_when_the_answer_is_declared_too_large_y29(method: str, kind: type[EhrError]) -> None:
+def test_session_stops_reading_when_the_answer_is_declared_too_large_Y_29(method: str, kind: type[EhrError]) -> None:
     with pytest.raises(kind, match="larger"):
         ask(lambda _: [http(200, b"", length=200_000_000)], method, limits=SMALL)
 
@@ -149,7 +149,7 @@ def _endless(sent: list[int]) -> Script:
     return script
 
 
-def test_session_stops_reading_when_a_chunked_answer_never_ends_y29() -> None:
+def test_session_stops_reading_when_a_chunked_answer_never_ends_Y_29() -> None:
     sent: list[int] = []
     with pytest.raises(EhrRejected, match="larger"):
         ask(_endless(sent), limits=SMALL)
@@ -157,7 +157,7 @@ def test_session_stops_reading_when_a_chunked_answer_never_ends_y29() -> None:
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_session_stops_unpacking_a_gzip_bomb_y29(layers: int) -> None:
+def test_session_stops_unpacking_a_gzip_bomb_Y_29(layers: int) -> None:
     bomb = b"\0" * 50_000_000
     for _ in range(layers):
         bomb = gzip.compress(bomb)
@@ -172,7 +172,7 @@ def test_session_stops_unpacking_a_gzip_bomb_y29(layers: int) -> None:
 
 
 @pytest.mark.parametrize("body", [b"not gzip", zlib.compress(b"x")])
-def test_session_rejects_a_body_that_cannot_be_unpacked_y29(body: bytes) -> None:
+def test_session_rejects_a_body_that_cannot_be_unpacked_Y_29(body: bytes) -> None:
     with pytest.raises(EhrError) as caught:
         ask(lambda _: [http(200, body, "Content-Encoding: gzip")])
     assert isinstance(caught.value, EhrRejected | EhrUnavailable)
@@ -195,12 +195,12 @@ def _trickle(head: bytes, piece: bytes) -> Script:
     ids=["body", "interim answers", "length"],
 )
 @pytest.mark.parametrize(("method", "kind"), [("GET", EhrUnavailable), ("POST", EhrUnknown)])
-def test_session_keeps_its_deadline_when_bytes_only_trickle_y30(head: bytes, piece: bytes, method: str, kind: type[EhrError]) -> None:
+def test_session_keeps_its_deadline_when_bytes_only_trickle_Y_30(head: bytes, piece: bytes, method: str, kind: type[EhrError]) -> None:
     with pytest.raises(kind):
         ask(_trickle(head, piece), method, limits=Limits(read=5, total=20, body=1 << 40), clock=Ticking(NOW))
 
 
-def test_session_gives_up_when_no_byte_comes_y30() -> None:
+def test_session_gives_up_when_no_byte_comes_Y_30() -> None:
     with Scripted(lambda _: [b""], keep=True) as server:
         guarded = session(server.origin, limits=Limits(connect=5, read=0.05, total=60))
         with pytest.raises(EhrUnavailable):
@@ -226,7 +226,7 @@ def test_session_is_unavailable_when_nothing_was_sent(method: str) -> None:
         guarded.send(method, f"{origin}/Task", body=b"{}")
 
 
-def test_session_is_unavailable_when_the_name_is_unknown_y30() -> None:
+def test_session_is_unavailable_when_the_name_is_unknown_Y_30() -> None:
     guarded = session("http://ehr.invalid")
     with pytest.raises(EhrUnavailable, match="not reached"):
         guarded.send("POST", "http://ehr.invalid/Task", body=b"{}")
@@ -234,7 +234,7 @@ def test_session_is_unavailable_when_the_name_is_unknown_y30() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 @pytest.mark.parametrize("pieces", HALVES, ids=["none", "line", "header", "body"])
-def test_session_does_not_know_when_the_connection_is_lost_after_a_write_y02(method: str, pieces: list[bytes]) -> None:
+def test_session_does_not_know_when_the_connection_is_lost_after_a_write_Y_02(method: str, pieces: list[bytes]) -> None:
     seen: list[bytes] = []
 
     def script(request: bytes) -> list[bytes]:
@@ -246,7 +246,7 @@ def test_session_does_not_know_when_the_connection_is_lost_after_a_write_y02(met
     assert len(seen) == 1  # never repeated by the transport
 
 
-def test_session_does_not_know_when_a_kept_connection_was_closed_under_a_write_y02() -> None:
+def test_session_does_not_know_when_a_kept_connection_was_closed_under_a_write_Y_02() -> None:
     answers = iter([[http()], []])
     with Scripted(lambda _: next(answers), keep=False) as server:
         guarded = session(server.origin)

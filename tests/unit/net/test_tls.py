@@ -65,7 +65,7 @@ def test_session_sends_nothing_when_nobody_vouches_for_the_certificate(own: tupl
     assert server.requests == []
 
 
-def test_session_sends_nothing_when_the_certificate_is_out_of_date_y30(tmp_path: Path) -> None:
+def test_session_sends_nothing_when_the_certificate_is_out_of_date_Y_30(tmp_path: Path) -> None:
     old = self_signed(tmp_path, "old", start=SystemClock().now() - timedelta(days=30))
     with Scripted(lambda _: [http()], tls=server_context(old)) as server:
         session = guarded(server, verify=old[0])

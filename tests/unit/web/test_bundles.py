@@ -127,7 +127,7 @@ def test_batch_does_each_entry_for_itself(clinic: Clinic, stage: Stage) -> None:
     assert counts(stage) == 2 and "zyx" not in answer.text
 
 
-def test_transaction_with_one_forbidden_entry_is_forbidden_a17(clinic: Clinic, stage: Stage) -> None:
+def test_transaction_with_one_forbidden_entry_is_forbidden_A_17(clinic: Clinic, stage: Stage) -> None:
     answer = clinic("POST", "", bundle(entry(patient("1")), entry({"resourceType": "HealthcareService", "name": "x"})))
     assert answer.status_code == 403 and counts(stage) == 0
 
