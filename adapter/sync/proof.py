@@ -93,7 +93,9 @@ class Proofs:
         try:
             draft = self._store.read_now(lambda uow: self._draft(uow, letter, about))
         except Unlinked as missing:
-            return Outcome("parked", "parked", f"unlinked-{missing.type}")
+            if self._comes(letter.ehr, missing.type, missing.id):
+                return Outcome("parked", "parked", f"unlinked-{missing.type}")
+            draft = None
         if draft is None:
             return Outcome("dropped", "withheld", "withheld", act=replace(act, what="withheld"))
         found = self._there(client, draft) if letter.state == "unknown" or letter.attempts > 0 or letter.fence > 1 else None
@@ -105,6 +107,10 @@ class Proofs:
             what = "adopted"
         told = replace(act, what=what, remote=cited(TYPE, found.id, found.version))  # type: ignore[arg-type]
         return Outcome("done", told.what, act=told)
+
+    def _comes(self, ehr: str, type: str, id: str) -> bool:
+        """Whether a letter will still bring it there, perhaps once a person has seen to it; else it may not leave."""
+        return bool(self._store.read_now(lambda uow: uow.letters(states=("queued", "unknown", "parked", "conflict"), ehr=ehr, about=(type, id), limit=1)))
 
     def _draft(self, uow: Uow, letter: Letter, about: Letter) -> Resource | None:
         """The Provenance with the EHR's references; None when the copy is not there any more or nothing may leave."""

@@ -170,3 +170,18 @@ def test_none_leaves_after_an_opposition_U_18(stage: Stage) -> None:
     assert written(stage) == []
     held = stage.app.read_now(lambda _, uow: uow.letters(limit=1000))
     assert {(each.state, each.reason) for each in held if each.lane.startswith(LANE)} == {("dropped", "withheld")}
+
+
+def test_proof_of_what_points_to_a_request_that_never_leaves_is_given_up_and_bothers_nobody(stage: Stage) -> None:
+    """The Consent arrived, the agreement was taken back before its request did."""
+    stage.ehr.inject(Fault("answer", on="POST ServiceRequest", status=503, times=None), Fault("answer", on="POST Provenance", status=503, times=None))
+    stage.sent()
+    stage.push()
+    stage.agree("patient", agreed=False)
+    stage.ehr.faults.clear()
+    for _ in range(4):
+        stage.clock.tick(timedelta(minutes=20))
+        stage.push()
+    letters = stage.app.read_now(lambda _, uow: uow.letters(limit=100))
+    assert stage.ehr.all("ServiceRequest") == [] and [each for each in letters if each.state == "parked"] == []
+    assert {(each.type, each.state) for each in letters if each.type == "Provenance"} == {("Provenance", "dropped")}
