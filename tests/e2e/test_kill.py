@@ -1,12 +1,11 @@
 """kill -9 of a real `liaison serve` between acknowledging an intake and the EHR's answer: after a restart the referral
 arrives, once (workflow.md 7, sync.md 5.3: look before repeating), and nothing left without its event (security.md U-09).
-The lease of a letter is a second here, a minute by default."""
+The lease of a letter is a second here, a minute by default. Every single place between two writes: `test_kill_points.py`."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +14,7 @@ from typing import Any
 import pytest
 
 from adapter.ehr.fake import FakeEhr, Fault
-from adapter.ehr.fake.listener import Handler
-from tests.e2e.serving import PATIENCE, Folder, Serving, agreed, known, settled, until
+from tests.e2e.serving import Folder, Serving, agreed, known, settled, until
 
 SENT = ("ServiceRequest", "Consent", "Task")
 
@@ -136,28 +134,3 @@ def test_kill_doubles_nothing_when_the_ehr_commits_after_the_restart(folder: Fol
     held.event.set()
     ehr.stop()  # waits for the held request
     assert len(ehr.all("Task")) == 1
-
-
-def test_kill_doubles_nothing_when_the_answer_came_and_we_had_not_committed(folder: Folder, ehr: FakeEhr, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another holds the database, so that what came of the letter cannot be written."""
-    sent, send = threading.Event(), Handler._send
-
-    def noted(handler: Handler, reply: Any, **how: Any) -> None:
-        send(handler, reply, **how)
-        sent.set()
-
-    held = Fault("hold-after", on="POST Task")
-    ehr.inject(held)
-    with folder.serving() as liaison, closing(sqlite3.connect(folder.database, isolation_level=None)) as other:
-        line = acknowledged(liaison)
-        until(lambda: ehr.all("Task"), "the EHR has the Task")
-        other.execute("BEGIN IMMEDIATE")
-        monkeypatch.setattr(Handler, "_send", noted)
-        held.event.set()
-        assert sent.wait(PATIENCE)
-        liaison.kill()
-        other.execute("ROLLBACK")
-    assert ("Task", "queued", "") in folder.letters()
-
-    arrives_once(folder, ehr, line)
-    assert len(asked(ehr, "POST", "Task")) == 1

@@ -7,6 +7,7 @@ All of it in one thread and on a clock that stands, so that what was drawn happe
 from __future__ import annotations
 
 import copy
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -146,20 +147,22 @@ _READ_ONCE = [  # from files that never change: read for the first App, shared b
 ]
 
 
-Connected = Callable[[EhrEntry], EhrClient]
+def connected(entry: EhrEntry, clock: FrozenClock) -> HttpEhrClient:
+    """A client. Nothing here speaks TLS: to read the certificates of this machine takes longer than all else of a start."""
+    with mock.patch.object(ssl.SSLContext, "load_default_certs"):
+        return connect(entry, clock=clock)
 
 
-def process(url: str, clock: FrozenClock, *, points: Points | None = None, connected: Connected | None = None) -> App:
-    """A process of Liaison; a worker's, where it has points. `connected`: makes its client of an EHR."""
+def process(url: str, clock: FrozenClock, *, points: Points | None = None) -> App:
+    """A process of Liaison; a worker's, where it has points."""
     settings = load_settings({"LIAISON_SECRET_KEY": KEY, "LIAISON_DATABASE_URL": url})
     store = open_store(url, clock=clock, seal=audit.seal, canonical=audit.canonical, key=settings.key())
     with ExitStack() as stack:
         for each in _READ_ONCE:
             stack.enter_context(each)
         if points is None:
-            return build(settings, store=store, clock=clock)
-        made = connected or (lambda entry: connect(entry, clock=clock))
-        return build(settings, store=WatchedStore(store, points), clock=clock, ehrs=lambda entry: WatchedEhr(made(entry), points))
+            return build(settings, store=store, clock=clock, ehrs=lambda entry: connected(entry, clock))
+        return build(settings, store=WatchedStore(store, points), clock=clock, ehrs=lambda entry: WatchedEhr(connected(entry, clock), points))
 
 
 @cache
@@ -173,13 +176,12 @@ class Worker:
     def __init__(self, url: str, clock: FrozenClock, faults: list[str]) -> None:
         self._url, self._clock, self._faults = url, clock, faults
         self.points, self.app, self.deaths = Points(), None, 0
-        self._connections: dict[EhrEntry, HttpEhrClient] = {}  # to read the certificates of this machine takes longer than all else of a start
 
     @property
     def alive(self) -> App:
         if self.app is None:
             self.points = Points()
-            self.app = process(self._url, self._clock, points=self.points, connected=self._connected)
+            self.app = process(self._url, self._clock, points=self.points)
             self.app.wiring.push._failed = lambda code, error: self._faults.append(f"{code}: {error!r}")
         return self.app
 
@@ -199,14 +201,7 @@ class Worker:
             points.disarm()
         return None
 
-    def _connected(self, entry: EhrEntry) -> EhrClient:
-        if entry not in self._connections:
-            self._connections[entry] = connect(entry, clock=self._clock)
-        return self._connections[entry]
-
     def end(self) -> None:
-        for client in self._connections.values():
-            client.close()
         if self.app is not None:
             self.app.close()
             self.app = None
