@@ -9,13 +9,13 @@ from __future__ import annotations
 import copy
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 from unittest import mock
 
-from adapter import audit, mapping, network, views
+from adapter import audit, mapping, net, network, views
 from adapter.app import App, build
 from adapter.clock import FrozenClock
 from adapter.ehr import HttpEhrClient, connect
@@ -147,19 +147,26 @@ _READ_ONCE = [  # from files that never change: read for the first App, shared b
 ]
 
 
-def connected(entry: EhrEntry, clock: FrozenClock) -> HttpEhrClient:
+@contextmanager
+def read_once() -> Iterator[None]:
+    """While it lasts, an App is built of what the first one read."""
+    with ExitStack() as stack:
+        for each in _READ_ONCE:
+            stack.enter_context(each)
+        yield
+
+
+def connected(entry: EhrEntry, clock: FrozenClock, *, limits: net.Limits | None = None) -> HttpEhrClient:
     """A client. Nothing here speaks TLS: to read the certificates of this machine takes longer than all else of a start."""
     with mock.patch.object(ssl.SSLContext, "load_default_certs"):
-        return connect(entry, clock=clock)
+        return connect(entry, clock=clock, limits=limits)
 
 
 def process(url: str, clock: FrozenClock, *, points: Points | None = None) -> App:
     """A process of Liaison; a worker's, where it has points."""
     settings = load_settings({"LIAISON_SECRET_KEY": KEY, "LIAISON_DATABASE_URL": url})
     store = open_store(url, clock=clock, seal=audit.seal, canonical=audit.canonical, key=settings.key())
-    with ExitStack() as stack:
-        for each in _READ_ONCE:
-            stack.enter_context(each)
+    with read_once():
         if points is None:
             return build(settings, store=store, clock=clock, ehrs=lambda entry: connected(entry, clock))
         return build(settings, store=WatchedStore(store, points), clock=clock, ehrs=lambda entry: WatchedEhr(connected(entry, clock), points))
