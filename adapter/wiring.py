@@ -56,6 +56,7 @@ Story = Callable[[Uow], Flows]
 NETWORK_NUMBER = "network-number"  # the value kept under it counts the network files applied
 RETENTION = timedelta(hours=1)  # between looks at what is past its age
 HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
+PERIOD = 0.9  # of a chore's time that its turn is taken for: who did it last comes a little early, too
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,19 @@ class Wiring:
         for ehr in self.late():
             late(ehr)
 
+    def _in_turn(self, name: str, length: timedelta, chore: Callable[[], object]) -> None:
+        """A chore that one of all processes does in its time; where it failed the next may try. Who ended without giving it back
+        keeps it no longer than that time."""
+        lease, holder = f"chore/{name}", self.retention.holder
+        until = self.clock.now() + length * PERIOD
+        if not self.store.write_now(lambda uow: uow.lease(lease, holder=holder, until=until)):
+            return
+        try:
+            chore()
+        except BaseException:
+            self.store.write_now(lambda uow: uow.lease(lease, holder=holder, until=uow.at))
+            raise
+
     def _ran(self, uow: Uow, ehr: str) -> datetime | None:
         cursors = [Cursor.decode(uow.kept(cursor_name(ehr, each.type, each.by))) for each in self.searches(uow, ehr)]
         return min((each.ran for each in cursors if each.ran), default=None)
@@ -117,6 +131,7 @@ class Wiring:
         chores["overdue"] = (partial(self._tell, late), HOURLY)
         chores |= {f"consents-{ehr}": (presence.look, every) for ehr, presence in self.presences.items()}
         chores["retention"] = (self.retention.run, RETENTION)
+        chores = {name: (partial(self._in_turn, name, length, chore), length) for name, (chore, length) in chores.items()}
         return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), chores=chores, failed=failed, pulled=pulled, beat=self.settings.push_every)
 
 

@@ -336,6 +336,26 @@ def test_an_ehr_that_was_not_read_for_a_business_day_is_told(stage: Stage) -> No
     assert stage.app.wiring.late() == []
 
 
+def test_chore_is_done_by_one_of_two_processes_in_its_time_and_by_the_other_where_that_failed(stage: Stage) -> None:
+    app, done = stage.app, list[str]()
+    mine = app.wiring
+    theirs = replace(mine, retention=replace(mine.retention, holder="another"))
+
+    def chore(who: str) -> None:
+        done.append(who)
+        if who == "fails":
+            raise EhrError("away")
+
+    for wiring, who in ((mine, "mine"), (theirs, "theirs"), (mine, "mine again")):
+        wiring._in_turn("look", timedelta(minutes=15), lambda who=who: chore(who))  # type: ignore[misc]
+    assert done == ["mine", "mine again"], "its own turn comes again, another's does not"
+    stage.clock.tick(timedelta(minutes=14))
+    with pytest.raises(EhrError):
+        theirs._in_turn("look", timedelta(minutes=15), lambda: chore("fails"))
+    mine._in_turn("look", timedelta(minutes=15), lambda: chore("mine"))
+    assert done[2:] == ["fails", "mine"]
+
+
 # ── SDOHCC Direct Light ──────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def light(stage: Stage) -> Stage:
