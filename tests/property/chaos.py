@@ -17,7 +17,7 @@ from unittest import mock
 
 from adapter import audit, mapping, net, network, views
 from adapter.app import App, build
-from adapter.clock import FrozenClock
+from adapter.clock import Clock, FrozenClock
 from adapter.ehr import HttpEhrClient, connect
 from adapter.ehr.fake import FakeEhr
 from adapter.errors import EhrError, Unavailable
@@ -156,7 +156,7 @@ def read_once() -> Iterator[None]:
         yield
 
 
-def connected(entry: EhrEntry, clock: FrozenClock, *, limits: net.Limits | None = None) -> HttpEhrClient:
+def connected(entry: EhrEntry, clock: Clock, *, limits: net.Limits | None = None) -> HttpEhrClient:
     """A client. Nothing here speaks TLS: to read the certificates of this machine takes longer than all else of a start."""
     with mock.patch.object(ssl.SSLContext, "load_default_certs"):
         return connect(entry, clock=clock, limits=limits)
