@@ -38,6 +38,7 @@ from adapter.wiring import NETWORK_NUMBER, Wiring, link_directory, wire
 from adapter.writing import Writer
 
 T = TypeVar("T")
+CALLS = 600  # a minute at one of the addresses that EHRs call, and at all that nobody has
 NETWORK, NUMBER, DISABLED = "network", NETWORK_NUMBER, "clients-disabled"
 
 
@@ -47,7 +48,7 @@ class App:
     def __init__(self, settings: Settings, store: Store, clock: Clock, *, ehrs: Callable[[EhrEntry], EhrClient]) -> None:
         self.settings, self.store, self.clock, self._ehrs = settings, store, clock, ehrs
         self.systems = Systems(settings.system_base)
-        self.limits = Limits(settings.rate_limit)
+        self.limits, self.calls = Limits(settings.rate_limit), Limits(CALLS)
         self.started: datetime = clock.now()
         self.holder = f"{socket.gethostname()}-{os.getpid()}-{clock.new_id()[-8:]}"
         folder = mappings_folder(settings)
@@ -82,8 +83,8 @@ class App:
             try:
                 return await self._written(fn)
             except NoneLeft as asked:  # of what this process may give to a client: another part of the minute, then again
-                client = asked.client
-                await self.store.write(lambda uow, client=client: self.limits.reserve(uow, client))  # type: ignore[misc]
+                client, limits = asked.client, asked.limits
+                await self.store.write(lambda uow, client=client, limits=limits: limits.reserve(uow, client))  # type: ignore[misc]
 
     async def _written(self, fn: Callable[[Flows, Uow], T]) -> T:
         try:

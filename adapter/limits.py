@@ -18,11 +18,11 @@ PARTS = 20  # a process takes a twentieth of the limit at a time
 
 
 class NoneLeft(LiaisonError):
-    """This process has nothing left to give to the client: `Limits.reserve`, then again."""
+    """This process has nothing left to give to the client: `limits.reserve`, then again."""
 
-    def __init__(self, client: str) -> None:
+    def __init__(self, client: str, limits: Limits) -> None:
         super().__init__("nothing left to give")
-        self.client = client
+        self.client, self.limits = client, limits
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Limits:
         with self._lock:
             share = self._shares.get(client)
             if share is None or share.window != window or not (share.left or share.closed):
-                raise NoneLeft(client)
+                raise NoneLeft(client, self)
             if not share.left:
                 refusal = TooMany(f"expected at most {self._a_minute} requests a minute of one client; Retry-After says when to come back")
                 refusal.seconds, refusal.told = WINDOW - int(at.timestamp()) % WINDOW, True

@@ -27,6 +27,8 @@ from adapter.referral.due import Calendar
 from adapter.referral.states import NEEDS_REASON
 from adapter.retaining import Retention
 from adapter.settings import Settings
+from adapter.subscribed import subscribing_at
+from adapter.sync import heard
 from adapter.sync.acts import Act, What, cited
 from adapter.sync.canonical import moment
 from adapter.sync.cursors import Cursor, cursor_name
@@ -48,6 +50,7 @@ from adapter.sync.reading import Asked, Place, Read, Readings
 from adapter.sync.reconcile import Difference, reconcile
 from adapter.sync.schedule import Schedule
 from adapter.sync.searches import Search
+from adapter.sync.subscribing import Subscribing
 from adapter.sync.together import Together
 from adapter.views import pairwise
 
@@ -55,6 +58,7 @@ KINDS = {"Organization": "organisation", "HealthcareService": "unit", "Practitio
 Story = Callable[[Uow], Flows]
 NETWORK_NUMBER = "network-number"  # the value kept under it counts the network files applied
 RETENTION = timedelta(hours=1)  # between looks at what is past its age
+LISTEN, WATCH = timedelta(seconds=5), timedelta(minutes=5)  # between looks at what an EHR said, and at our Subscriptions there
 HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
 PERIOD = 0.9  # of a chore's time that its turn is taken for: who did it last comes a little early, too
 
@@ -67,6 +71,7 @@ class Wiring:
     push: Push
     pulls: Mapping[str, Pull]
     presences: Mapping[str, Presence]
+    subscribing: Mapping[str, Subscribing]
     patients: Patients
     retention: Retention
     settings: Settings
@@ -86,6 +91,13 @@ class Wiring:
         sandbox = untried and any(entry.name == ehr and entry.sandbox for entry in self.bridge.network().ehrs())
         systems = Systems(self.settings.system_base)
         return probe(self.store, self.clients[ehr], systems, trying=agreed or sandbox, new_id=self.clock.new_id)
+
+    def listen(self, ehr: str, pulled: Callable[[Report], None] = lambda report: None) -> None:
+        """Runs the pull where that EHR said that something changed. Raises EhrError."""
+        if self.store.read_now(lambda uow: heard.heard(uow, ehr)):
+            report = self.pulls[ehr].run()
+            if report.outcomes:
+                pulled(report)
 
     def reconcile(self, ehr: str) -> list[Difference]:
         """What differs between us and that EHR, both ways. Raises EhrError."""
@@ -130,6 +142,8 @@ class Wiring:
         chores |= {f"probe-{ehr}": (partial(self.probe, ehr), DAILY) for ehr in self.pulls}
         chores["overdue"] = (partial(self._tell, late), HOURLY)
         chores |= {f"consents-{ehr}": (presence.look, every) for ehr, presence in self.presences.items()}
+        chores |= {f"subscribe-{ehr}": (each.look, WATCH) for ehr, each in self.subscribing.items()}
+        chores |= {f"heard-{ehr}": (partial(self.listen, ehr, pulled), LISTEN) for ehr in self.pulls}
         chores["retention"] = (self.retention.run, RETENTION)
         chores = {name: (partial(self._in_turn, name, length, chore), length) for name, (chore, length) in chores.items()}
         return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), chores=chores, failed=failed, pulled=pulled, beat=self.settings.push_every)
@@ -358,16 +372,20 @@ def wire(
         together=Together(store, clock, ownership=rules, systems=systems, told={entry.name: entry.transactions for entry in network().ehrs()}),
     )  # fmt: skip
     push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed, settled=settled)
+    searches = {name: partial(bridge.searches, ehr=name, consents=settings.pull_interval) for name in clients}
     people = {name: People(store, client, inbound) for name, client in clients.items()}
     pulls = {
         name: Pull(
             store, client, inbound, clock, holder=holder, people=people[name].look,
-            searches=partial(bridge.searches, ehr=name, consents=settings.pull_interval), hours=partial(_open, bridge, name, clock),
+            searches=searches[name], hours=partial(_open, bridge, name, clock),
         )
         for name, client in clients.items()
     }  # fmt: skip
+    subscribing = subscribing_at(store, clients, clock, settings=settings, holder=holder, network=network, searches=searches)
     presences = {name: Presence(store, client, inbound) for name, client in clients.items()}
-    return Wiring(store, push, pulls, presences, patients, Retention.of(settings, store, clock, holder=holder), settings, bridge, clients, clock, rules)
+    return Wiring(
+        store, push, pulls, presences, subscribing, patients, Retention.of(settings, store, clock, holder=holder), settings, bridge, clients, clock, rules,
+    )  # fmt: skip
 
 
 def _open(bridge: Bridge, ehr: str, clock: Clock) -> bool:

@@ -190,7 +190,7 @@ class _Reading:
             "patients": choice("link", "create"), "consents": choice("liaison", "ehr"),
             "remote": self.remote, "interval": seconds, "hours": partial(of.hours, reader),
             "limits": partial(of.limits, reader), "poll": reader.many(choice(*POLLS)), "transactions": flag, "searches": flag, "provenance": flag,
-            "sandbox": flag,
+            "subscriptions": choice("rest-hook", "backport"), "sandbox": flag,
         }  # fmt: skip
         found = reader.mapping(node, path, fields, ("url", "auth"))
         parts = urlsplit(found.get("url", "https:"))

@@ -9,8 +9,9 @@ else was missed.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -19,12 +20,12 @@ from adapter.clock import Clock
 from adapter.dossier import split
 from adapter.errors import EhrError, EhrRejected, EhrUnavailable
 from adapter.ports import EhrClient, Link, Store, Uow
-from adapter.sync import halts, retry
+from adapter.sync import halts, heard, retry
 from adapter.sync.cursors import Cursor, Tried, cursor_name, tried_name
 from adapter.sync.inbound import Arrival, Inbound, Outcome
 from adapter.sync.probe import Mode, learned, mode_of
 from adapter.sync.reads import read_many
-from adapter.sync.searches import CONSENTS, REFERRALS, Hours, Search, own_searches
+from adapter.sync.searches import CONSENTS, FLOOR, REFERRALS, Hours, Search, own_searches
 from adapter.sync.sweep import unseen
 from adapter.sync.walk import PAGE, Walk, Walked
 
@@ -74,6 +75,7 @@ class Pull:
         self._store, self._client, self._inbound, self._clock = store, client, inbound, clock
         self._searches: Searches = searches if callable(searches) else partial(_always, searches)
         self._holder, self._overlap, self._hours, self._people = holder, overlap, hours, people
+        self._running = threading.Lock()  # the lease is this process's: of its threads one at a time
 
     @property
     def ehr(self) -> str:
@@ -85,10 +87,20 @@ class Pull:
         due = self._due(now=now)
         if not due:
             return Report(self.ehr)
-        if not self._lease(RUN):
+        if not self._running.acquire(blocking=False):
             return Report(self.ehr, skipped=True)
         try:
-            report = self._read(due)
+            return self._leased(due) if self._lease(RUN) else Report(self.ehr, skipped=True)
+        finally:
+            self._running.release()
+
+    def _leased(self, due: Sequence[Search]) -> Report:
+        types = frozenset(search.type for search in due)
+        try:
+            told = self._store.write_now(lambda uow: heard.take(uow, self.ehr, types)) if self._heard() else {}
+            report = self._read(due, told)
+            if told:
+                self._store.write_now(lambda uow: heard.done(uow, self.ehr, types))
             self._tried(None)
             return report
         except EhrError as error:
@@ -104,7 +116,10 @@ class Pull:
             outcomes.setdefault(search.type, Counter()).update(self._walk(search, self._inbound.look).tally)
         return Report(self.ehr, outcomes)
 
-    def _read(self, due: Sequence[Search]) -> Report:
+    def _heard(self) -> dict[str, list[str]]:
+        return self._store.read_now(lambda uow: heard.heard(uow, self.ehr))
+
+    def _read(self, due: Sequence[Search], told: Mapping[str, Sequence[str]] = {}) -> Report:
         if stopped := self._store.read_now(lambda uow: halts.halted(uow, self.ehr)):
             raise halts.Halted(stopped.reason)
         outcomes: dict[str, Counter[Outcome]] = {}
@@ -120,6 +135,8 @@ class Pull:
             outcomes.setdefault(search.type, Counter()).update(walked.tally)
             missing += gone
             whole = whole and walked.whole
+        for type, ids in told.items():
+            outcomes.setdefault(type, Counter()).update(self._named(type, ids))
         lost = self._missing(missing)
         if any(not search.always for search in due):
             self._people(self._mode().batch)
@@ -169,6 +186,19 @@ class Pull:
         found = [remote for _, remote in read_many(self._client, known, batch=self._mode().batch) if remote]
         take_in(self.ehr, [Arrival(each, now=True) for each in found], again=self._client.read)
 
+    def _named(self, type: str, ids: Sequence[str]) -> Counter[Outcome]:
+        """Reads those that the EHR named and that we have a copy of, for its searches may be behind (Y-21). What is not there is left to
+        the searches: nobody's notification makes anything absent."""
+        linked = self._store.read_now(lambda uow: [f"{type}/{id}" for id in ids if uow.link_by_remote(self.ehr, type, id)])
+        tally = Counter[Outcome]()
+        try:
+            for _, found in read_many(self._client, linked, batch=self._mode().batch):
+                if found is not None:
+                    tally += self._inbound.take_in(self.ehr, [Arrival(found, now=True)], again=self._client.read)
+        except EhrRejected:  # one that may not be read: the searches say so where it matters
+            return tally
+        return tally
+
     def _missing(self, missing: Sequence[Link]) -> int:
         """Looks for each where it should be: what is gone is lost, what is there was only not shown."""
         links = {f"{link.type}/{link.remote_id}": link for link in missing}
@@ -196,11 +226,13 @@ class Pull:
         self._store.write_now(lambda uow: uow.keep(tried_name(self.ehr), tried.encode()))
 
     def _due(self, *, now: bool) -> list[Search]:
-        at, open = self._clock.now(), self._hours()
+        at, open, told = self._clock.now(), self._hours(), self._heard()
+        soonest = heard.SOONEST if not told or self._mode().last_updated else FLOOR  # where each search reads everything, no oftener than a poll may
 
         def waiting(uow: Uow, search: Search) -> bool:
             ran = Cursor.decode(uow.kept(cursor_name(self.ehr, search.type, search.by))).ran
-            return (search.always or open) and (ran is None or ran + search.every <= at)
+            every = min(search.every, soonest) if search.type in told else search.every
+            return (search.always or open) and (ran is None or ran + every <= at)
 
         def due(uow: Uow) -> list[Search]:
             rests = Tried.decode(uow.kept(tried_name(self.ehr))).rests

@@ -17,6 +17,7 @@ JSON, FHIR_JSON, FHIR_XML, FORM = "application/json", "application/fhir+json", "
 JSON_PATCH = "application/json-patch+json"
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token of /oauth/token, good for a few minutes."},
+    "hook": {"type": "http", "scheme": "bearer", "description": "The secret that our Subscription gave the EHR."},
     "client": {"type": "http", "scheme": "basic", "description": "A client of the network file and its secret; or a signed assertion in the form."},
 }
 REFUSALS = {
@@ -41,7 +42,7 @@ PATH = {
     "type": text("a FHIR resource type", enum=sorted(fhir.CORE_TYPES)), "id": text("a resource's id; in a view the caller's own id of a referral"),
     "mapping": text("name of a mapping document, appel-coursier"), "record": text("the sender's id of a record"),
     "view": text("the view of the caller's organisation, coursier-dac-asso"), "reference": text("spoken reference of a closing notice, K7-42M"),
-    "version": text("the number of a version"),
+    "version": text("the number of a version"), "hook": text("the last part of the address that our Subscription gave"),
     "verb": text("what is done; each view offers some of these", enum=list(VERBS)),
 }  # fmt: skip
 HEADERS = {
@@ -152,6 +153,10 @@ DOORS: dict[tuple[str, str], Door] = {
         (200, JSON, "Card"), (JSON, "Arguments"), (*WRITES, 409, 412, 428), headers=("Accept-Language",), needs=("If-Match",), examples=ACTS,
         also=((204, "withdraw, oppose: there is nothing more to see"),),
     ),
+    ("POST", "/hooks/{hook}"): Door(
+        (204, "", ""), (FHIR_JSON, "Bundle"), (401, 413, 429, 503), by="hook",
+        note="Empty (R4 rest-hook), or an id-only notification of the R5 backport: a call to look.",
+    ),
     ("GET", "/health/live"): Door((200, JSON, "Health"), by=""),
     ("GET", "/health/ready"): Door((200, JSON, "Health"), by="", also=((503, "not ready; the same body says why"),)),
     ("GET", "/metrics"): Door((200, "text/plain", ""), refuses=(404,), by=""),
@@ -181,7 +186,8 @@ def _operation(path: str, door: Door) -> Schema:
         made["description"] = door.note
     if door.takes:
         shown = {"examples": {name: {"value": value} for name, value in door.examples.items()}} if door.examples else {}
-        made["requestBody"] = {"required": door.examples is not ACTS, "content": {door.takes[0]: {"schema": ref(door.takes[1]), **shown}}}
+        must = door.examples is not ACTS and door.by != "hook"
+        made["requestBody"] = {"required": must, "content": {door.takes[0]: {"schema": ref(door.takes[1]), **shown}}}
     return _in_both(made) if path.startswith("/fhir") else made
 
 

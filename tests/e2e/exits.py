@@ -14,6 +14,7 @@ ROUTES = {
     "POST /fhir": OWN, "POST /fhir/": OWN, "PUT /fhir/{type}": OWN, "PUT /fhir/{type}/{id}": OWN, "PATCH /fhir/{type}/{id}": OWN, "DELETE /fhir/{type}/{id}": NOTHING,
     "GET /fhir/{type}/_history": OWN, "GET /fhir/{type}/{id}/_history": OWN, "GET /fhir/{type}/{id}/_history/{version}": OWN,
     "POST /fhir/{type}/$validate": NOTHING,
+    "POST /hooks/{hook}": NOTHING,
     "POST /intake/{mapping}": RECEIPT, "POST /intake/{mapping}/{record}/agreements": RECEIPT,
     "GET /views/{view}/referrals": WINDOW, "GET /views/{view}/referrals/{id}": WINDOW, "POST /views/{view}/referrals/{id}/{verb}": WINDOW,
     "GET /views/{view}/owed": WINDOW, "GET /views/{view}/notices": NOTICE, "POST /views/{view}/notices/{reference}/acknowledge": NOTICE,

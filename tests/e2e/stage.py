@@ -97,10 +97,11 @@ class Stage:
 
 
 @contextmanager
-def staged(database: str = "sqlite://") -> Iterator[Stage]:
+def staged(database: str = "sqlite://", **more: str) -> Iterator[Stage]:
+    """`more`: settings."""
     clock = FrozenClock(FRIDAY)
     with FakeEhr(clock=clock) as ehr:
-        settings = load_settings({"LIAISON_SECRET_KEY": "k" * 40, "LIAISON_DATABASE_URL": database})
+        settings = load_settings({"LIAISON_SECRET_KEY": "k" * 40, "LIAISON_DATABASE_URL": database, **more})
         app = build(settings, clock=clock)
         try:
             found = network.load(ROOT / "mappings" / "demo" / "network.yaml")

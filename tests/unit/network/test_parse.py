@@ -44,6 +44,14 @@ def test_parse_reads_how_an_ehr_is_polled_and_how_often_a_sandbox_may_be() -> No
     assert (found := parse(TEXT).organisation("clinic")) and found.ehr and found.ehr.poll == ("identifier",)
 
 
+def test_parse_reads_how_an_ehr_tells_of_changes_and_refuses_another_way_with_its_line() -> None:
+    assert (found := parse(TEXT).ehr_of("clinic")) and found.subscriptions == ""
+    for kind in ("rest-hook", "backport"):
+        assert (found := parse(changed(("interval: 15m", f"interval: 15m\n      subscriptions: {kind}"))).ehr_of("clinic")) and found.subscriptions == kind
+    with pytest.raises(SettingsError, match=r"network\.yaml:\d+: .*subscriptions.*rest-hook"):
+        parse(changed(("interval: 15m", "interval: 15m\n      subscriptions: email")))
+
+
 def test_parse_reads_units_when_they_have_hours_ages_and_closures() -> None:
     pool = parse(TEXT).unit("pool")
     assert pool is not None and pool.stage == "pool" and pool.ages == (60, 90)
