@@ -23,6 +23,7 @@ from adapter.logs import declare, log
 from adapter.names import Systems
 from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json, without
 from adapter.ports import Change, EhrClient, Letter, Principal, Store, Uow, Version
+from adapter.served import Served
 from adapter.settings import Settings, mappings_folder
 from adapter.showing import Bounds, Window
 from adapter.smart import KeyRing
@@ -178,8 +179,13 @@ class App:
         )  # fmt: skip
 
     @cached_property
+    def served(self) -> Served:
+        """Those who subscribed with us."""
+        return Served(self.store, self.clock, self.story, self.holder, self.fhir_base)
+
+    @cached_property
     def jobs(self) -> Jobs:
-        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled, late=late)
+        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled, late=late, serve=self.served.run)
 
     def link_directory(self, ehr: str) -> list[str]:
         """Links the clinic's Organization to the one its EHR has under the same identifiers; returns what was linked.

@@ -30,6 +30,7 @@ from adapter.receipt import Receipt
 from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
 from adapter.showing import Revealed, Window
+from adapter.subscriptions import Subscriptions
 from adapter.subset import Subset
 from adapter.sync import links
 from adapter.sync.canonical import decode
@@ -68,6 +69,10 @@ class Flows:
         return Own(self.window)
 
     @property
+    def subscriptions(self) -> Subscriptions:
+        return Subscriptions(self.window)
+
+    @property
     def trail(self) -> Trail:
         return Trail(self.writer.key)
 
@@ -85,6 +90,7 @@ class Flows:
     ) -> list[Version]:
         """Every write of the house: /fhir, intake, pull, portal, and what ends with it. Returns the versions that now stand,
         those asked for first. `heard`: when and how the person said it, where a Consent is taken back by it."""
+        changes = [self.subscriptions.brought_in(uow, who, each) if each.type == "Subscription" and each.origin == "fhir" else each for each in changes]
         return self.agreements.received(uow, who, changes, heard=heard or {}, request_id=request_id)
 
     # ── refer ────────────────────────────────────────────────────────────────────────────────────
@@ -326,7 +332,7 @@ class Flows:
         """A social service reads its view (`Subset`), a clinic what it wrote (`Own`), each its part of the trail. None: 404."""
         if type == "AuditEvent":
             return self.trail.read(uow, who, id, request_id=request_id)
-        if who.role == "service":
+        if who.role == "service" and type != "Subscription":
             return self.subset.read(uow, who, type, id, request_id=request_id)
         return self.own.read(uow, who, type, id, request_id=request_id)
 
@@ -339,7 +345,7 @@ class Flows:
         """One page with what comes along, whether there is more, and how many in all where that is asked for."""
         if query.type == "AuditEvent":
             return self.trail.search(uow, who, query, request_id=request_id)
-        if who.role == "service":
+        if who.role == "service" and query.type != "Subscription":
             return self.subset.search(uow, who, query, request_id=request_id)
         return self.own.search(uow, who, query, request_id=request_id)
 

@@ -54,7 +54,7 @@ STATES = frozenset({"debug", "info", "warning", "error", "critical"})  # how lou
 OTHER = "other"  # what stands for a value that is not in its catalogue
 REQUEST_ID = r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._-]{8,64}"  # letter and digit: else a name, a phone or a date is one
 LARGEST = 10_000_000  # no number of a person has so few digits
-_JOB = re.compile(r"(?:push|pull|directory|consents|retention|probe|overdue|subscribe|heard|sync)(?:-(?P<ehr>.+))?-(?:ehr|store|fault)")
+_JOB = re.compile(r"(?:push|pull|directory|consents|retention|probe|overdue|subscribe|subscribers|heard|sync)(?:-(?P<ehr>.+))?-(?:ehr|store|fault)")
 _PLACE = re.compile(r"(?P<file>\w+\.py):\d{1,6}")
 _declared: set[str] = set()
 

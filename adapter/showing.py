@@ -258,7 +258,7 @@ class Window:
     def limited(self, who: Principal, query: Query, act: Literal["r", "s"] = "s") -> Query | None:
         """The query as a clinic's own software may ask it on /fhir; None: it may see nothing of that type. Narrowed by what the
         constraints of its scopes have in common; each row is still to be held against them (`Principal.reaches`)."""
-        if who.role != "clinic" or not who.may(query.type, act):
+        if not own(who, query.type) or not who.may(query.type, act):
             return None
         held = (Clause(name, "token" if name == "status" else "reference", values) for name, values in common(who.limits(query.type, act)))
         query = replace(query, clauses=(*query.clauses, *held))
@@ -386,6 +386,11 @@ class Window:
                 custodian=dossier.clinic, at=uow.at, request_id=request_id,
             )
         )  # fmt: skip
+
+
+def own(who: Principal, type: str) -> bool:
+    """Whether the caller's own rows of a type are given whole: a clinic's of all, a service's Subscriptions."""
+    return who.role == "clinic" or (who.role == "service" and type == "Subscription")
 
 
 def _at(dossier: Dossier, element: str) -> datetime:

@@ -7,7 +7,7 @@ answer is the same whatever is hidden.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -100,6 +100,11 @@ class Subset:
                 raise Malformed(f"offered to this client are {', '.join(sorted({'_id', *offered}))}", code="not-supported")
         if query.sort:
             raise Malformed("this client's answers come in the order of their ids", expression="_sort", code="not-supported")
+
+
+def visible(uow: Uow, look: Look, who: Principal, type: str) -> Iterator[Version]:
+    """What a look shows of one type to this caller's searches, in the version that it knows."""
+    return (_version(uow, each) for each in look.resources if each["resourceType"] == type and who.reaches(each, "s"))
 
 
 def _fullest(seen: Sequence[Seen]) -> Seen:

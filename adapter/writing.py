@@ -19,6 +19,7 @@ from adapter.ports import Act, Change, IndexRow, Letter, Principal, Resource, Uo
 from adapter.references import check_numbers, check_references, listed
 from adapter.referral import codes, states, verbs
 from adapter.referral.states import TERMINAL
+from adapter.sync import subscribers
 from adapter.sync.reading import LANE as READING
 from adapter.views import pairwise
 
@@ -215,7 +216,7 @@ class Writer:
 
     def allowed(self, who: Principal, type: str, act: Act) -> None:
         """Passes for who may do this on some resource of the type from outside, whatever its id. Raises NotFound, Forbidden."""
-        if who.role != "clinic":
+        if who.role != "clinic" and not (who.role == "service" and type == "Subscription"):
             raise NotFound("not found")
         if type in DIRECTORY:
             raise Forbidden("the directory is kept by the network file", expression=type)
@@ -273,6 +274,8 @@ class Writer:
         posted = []
         for lane in lanes(uow, resources):
             dossier = of_request(uow, lane)
+            if dossier is not None:
+                self._tell(uow, dossier, request_id)
             ehr = self.network.ehr_of(dossier.clinic) if dossier else None
             if dossier is None or ehr is None or ehr.level != "task":
                 continue
@@ -282,6 +285,14 @@ class Writer:
                     letter = Letter(ehr.name, lane, version.type, version.id, due=uow.at, number=version.number)
                     posted.append(uow.post(replace(letter, request_id=request_id)))
         return posted
+
+
+    def _tell(self, uow: Uow, dossier: Dossier, request_id: str) -> None:
+        """Queues a look for every subscriber of the two sides, whatever changed: who sees what of it is decided when it goes."""
+        sides = (dossier.clinic, self.organisation_of(dossier.request.get("requester", {}).get("reference", "")))
+        parties = frozenset(filter(None, (*sides, self.network.organisation_of_unit(dossier.owner))))
+        changed = {each.type: (each.id, each.number) for each in (dossier.task_version, dossier.request_version)}
+        subscribers.post(uow, parties=parties, lane=dossier.lane, changed=changed, request_id=request_id)
 
 
 def _on_behalf(change: Change) -> frozenset[str]:

@@ -211,6 +211,7 @@ class ClientEntry:
     jwks_url: str = ""
     jwks_file: str = ""
     jwks_private: bool = False
+    hooks_private: bool = False  # its Subscriptions may call an address of this machine or of a network of the house, and plain http
     secret: Secret = field(default_factory=Secret)
     scopes: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ("TREAT",)

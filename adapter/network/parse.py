@@ -231,7 +231,7 @@ class _Reading:
         fields: dict[str, Field] = of.SECRET | {
             "id": matching(r"[A-Za-z0-9\-._]{1,64}", "a client id (letters, digits, -, . and _)"), "role": choice(*CLIENT_ROLES),
             "organisation": self.mention("organisation"), "unit": self.mention("unit"), "person": self.mention("person"),
-            "jwks_url": address("https", "http"), "jwks_file": text, "jwks_private": flag, "scopes": self.reader.many(self.words.scope),
+            "jwks_url": address("https", "http"), "jwks_file": text, "jwks_private": flag, "hooks_private": flag, "scopes": self.reader.many(self.words.scope),
             "purposes": self.reader.many(self.words.purpose()),
         }  # fmt: skip
         found = self.reader.mapping(node, path, fields, ("id", "organisation"))

@@ -11,6 +11,7 @@ from datetime import datetime
 import orjson
 from starlette.requests import Request
 
+from adapter.acting import of_client
 from adapter.app import App
 from adapter.audit import events
 from adapter.errors import Forbidden, Refused, Unauthorized
@@ -109,19 +110,4 @@ def refusing(who: Principal, what: str, *, verb: str, view: str = "", request_id
         refusal.event = lambda at: events.denied(who, what, reason=reason, verb=verb, view=view, at=at, request_id=request_id)
         raise
 
-
-def of_client(story: Flows, client: ClientEntry, *, scopes: frozenset[str]) -> Principal:
-    """A client as what it is: the role of its organisation unless it has one, and these scopes. Raises Unauthorized."""
-    organisation = story.network.organisation(client.organisation)
-    if organisation is None or not organisation.active:
-        raise Unauthorized("the client's organisation takes no part any more")
-    role = client.role or ("clinic" if organisation.kind == "clinic" else "service")
-    return Principal(
-        client=client.id,
-        organisation=client.organisation,
-        unit=client.unit or None,
-        role=role,
-        person=client.person or None,
-        purposes=frozenset(client.purposes),
-        scopes=scopes,
-    )
+__all__ = ["Bearer", "Issued", "authorization", "bearer", "digest", "jti", "of_client", "principal", "refusing"]

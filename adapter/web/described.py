@@ -132,6 +132,7 @@ DOORS: dict[tuple[str, str], Door] = {
         examples={"telephone": examples.PATCH},
     ),
     ("DELETE", "/fhir/{type}/{id}"): Door((204, "", ""), refuses=(400, 401, 403, 404, 406, 409, 410, 412, 422, 503), headers=("If-Match",)),
+    ("GET", "/fhir/Subscription/{id}/$status"): Door((200, FHIR_JSON, "Bundle"), refuses=READS),
     ("GET", "/fhir/{type}/{id}/_history"): Door((200, FHIR_JSON, "Bundle"), refuses=SEARCHES, query=PAST),
     ("GET", "/fhir/{type}/{id}/_history/{version}"): Door(
         (200, FHIR_JSON, "Resource"), refuses=(400, 410, *READS), query=PRESENTED, headers=("If-None-Match",), also=((304, "as the client has it"),)

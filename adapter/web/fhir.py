@@ -8,13 +8,14 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from adapter import __version__, fhir
+from adapter import __version__, fhir, served
 from adapter.app import App
 from adapter.audit import events
 from adapter.clock import instant
 from adapter.errors import Issue, Malformed, NotFound, Refused, WrongType
 from adapter.flows import Flows
 from adapter.ports import Principal, Resource, Uow
+from adapter.sync import subscribers
 from adapter.web import binary, bundles
 from adapter.web.admitting import admitted, aside
 from adapter.web.asked import Asked, Interaction, asked_by
@@ -23,6 +24,7 @@ from adapter.web.entries import JSON_PATCH, conditions, searched
 from adapter.web.formats import acceptable, body
 from adapter.web.refusals import FHIR_JSON, refused
 from adapter.web.rest import Answer, Rest, performed
+from adapter.web.untold import absent
 from adapter.writing import BY_ACT, DIRECTORY
 
 router = APIRouter(prefix="/fhir", tags=["fhir"])
@@ -218,6 +220,26 @@ async def patch(type: str, id: str, request: Request) -> Response:
 @router.delete("/{type}/{id}", status_code=204, summary="Delete a resource that nobody else has seen")
 async def delete(type: str, id: str, request: Request) -> Response:
     return await _asked(request, "delete", type, id)
+
+
+@router.get("/Subscription/{id}/$status", summary="How a Subscription of the caller's fares (R5 backport)")
+async def status(id: str, request: Request) -> Response:
+    if response := acceptable(request):
+        return response
+    app: App = request.app.state.liaison
+    token, request_id = bearer(request), request.state.request_id
+
+    def fares(story: Flows, uow: Uow) -> Resource | None:
+        who = principal(story, uow, token, request_id=request_id)
+        found = story.read(uow, who, "Subscription", id, request_id=request_id)
+        kept = subscribers.load(uow, id) if found else None
+        return served.status(app.fhir_base, kept, "query-status", number=kept.events, at=instant(uow.at)) if kept else None
+
+    told = await app.write(fares)
+    if told is None:
+        raise absent()
+    found = {"resourceType": "Bundle", "type": "searchset", "total": 1, "entry": [{"resource": told, "search": {"mode": "match"}}]}
+    return Response(fhir.dumps(found), media_type=FHIR_JSON)
 
 
 @router.get("/{type}/{id}/_history", summary="The versions of a resource, newest first")

@@ -13,7 +13,7 @@ ROUTES = {
     "GET /fhir/{type}/{id}": OWN, "GET /fhir/{type}": OWN, "POST /fhir/{type}/_search": OWN, "POST /fhir/{type}": OWN,
     "POST /fhir": OWN, "POST /fhir/": OWN, "PUT /fhir/{type}": OWN, "PUT /fhir/{type}/{id}": OWN, "PATCH /fhir/{type}/{id}": OWN, "DELETE /fhir/{type}/{id}": NOTHING,
     "GET /fhir/{type}/_history": OWN, "GET /fhir/{type}/{id}/_history": OWN, "GET /fhir/{type}/{id}/_history/{version}": OWN,
-    "POST /fhir/{type}/$validate": NOTHING,
+    "POST /fhir/{type}/$validate": NOTHING, "GET /fhir/Subscription/{id}/$status": NOTHING,
     "POST /hooks/{hook}": NOTHING,
     "POST /intake/{mapping}": RECEIPT, "POST /intake/{mapping}/{record}/agreements": RECEIPT,
     "GET /views/{view}/referrals": WINDOW, "GET /views/{view}/referrals/{id}": WINDOW, "POST /views/{view}/referrals/{id}/{verb}": WINDOW,

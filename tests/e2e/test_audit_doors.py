@@ -88,6 +88,7 @@ ROUTES: dict[str, Ask] = {  # client, method, path, more, status, events
     "intake without scope": ("other", "POST", "/intake/appel-coursier", {"body": {}}, 403, {"refused-forbidden": 1}),
     "intake of nothing": ("unit", "POST", "/intake/appel-coursier", {"body": {}}, 422, {"refused-recordrefused": 1}),
     "agreement to nothing": ("unit", "POST", "/intake/appel-coursier/absent/agreements", {"body": {"who": "doctor", "agreed": True}}, 404, {"refused-notfound": 1}),
+    "fhir status of no Subscription": ("clinic", "GET", "/fhir/Subscription/absent/$status", {}, 404, {"refused-absent-or-not-theirs": 1}),
     "fhir search of the clinic": ("clinic", "GET", "/fhir/Task", {}, 200, {"search-type": 1}),
     "fhir read of the clinic": ("clinic", "GET", "/fhir/Task/TASK", {}, 200, {"read": 1}),
     "fhir search of a unit": ("unit", "GET", "/fhir/Task", {}, 200, {"decision": 1, "disclosure": 1, "search-type": 1}),

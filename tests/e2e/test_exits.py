@@ -131,6 +131,7 @@ class House:
             self.call("POST", "/intake/appel-coursier", client, "POST /intake/{mapping}", json=record(urgence="jamais"))
             for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/docs/collection.json", "/openapi.json", "/fhir/metadata", "/fhir/.well-known/smart-configuration"):
                 self.call("GET", path, client, f"GET {path}")
+            self.call("GET", "/fhir/Subscription/none/$status", client, "GET /fhir/Subscription/{id}/$status")
             self.call("POST", "/hooks/none", client, "POST /hooks/{hook}", json={"resourceType": "Bundle"})
             for path in ("introspect", "revoke"):
                 self.call("POST", f"/oauth/{path}", "", f"POST /oauth/{path}", data={"token": "none"}, auth=(client, SECRET))

@@ -287,7 +287,7 @@ def test_capability_lists_what_the_routes_do(door: Door) -> None:
 
 def test_subscription_is_not_taken_for_active_where_nobody_would_be_told(clinic: Clinic) -> None:
     wanted = {"resourceType": "Subscription", "reason": "x", "criteria": "Task?status=accepted", "channel": {"type": "rest-hook", "endpoint": "https://ehr.example/told"}}
-    refused = clinic("POST", "Subscription", wanted | {"status": "requested"})
+    refused = clinic("POST", "Subscription", wanted | {"status": "active"})
     assert refused.status_code == 422 and issue(refused)["expression"] == ["Subscription.status"]
     assert clinic("POST", "Subscription", wanted | {"status": "off"}).status_code == 201
 
