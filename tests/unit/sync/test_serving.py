@@ -316,8 +316,9 @@ def test_letters_of_a_referral_that_was_withdrawn_are_dropped(house: House) -> N
 
 @pytest.mark.parametrize("how", ["client", "scope", "organisation"])
 def test_client_that_may_nothing_any_more_is_told_nothing(house: House, how: str) -> None:
-    house.subscribe()
+    house.subscribe(channel={"extension": [{"url": f"{BACKPORT}/backport-heartbeat-period", "valueUnsignedInt": 60}]})
     house.stage.sent()
+    house.stage.clock.tick(timedelta(minutes=2))
     network = house.stage.app.network
     changed = {"client": {"active": False}, "scope": {"scopes": ()}, "organisation": {"organisation": "saad-seine", "unit": ""}}[how]
     house.stage.app.apply_network(replace(network, clients=tuple(replace(each, **changed) if each.id == "coursiers" else each for each in network.clients)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from adapter.ehr.fake.faults import Fault
 from adapter.errors import EhrError, EhrRejected
 from adapter.limits import Limits
+from adapter.store import upgrade
 from adapter.sync import heard, notices, subscribing
 from adapter.sync.probe import learned
 from adapter.sync.searches import FLOOR
@@ -155,3 +156,21 @@ def test_every_word_of_a_notification_is_read_without_trust() -> None:
     assert notices.read(json.dumps(notification("1", "2")).encode(), type="Task").ids == ("1", "2")
     assert notices.read(json.dumps(notification("1")).encode(), type="Consent").ids == ()
     assert notices.read(json.dumps(notification(*["1"] * 1_000)).encode(), type="Task").ids == ()
+
+
+@pytest.mark.postgres
+def test_Y_13_Y_15_hold_on_postgresql(postgres: Callable[[], str]) -> None:
+    url = postgres()
+    upgrade(url)
+    with hooked("backport", url) as stage:
+        known(stage)
+        subscribed(stage)
+        pulled(stage)
+        edit(stage, "Task", status="cancelled")
+        stage.ehr.faults.append(Fault("repeat", "NOTIFY Task/*", amount=5))
+        stage.ehr.hooks.deliver()
+        assert listen(stage) > 0 and states(stage)[0] == "cancelled"
+        stage.clock.tick(timedelta(minutes=1))
+        assert listen(stage) == 0
+        assert call(stage, hook(stage), headers={"Authorization": "Bearer wrong"}) == 401
+        assert counts(stage)[f"{subscribing.REFUSED}{CLINIC}/forged"] == 1 and events(stage, "forged") == 1
