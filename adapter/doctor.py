@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -16,11 +16,14 @@ from adapter.ehr import HttpEhrClient, connect
 from adapter.errors import EhrError, LiaisonError, SettingsError
 from adapter.net import Answer, GuardedSession, Limits, server_date
 from adapter.network import ClientEntry, EhrEntry
-from adapter.ports import Capability, EhrClient
+from adapter.ports import Capability, EhrClient, Uow
 from adapter.scopes import limits
 from adapter.smart import keys_of
+from adapter.subscribed import fares
 from adapter.sync import halts
 from adapter.sync.probe import DEGRADED, Mode, mode_of
+from adapter.sync.searches import Search
+from adapter.sync.subscribing import TOPICS, standing_of
 
 State = Literal["ok", "warning", "wrong", "unusable"]
 CODES: dict[str, int] = {"ok": 0, "warning": 0, "wrong": 1, "unusable": 2}
@@ -144,6 +147,10 @@ def _reached(app: App, entry: EhrEntry, client: HttpEhrClient, session: GuardedS
     yield from _granted(entry, client, told)
     if entry.level == "task":
         yield from _honoured(app.store.read_now(lambda uow: mode_of(uow, entry.name)), told)
+        if entry.subscriptions:
+            searches = app.wiring.searches
+            well, text, fix = app.store.read_now(lambda uow: _subscribed(uow, entry, searches(uow, entry.name), app.settings.url))
+            yield told("subscriptions", "ok" if well else "warning", text, fix)
         for each in app.store.read_now(lambda uow: halts.halts(uow, entry.name)):
             fix = f"look with `liaison reconcile --ehr {entry.name}`, then `liaison sync resume`"
             yield told("halted", "wrong", f"{each.patient or 'the whole EHR'}: {each.why}", fix)
@@ -154,6 +161,12 @@ def _reached(app: App, entry: EhrEntry, client: HttpEhrClient, session: GuardedS
 
 
 Told = Callable[..., Check]
+
+
+def _subscribed(uow: Uow, entry: EhrEntry, searches: Sequence[Search], address: str) -> tuple[bool, str, str]:
+    offered = [each for each in searches if entry.subscriptions != "backport" or each.type in TOPICS]
+    stood = [standing_of(uow, entry.name, each) for each in offered]
+    return fares(address, entry, [each.state if each else "" for each in stood])
 
 
 def _clock(answer: Answer, clock: Clock, told: Told) -> Check:

@@ -26,10 +26,12 @@ def subscribing_at(
     def named(ehr: str) -> EhrEntry | None:
         return next((entry for entry in network().ehrs() if entry.name == ehr), None)
 
+    def open(ehr: str) -> bool:
+        entry = named(ehr)
+        return entry is not None and unguarded(entry, settings.url)
+
     return {
-        name: Subscribing(
-            store, client, clock, partial(_kind, named, name), searches[name], settings.url, holder, partial(_open, named, name, settings.url)
-        )
+        name: Subscribing(store, client, clock, partial(_kind, named, name), searches[name], settings.url, holder, partial(open, name))
         for name, client in clients.items()
     }
 
@@ -39,7 +41,17 @@ def _kind(named: Named, ehr: str) -> Kind:
     return entry.subscriptions if entry else ""
 
 
-def _open(named: Named, ehr: str, address: str) -> bool:
-    """Whether that EHR may call us without TLS: a sandbox, or one on this machine."""
-    entry = named(ehr)
-    return urlsplit(address).hostname in HERE or (entry is not None and entry.sandbox)
+def unguarded(entry: EhrEntry, address: str) -> bool:
+    """Whether that EHR may call us at this address without TLS: a sandbox, or one on this machine."""
+    return urlsplit(address).hostname in HERE or entry.sandbox
+
+
+def fares(address: str, entry: EhrEntry, states: Sequence[str]) -> tuple[bool, str, str]:
+    """(well, in words, what mends it) of our Subscriptions at one EHR, each in one of `states` ("": not asked for yet)."""
+    if urlsplit(address).scheme != "https" and not unguarded(entry, address):
+        return False, "it is to call us, and our address is not https", "give LIAISON_PUBLIC_URL, the https address by which it reaches this server"
+    lacking = sorted({state or "not asked for yet" for state in states if state != "active"})
+    if lacking:
+        fix = "see that it reaches our address, and whether it offers them; it is asked again by itself"
+        return False, f"not in force: {', '.join(lacking)}; it is polled as ever", fix
+    return True, f"{len(states)} in force", ""

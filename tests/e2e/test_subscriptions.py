@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from adapter.network import Secret
+from adapter.doctor import examined
+from adapter.network import EhrEntry, Secret
+from adapter.subscribed import fares
 from tests.e2e.away import edit, known
 from tests.e2e.records import VIEW
 from tests.e2e.stage import CLINIC, COURSIER, Stage
@@ -129,3 +131,21 @@ def test_jobs_of_a_process_do_both(tmp_path: Path) -> None:
     with hooked("rest-hook") as stage:
         names = {*stage.app.jobs._chores}
         assert {f"subscribe-{CLINIC}", f"heard-{CLINIC}", "subscribers"} <= names
+
+
+def test_doctor_says_how_our_subscriptions_fare() -> None:
+    with hooked("backport") as stage:
+        assert _said(stage) == ("warning", "not in force: not asked for yet; it is polled as ever")
+        stage.app.wiring.subscribing[CLINIC].look()
+        assert _said(stage) == ("warning", "not in force: asked; it is polled as ever")
+        subscribed(stage)
+        assert _said(stage) == ("ok", "2 in force")
+        well, text, fix = fares("http://liaison.example", EhrEntry(CLINIC, "https://ehr.example/fhir"), ["active"])
+        assert not well and "not https" in text and "LIAISON_PUBLIC_URL" in fix
+    with hooked("") as stage:
+        assert "subscriptions" not in {each.name for each in examined(stage.app)}
+
+
+def _said(stage: Stage) -> tuple[str, str]:
+    (found,) = (each for each in examined(stage.app) if each.name == "subscriptions")
+    return found.state, found.text

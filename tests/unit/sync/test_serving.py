@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +17,14 @@ from adapter.clock import instant
 from adapter.dossier import content
 from adapter.errors import EhrUnavailable
 from adapter.network import Secret
-from adapter.ports import Change, Principal
+from adapter.ports import Change, Principal, Query
 from adapter.served import GIVEN_UP
+from adapter.store import upgrade
 from adapter.sync import subscribers
 from adapter.sync.subscribing import BACKPORT, TOPICS
 from tests.e2e.away import known
 from tests.e2e.records import VIEW, card
-from tests.e2e.stage import CLINIC, COURSIER, GP, Stage, staged
+from tests.e2e.stage import CLINIC, COURSIER, Stage, staged
 from tests.unit.web.conftest import SECRET, Door
 
 DEVICE = Principal("liaison", CLINIC, role="device")
@@ -84,24 +86,25 @@ def hidden(stage: Stage, type: str = "Task", **elements: Any) -> None:
     """A change of which the recipient sees nothing."""
 
     def write(story: Any, uow: Any) -> None:
-        found = next(each for each in uow.search(_query(type)))
+        found = next(each for each in uow.search(Query(type)))
         changed = {**content(found), **(elements or {"description": f"Zyxhidden {found.number}"})}
         story.receive(uow, DEVICE, [Change("update", type, found.id, changed, origin="device")])
 
     stage.app.write_now(write)
 
 
-def _query(type: str) -> Any:
-    from adapter.ports import Query
-
-    return Query(type)
-
-
 @pytest.fixture(params=["sqlite://", pytest.param("postgres", marks=pytest.mark.postgres)])
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
-    file = tmp_path / "secret"
+    url: str = request.param if request.param == "sqlite://" else request.getfixturevalue("postgres")()
+    if url != "sqlite://":
+        upgrade(url)
+    with housed(tmp_path / "secret", url) as found:
+        yield found
+
+
+@contextmanager
+def housed(file: Path, url: str = "sqlite://") -> Iterator[House]:
     file.write_text(SECRET)
-    url = request.param if request.param == "sqlite://" else _postgres(request)
     with staged(url) as stage:
         network = stage.app.network
         clients = tuple(replace(each, secret=Secret(file=str(file)), scopes=(*each.scopes, *MORE)) for each in network.clients)
@@ -109,14 +112,6 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
         found = House(stage, Door(stage))
         stage.app.__dict__["served"] = replace(stage.app.served, tell=found.tell)
         yield found
-
-
-def _postgres(request: pytest.FixtureRequest) -> str:
-    from adapter.store import upgrade
-
-    url: str = request.getfixturevalue("postgres")()
-    upgrade(url)
-    return url
 
 
 def parameters(body: Any) -> dict[str, Any]:
@@ -210,7 +205,7 @@ def test_recipient_is_told_by_its_own_id_and_of_nothing_else(house: House) -> No
     shown = card(house.stage)
     assert parameters(said)["type"] == "event-notification" and parameters(said)["events-since-subscription-start"] == "1"
     assert said["entry"][1]["fullUrl"].endswith(f"/fhir/Task/{shown.id}")
-    text, ours = json.dumps(said), house.stage.app.read_now(lambda _, uow: [each.id for type in ("Task", "ServiceRequest", "Patient") for each in uow.search(_query(type))])
+    text, ours = json.dumps(said), house.stage.app.read_now(lambda _, uow: [each.id for type in ("Task", "ServiceRequest", "Patient") for each in uow.search(Query(type))])
     assert "Zyx" not in text and "zyx" not in text.replace("zyx-hook", "") and not any(id in text for id in ours)
     assert house.ask("GET", f"/fhir/Task/{shown.id}").status_code == 200, "and can read what it was told of"
 
@@ -239,7 +234,7 @@ def test_clinic_is_told_of_its_own_and_by_our_id(house: House) -> None:
     house.stage.sent()
     house.stage.act(COURSIER, VIEW, card(house.stage), "accept")
     said = house.turn()
-    task = house.stage.app.read_now(lambda _, uow: uow.search(_query("Task"))[0])
+    task = house.stage.app.read_now(lambda _, uow: uow.search(Query("Task"))[0])
     assert [each["entry"][1]["fullUrl"] for each in said] == [f"{house.stage.app.fhir_base}/Task/{task.id}"]
 
 
@@ -266,13 +261,8 @@ def test_M_17_whatever_is_hidden_all_calls_are_the_same_to_the_byte(tmp_path: Pa
     """Two houses, the same seen story; in one of them much happens that the subscriber may not see."""
     heard = []
     for much in (False, True):
-        with staged() as stage:
-            file = tmp_path / "secret"
-            file.write_text(SECRET)
-            network = stage.app.network
-            stage.app.apply_network(replace(network, clients=tuple(replace(each, secret=Secret(file=str(file)), scopes=(*each.scopes, *MORE)) for each in network.clients)))
-            house = House(stage, Door(stage))
-            stage.app.__dict__["served"] = replace(stage.app.served, tell=house.tell)
+        with housed(tmp_path / "secret") as house:
+            stage = house.stage
             beat = {"extension": [{"url": f"{BACKPORT}/backport-heartbeat-period", "valueUnsignedInt": 300}]}
             stage.sent()
             house.subscribe(channel=beat)
@@ -406,4 +396,3 @@ def test_ehr_letters_are_as_many_as_before(house: House) -> None:
     known(house.stage)
     found = house.stage.app.read_now(lambda _, uow: uow.letters(ehr=CLINIC))
     assert found and {each.state for each in found} == {"done"}
-    assert GP.organisation == CLINIC
