@@ -257,7 +257,7 @@ class Served:
     def _sent(self, subscriber: Subscriber, kind: str, *, number: int = 0, focus: str = "") -> EhrError | None:
         """None: it was answered with 2xx."""
         headers = self.store.read_now(lambda uow: self.story(uow).subscriptions.headers(subscriber))
-        said = bundle(self.base, subscriber, kind, number=number, focus=focus, at=instant(self.clock.now()))
+        said = bundle(self.base, subscriber, kind, number=number, focus=focus, at=instant(self.clock.now()), id=self.clock.new_id())
         body = b"" if subscriber.kind == "rest-hook" else orjson.dumps(said)
         try:
             status = (self.tell or self._call)(subscriber, headers | ({"Content-Type": "application/fhir+json"} if body else {}), body)
@@ -287,17 +287,18 @@ def _own(uow: Uow, story: Flows, who: Principal, letter: Letter, asked: list[Que
     return Seen(found.id, str(found.number), any(matches(content(found), each) for each in asked))
 
 
-def bundle(base: str, subscriber: Subscriber, kind: str, *, number: int, focus: str, at: str) -> Resource:
-    """An id-only notification of the R5 backport: a Bundle of type history whose first entry is the status."""
+def bundle(base: str, subscriber: Subscriber, kind: str, *, number: int, focus: str, at: str, id: str) -> Resource:
+    """An id-only notification of the R5 backport: a Bundle of type history whose first entry is the status; `id`: of that. Whatever
+    happened, it is told as a PUT: what did is for the reader to find."""
     place = f"{base}/Subscription/{subscriber.id}"
     entry: list[Resource] = [
         {
-            "fullUrl": f"{place}/$status", "resource": status(base, subscriber, kind, number=number, focus=focus, at=at),
+            "fullUrl": f"urn:uuid:{id}", "resource": status(base, subscriber, kind, number=number, focus=focus, at=at),
             "request": {"method": "GET", "url": f"{place}/$status"}, "response": {"status": "200"},
         }
     ]  # fmt: skip
     if focus:
-        entry.append({"fullUrl": focus, "request": {"method": "GET", "url": focus.removeprefix(f"{base}/")}, "response": {"status": "200"}})
+        entry.append({"fullUrl": focus, "request": {"method": "PUT", "url": focus.removeprefix(f"{base}/")}, "response": {"status": "200"}})
     profile = f"{BACKPORT}/backport-subscription-notification-r4"
     return {"resourceType": "Bundle", "meta": {"profile": [profile]}, "type": "history", "timestamp": at, "entry": entry}
 
