@@ -232,7 +232,13 @@ class Window:
         return self.writer.may_leave(dossier, known=not first) and (tried or not first or not withdrawn(dossier.told))
 
     def _letter_look(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Look]:
-        """Who gets the letter, and what of its resource may leave for them now."""
+        """Who gets the letter, and what of its resource may leave for them now. Within one unit it is decided once."""
+        known: tuple[Dossier, tuple[Principal, Look]] | None = uow.memo.get((letter.ehr, letter.type, letter.id))
+        if known is None or known[0] is not dossier:
+            known = uow.memo[letter.ehr, letter.type, letter.id] = dossier, self._letter_looked(uow, letter, dossier)
+        return known[1]
+
+    def _letter_looked(self, uow: Uow, letter: Letter, dossier: Dossier) -> tuple[Principal, Look]:
         who = self.ehr_principal(letter.ehr, dossier.clinic)
         linked = uow.link(letter.ehr, "Task", dossier.task["id"]) is not None
         decision = self.decision(uow, who, EHR_VIEW, dossier, linked=linked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from adapter.network import EhrEntry, Network
 from adapter.network.hours import open_at
 from adapter.ports import Change, EhrClient, Letter, Link, Resource, Store, Uow
 from adapter.pulling import searches_of, work_done
+from adapter.recall import Recall
 from adapter.referral.codes import CLOSED, OTHER
 from adapter.referral.due import Calendar
 from adapter.referral.states import NEEDS_REASON
@@ -34,6 +35,7 @@ from adapter.sync.canonical import moment
 from adapter.sync.cursors import Cursor, cursor_name
 from adapter.sync.delivery import Delivery
 from adapter.sync.doubles import Doubles
+from adapter.sync.drafts import Drafts
 from adapter.sync.inbound import Inbound, Pulled
 from adapter.sync.jobs import Jobs
 from adapter.sync.links import Unlinked, lost
@@ -157,9 +159,11 @@ class Bridge:
 
     story: Story
     network: Callable[[], Network]
+    recall: Recall = field(default_factory=Recall)
 
     def outgoing(self, uow: Uow, letter: Letter) -> Resource | None:
-        return self.story(uow).outgoing(uow, letter)
+        found = self.recall.of_request(uow, letter.lane)
+        return self.story(uow).window.letter(uow, letter, found) if found else None
 
     def apply(self, uow: Uow, pulled: Pulled) -> None:
         """A change made in the EHR is the clinic's act, or that of a unit which works there, through the same `receive` as
@@ -203,12 +207,12 @@ class Bridge:
 
     def leaving(self, uow: Uow, letter: Letter) -> bool:
         """A disclosure, decided and recorded in one unit before it happens."""
-        found = dossier.of_request(uow, letter.lane)
+        found = self.recall.of_request(uow, letter.lane)
         return found is not None and self.story(uow).window.leaving(uow, letter, found)
 
     def seeking(self, uow: Uow, letter: Letter) -> bool:
         """The same for the traits by which the EHR is asked for the letter's patient."""
-        found = dossier.of_request(uow, letter.lane)
+        found = self.recall.of_request(uow, letter.lane)
         return found is not None and self.story(uow).window.leaving(uow, letter, found, seeking=True)
 
     def keeps_provenance(self, uow: Uow, ehr: str) -> bool:
@@ -366,12 +370,15 @@ def wire(
     inbound = Inbound(
         store, apply=bridge.apply, inward=bridge.inward, ownership=rules, audited=bridge.audited, works_here=bridge.works_here
     )
+    together = Together(store, clock, ownership=rules, systems=systems, told={entry.name: entry.transactions for entry in network().ehrs()})
+    drafts = Drafts(
+        store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, ownership=rules, systems=systems,
+        revision=lambda uow: (uow.revision(), uow.kept(NETWORK_NUMBER)), together=together,
+    )  # fmt: skip
     delivery = Delivery(
-        store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, patients=patients, inbound=inbound,
-        ownership=rules, systems=systems, doubles=Doubles(store, audited=bridge.audited, proofs=proofs), proofs=proofs,
-        readings=Readings(store, clock, told=bridge, inbound=inbound),
-        revision=lambda uow: (uow.revision(), uow.kept(NETWORK_NUMBER)),
-        together=Together(store, clock, ownership=rules, systems=systems, told={entry.name: entry.transactions for entry in network().ehrs()}),
+        store, clock, drafts=drafts, patients=patients, inbound=inbound, ownership=rules, systems=systems,
+        doubles=Doubles(store, audited=bridge.audited, proofs=proofs), proofs=proofs, readings=Readings(store, clock, told=bridge, inbound=inbound),
+        together=together,
     )  # fmt: skip
     push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed, settled=settled)
     searches = {name: partial(bridge.searches, ehr=name, consents=settings.pull_interval) for name in clients}

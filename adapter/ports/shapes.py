@@ -202,6 +202,7 @@ class Uow(Protocol):
     """One unit of work inside one database transaction. Synchronous; never kept beyond the call."""
 
     at: datetime  # the time of this unit, UTC
+    memo: dict[Any, Any]  # what was worked out in this unit, for who asks it again; emptied when a resource or a link is written
 
     # resources
     def current(self, type: str, id: str) -> Version | None: ...
@@ -230,7 +231,7 @@ class Uow(Protocol):
 
     def revision(self) -> int:
         """Goes up with every commit that saved or erased a resource. Asked before all else in a unit: as long as it is the
-        same later, so is every resource that the unit read."""
+        same later, so is every resource that the unit read. -1 (never the same) where its transaction has saved one already."""
         ...
 
     def alone(self) -> None:
@@ -333,7 +334,7 @@ class Uow(Protocol):
         ...
 
     def save_conflict(self, conflict: ConflictRow) -> ConflictRow: ...
-    def conflicts(self, *, state: str = "open") -> list[ConflictRow]: ...
+    def conflicts(self, *, state: str = "open", about: tuple[str, str, str] | None = None) -> list[ConflictRow]: ...  # of (ehr, type, id); oldest first
     def settle_conflict(self, key: int, *, choice: str) -> None: ...
 
     # audit

@@ -27,6 +27,9 @@ _OPEN = upsert(
     change=lambda new: {name: new[name] for name in ("reason", "base", "ours", "theirs", "at")},
 )
 _CONFLICTS = Statement(select(*(conflict.c[name] for name in _CONFLICT)).where(*equal(conflict, "state")).order_by(conflict.c.key))
+_CONFLICTS_OF = Statement(
+    select(*(conflict.c[name] for name in _CONFLICT)).where(*equal(conflict, "state", "ehr", "type", "id")).order_by(conflict.c.key)
+)
 _RESOLVE = Statement(
     update(conflict).where(conflict.c.key == bindparam("at_key", type_=Key)).values(state=given("state"), choice=given("choice"))
 )
@@ -56,6 +59,7 @@ class Bridge:
 
     def save_link(self, link: Link) -> None:
         """Writes or replaces it. A second resource of ours for the same remote one ends the unit with Conflict."""
+        self._unit.memo.clear()
         self._unit.session.run(
             _SAVE_LINK, ehr=link.ehr, type=link.type, id=link.id, remote_id=link.remote_id, remote_version=link.remote_version,
             content_hash=link.content_hash, base=self._unit.codec.encode(link.base, f"{link.type}/{link.id}"), sent=link.sent,
@@ -71,9 +75,10 @@ class Bridge:
         )
         return replace(conflict, key=row[0] if row else 0)
 
-    def conflicts(self, *, state: str = "open") -> list[ConflictRow]:
+    def conflicts(self, *, state: str = "open", about: tuple[str, str, str] | None = None) -> list[ConflictRow]:
         """Oldest first."""
-        return [self._conflict(row) for row in self._unit.session.rows(_CONFLICTS, {"state": state})]
+        which = dict(zip(("ehr", "type", "id"), about, strict=True)) if about else {}
+        return [self._conflict(row) for row in self._unit.session.rows(_CONFLICTS_OF if about else _CONFLICTS, {"state": state} | which)]
 
     def _conflict(self, row: Row) -> ConflictRow:
         ehr, type, id, reason, base, ours, theirs, at, key, state, choice = row

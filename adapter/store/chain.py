@@ -104,7 +104,9 @@ class Chain:
 
     def revision(self) -> int:
         """Goes up with every commit that saved or erased a resource. Asked before all else in a unit: as long as it is the
-        same later, so is every resource that the unit read."""
+        same later, so is every resource that the unit read. -1 where this transaction has saved one already: nobody knows yet."""
+        if self._unit.session.saved:
+            return -1
         row = self._unit.session.row(_REVISION)
         return int(row[0]) if row else 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from adapter.ports import Version
 from adapter.store.codec import Codec
@@ -32,6 +33,7 @@ class Unit:
     codec: Codec
     events: list[Happened] = field(default_factory=list)
     known: dict[tuple[str, str], Version | None] = field(default_factory=dict)  # what `current` gave, until it is written
+    memo: dict[Any, Any] = field(default_factory=dict)  # what others worked out, until something is written
 
     @property
     def now(self) -> str:

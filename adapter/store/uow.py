@@ -40,6 +40,7 @@ class SqlUow(Versions, Histories, Search, Outbox, Bridge, Shelf, Chain, Erasure)
     def __init__(self, unit: Unit, canonical: Canonical) -> None:
         self._unit, self._canonical = unit, canonical
         self.at: datetime = unit.at
+        self.memo = unit.memo
 
     @property
     def events(self) -> list[Happened]:

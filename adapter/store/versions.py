@@ -90,6 +90,7 @@ class Versions:
         self._index(saved, gone=before - after, new=after - before)
         self._reorder(saved, before, after, updated=seen[2] if seen else "")
         self._unit.known.pop((saved.type, saved.id), None)
+        self._unit.memo.clear()
         return saved
 
     def _row(self, saved: Version, indexed: set[Term]) -> dict[str, Any]:

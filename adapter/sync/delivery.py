@@ -2,55 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from adapter.clock import Clock
-from adapter.dossier import content
-from adapter.errors import EhrRejected, EhrStale, EhrUnknown
+from adapter.errors import EhrRejected, EhrStale, EhrUnknown, Unavailable
 from adapter.names import Systems
-from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Resource, Store, Uow
-from adapter.sync import halts, links, proof, reading, retry, standing
-from adapter.sync.acts import Act, Leaving, Outcome, What, cited, tried_before
-from adapter.sync.canonical import content_hash, encode, same, without_server_parts
+from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Store, Uow
+from adapter.sync import links, proof, reading, retry, standing
+from adapter.sync.acts import Act, Outcome, What, cited, tried_before
+from adapter.sync.canonical import content_hash, encode
 from adapter.sync.doubles import REASON, CannotLook, Doubles
+from adapter.sync.drafts import Draft, Drafts, Leave, Round, halted
 from adapter.sync.inbound import GONE, Arrival, Inbound
 from adapter.sync.line import turn
-from adapter.sync.links import Known, Rewrite, Unlinked, moved
+from adapter.sync.links import Known, Unlinked
 from adapter.sync.merge import put_over
-from adapter.sync.narrow import CLOSED
 from adapter.sync.ownership import Ownership
-from adapter.sync.patients import WITHHELD, Outgoing, Patients
+from adapter.sync.patients import WITHHELD, Patients
 from adapter.sync.reading import Readings
 
 if TYPE_CHECKING:
     from adapter.sync.together import Together
 
-NOWHERE: Mapping[str, str] = {}
-FRESH = timedelta(seconds=1)  # how long a decision holds when nothing it is made of has changed: time itself ends some
 ABSENT = "absent"  # reason of a letter whose resource a person has looked for at the EHR in vain
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is to be at the EHR: `ours` with our references, `sent` with the EHR's; `number` is our version;
-    `put` what we sent there before, or tried to."""
-
-    ours: Resource
-    sent: Resource
-    number: int
-    known: Known | None
-    put: Resource
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """The record that something leaves: `revision` of what was decided on, and when."""
-
-    revision: object
-    at: datetime
 
 
 class _GoneThere(Exception):
@@ -58,17 +34,14 @@ class _GoneThere(Exception):
 
 
 class Delivery:
-    """One letter's way to one EHR. Holds no state between letters. `revision(uow)`: something that changes with all that is
-    decided on; asked before all else in a unit."""
+    """One letter's way to one EHR. Holds no state between letters."""
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
         *,
-        outgoing: Outgoing,
-        leaving: Leaving,
-        outward: Rewrite,
+        drafts: Drafts,
         patients: Patients,
         inbound: Inbound,
         ownership: Ownership,
@@ -76,27 +49,35 @@ class Delivery:
         doubles: Doubles,
         proofs: proof.Proofs | None = None,
         readings: Readings | None = None,
-        revision: Callable[[Uow], object] = lambda uow: uow.revision(),
         together: Together | None = None,
     ) -> None:
-        self._readings = readings
-        self._store, self._clock, self._outgoing, self._leaving, self._outward = store, clock, outgoing, leaving, outward
-        self._proofs, self._doubles, self._revision, self._together = proofs, doubles, revision, together
-        self._patients, self._inbound, self._ownership, self._systems = patients, inbound, ownership, systems
+        self._store, self._clock, self.drafts, self._patients, self._inbound = store, clock, drafts, patients, inbound
+        self._doubles, self._proofs, self._readings, self._together = doubles, proofs, readings, together
+        self._ownership, self._systems = ownership, systems
 
-    def deliver(self, client: EhrClient, letter: Letter, *, until: datetime) -> Outcome:
-        """The outcome to settle `letter` with. Raises EhrError and its kinds. No round begins after `until`, when
-        the lease ends. A letter that was taken before is looked for before anything is repeated."""
+    def begin(self, uow: Uow, letter: Letter) -> Round | None:
+        """The letter's first round, decided in the unit that takes it: one commit for both. None: it decides by itself."""
+        if letter.lane.startswith(reading.LANE) or letter.type == proof.TYPE or _looked_for(letter):
+            return None
+        try:
+            return self.drafts.next(uow, letter, together=True)
+        except Unavailable:
+            raise
+        except Exception as problem:  # told when the letter is sent, so that it is tried so often and no more
+            return Round(problem=problem)
+
+    def deliver(self, client: EhrClient, letter: Letter, *, until: datetime, begun: Round | None = None) -> Outcome:
+        """The outcome to settle `letter` with; `begun`: what `begin` gave. Raises EhrError and its kinds. No round begins after
+        `until`, when the lease ends. A letter that was taken before is looked for before anything is repeated."""
         other = letter.lane.startswith(reading.LANE) or letter.type == proof.TYPE  # all else asks in its draft
-        if other and (stopped := self._store.read_now(lambda uow: _halted(uow, letter))):
+        if other and (stopped := self._store.read_now(lambda uow: halted(uow, letter))):
             return stopped
         if letter.lane.startswith(reading.LANE):
             return self._readings.deliver(client, letter) if self._readings else Outcome("dropped", "withheld", "withheld")
         if letter.type == proof.TYPE:
             return self._proofs.deliver(client, letter) if self._proofs else Outcome("dropped", "withheld", "withheld")
         try:
-            together = self._together.deliver(self, client, letter, until) if self._together else None
-            return together or self._rounds(client, letter, until)
+            return self._rounds(client, letter, until, begun)
         except CannotLook:
             return Outcome("parked", "parked", "cannot-look")
         except _GoneThere:
@@ -112,23 +93,26 @@ class Delivery:
             return "read", ""
         if letter.type == proof.TYPE:
             return "create", ""
-        draft = self.draft(uow, letter)
+        draft = self.drafts.draft(uow, letter)
         if isinstance(draft, Outcome):
             return "nothing", draft.reason or draft.what
         if isinstance(draft, Unlinked):
             return "create", f"after-{draft.type}"
         if draft.known is None:
             return ("look", letter.reason) if letter.attempts or letter.fence else ("create", "")
-        return ("nothing", "unchanged") if self.holds(draft.sent, Remote(draft.known.base), draft.put) else ("update", "")
+        return ("nothing", "unchanged") if self.drafts.holds(draft.sent, Remote(draft.known.base), draft.put) else ("update", "")
 
-    def _rounds(self, client: EhrClient, letter: Letter, until: datetime) -> Outcome:
-        look = letter.reason != ABSENT and tried_before(letter)
+    def _rounds(self, client: EhrClient, letter: Letter, until: datetime, begun: Round | None) -> Outcome:
+        look, together = _looked_for(letter), True
         theirs: Remote | None = None
         draft: Draft | Outcome | Unlinked | None = None
         for _ in range(2 * retry.STALE_ROUNDS):
             if self._clock.now() >= until:
                 return Outcome("queued", "retry", "lease-ended", due=self._clock.now())
-            draft = self._store.read_now(lambda uow: self.draft(uow, letter))
+            now = begun or self._decided(letter, sending=not look and theirs is None, together=together)
+            draft, begun = now.draft, None
+            if now.problem:
+                raise now.problem
             if isinstance(draft, Outcome):
                 return draft
             if isinstance(draft, Unlinked):
@@ -136,55 +120,38 @@ class Delivery:
                 if stuck is not None:
                     return stuck
                 continue
-            outcome, theirs = self._round(client, letter, draft, theirs, until, look=look)
+            assert draft is not None
+            if now.parts and self._together:
+                if outcome := self._together.send(self, client, now.parts, until):
+                    return outcome
+                together = False
+                continue
+            outcome, theirs = self._round(client, letter, draft, now.leave, theirs, until, look=look)
             if outcome is not None:
                 return outcome
             look = False
         return self._lost_race(letter, draft, theirs)
 
+    def _decided(self, letter: Letter, *, sending: bool, together: bool) -> Round:
+        if not sending:  # first it is read what is there
+            return Round(self._store.read_now(lambda uow: self.drafts.draft(uow, letter)))
+        return self._store.write_now(lambda uow: self.drafts.next(uow, letter, together=together))
+
     def _round(
-        self, client: EhrClient, letter: Letter, draft: Draft, theirs: Remote | None, until: datetime, *, look: bool
+        self, client: EhrClient, letter: Letter, draft: Draft, leave: Leave | None, theirs: Remote | None, until: datetime, *, look: bool
     ) -> tuple[Outcome | None, Remote | None]:
         try:
             if draft.known is None:
-                return self._create(client, letter, draft, until, look=look)
+                return self._create(client, letter, draft, leave, until, look=look)
             if theirs is None and (look or not draft.known.link.remote_version):
                 theirs = _current(client, draft.known.link)
-            return self._update(client, letter, draft, draft.known, theirs, until)
+            return self._update(client, letter, draft, draft.known, leave, theirs, until)
         except EhrUnknown:
             self._store.write_now(lambda uow: links.tried(uow, letter.ehr, letter.type, letter.id, draft.sent, self._ownership))
             raise
 
-    def draft(self, uow: Uow, letter: Letter, places: Mapping[str, str] = NOWHERE) -> Draft | Outcome | Unlinked:
-        """What may leave at this moment, or why nothing is to be sent. `places`: our reference -> where that resource will be in
-        what is sent together."""
-        if standing.paused(uow, letter.ehr):
-            return Outcome("queued", "retry", "paused", due=uow.at)
-        if stopped := _halted(uow, letter):
-            return stopped
-        known = links.load(uow, letter.ehr, letter.type, letter.id)
-        current = uow.current(letter.type, letter.id)
-        if current is None or current.deleted:
-            return Outcome("dropped", "withheld", "gone")
-        if letter.type == "Patient":  # linked, never updated
-            return Outcome("done", "unchanged") if known else Unlinked("Patient", letter.id)
-        if known is not None and known.link.sent >= current.number:
-            return Outcome("done", "unchanged")
-        closing = letter.type == "Consent" and content(current).get("status") in CLOSED  # the stricter side acts at once
-        if not closing and links.conflict_of(uow, letter.ehr, letter.type, letter.id):
-            return Outcome("conflict", "conflict", "open-conflict")
-        ours = self._outgoing(uow, letter)
-        if ours is None:
-            return Outcome("dropped", "withheld", "withheld")
-        try:
-            told = links.told(uow, letter.ehr, moved(ours, places), letter.id)
-            sent = without_server_parts(self._outward(uow, letter.ehr, told), self._ownership)
-        except Unlinked as missing:
-            return missing
-        return Draft(ours, sent, current.number, known, links.put(uow, letter.ehr, letter.type, letter.id))
-
     def _create(
-        self, client: EhrClient, letter: Letter, draft: Draft, until: datetime, *, look: bool
+        self, client: EhrClient, letter: Letter, draft: Draft, leave: Leave | None, until: datetime, *, look: bool
     ) -> tuple[Outcome | None, Remote | None]:
         """Creates it, or finds that it is there already: then what stands there is judged, and merged in the next round. After a
         create that was not alone on its way the EHR may have it twice: then it is looked for once more (Y-04)."""
@@ -196,11 +163,11 @@ class Delivery:
         found = self._doubles.find(client, letter, own) if look else []
         created = None
         if not found:
-            leave = self._may_leave(letter)
+            leave = leave or self.drafts.may_leave(letter)
             if leave is None:
                 return Outcome("dropped", "withheld", "withheld"), None
             with turn(client):
-                if not self.still(letter, draft, leave, until):
+                if not self.drafts.still(letter, draft, leave, until):
                     return None, None
                 try:
                     created = client.create(draft.sent, if_none_exist=own)
@@ -214,55 +181,33 @@ class Delivery:
         remote = found[0] if found else created
         if remote is None:
             return Outcome("parked", "parked", REASON), None
-        if self.holds(draft.sent, remote, {}):
+        if self.drafts.holds(draft.sent, remote, {}):
             return self.done(letter, draft, remote, "created" if created and created.id == remote.id else "adopted"), None
         link = Link(letter.ehr, letter.type, letter.id, remote.id, base=encode(draft.sent))
         self._inbound.take_in(letter.ehr, [Arrival(remote, assumed=Known(link, draft.put or draft.sent))])
         return None, remote
 
     def _update(
-        self, client: EhrClient, letter: Letter, draft: Draft, known: Known, theirs: Remote | None, until: datetime
+        self, client: EhrClient, letter: Letter, draft: Draft, known: Known, leave: Leave | None, theirs: Remote | None, until: datetime
     ) -> tuple[Outcome | None, Remote | None]:
         """Puts our elements over what the EHR has. What it changed itself is judged first: nothing of it is overwritten unseen."""
         if theirs is not None and content_hash(theirs.resource, self._ownership) != known.link.content_hash:
             self._inbound.take_in(letter.ehr, [Arrival(theirs)], again=client.read)
             return None, theirs
         there = theirs or Remote(known.base, known.link.remote_version)
-        if self.holds(draft.sent, there, draft.put):
+        if self.drafts.holds(draft.sent, there, draft.put):
             return self.done(letter, draft, there, "adopted" if _unheard(letter) else "unchanged"), None
-        leave = self._may_leave(letter)
+        leave = leave or self.drafts.may_leave(letter)
         if leave is None:
             return Outcome("dropped", "withheld", "withheld"), None
         merged = put_over(draft.put, draft.sent, there.resource, self._ownership)
         try:
             with turn(client):
-                if not self.still(letter, draft, leave, until):
+                if not self.drafts.still(letter, draft, leave, until):
                     return None, theirs
                 return self.done(letter, draft, client.update(merged, if_match=there.version), "updated"), None
         except EhrStale:
             return None, _current(client, known.link)
-
-    def _may_leave(self, letter: Letter) -> Leave | None:
-        """Decided again before it is sent, and in the audit before a byte leaves."""
-
-        return self._store.write_now(lambda uow: self.leave(uow, letter))
-
-    def leave(self, uow: Uow, letter: Letter) -> Leave | None:
-        """The same, in a unit that writes."""
-        revision = self._revision(uow)
-        return Leave(revision, uow.at) if self._leaving(uow, letter) else None
-
-    def still(self, letter: Letter, draft: Draft, leave: Leave, until: datetime, places: Mapping[str, str] = NOWHERE) -> bool:
-        """Whether what was decided holds at this moment, when the bytes leave: nothing has changed since, or what would be
-        sent now is the same. Else another round begins."""
-
-        def same(uow: Uow) -> bool:
-            if self._revision(uow) == leave.revision and uow.at - leave.at < FRESH:
-                return standing.paused(uow, letter.ehr) is None and halts.held(uow, letter) is None
-            now = self.draft(uow, letter, places)
-            return isinstance(now, Draft) and (now.number, now.sent) == (draft.number, draft.sent)
-
-        return self._clock.now() < until and self._store.read_now(same)
 
     def _again(self, client: EhrClient, letter: Letter, own: tuple[str, str], created: Remote | None) -> list[Remote]:
         """The copies there after a create; where nobody can look, the one that it made."""
@@ -278,10 +223,6 @@ class Delivery:
             return None, self._doubles.mend(client, letter, found, sent=draft.put or draft.sent)
         except EhrRejected:
             return Outcome("parked", "parked", REASON), None
-
-    def holds(self, sent: Resource, remote: Remote, put: Resource) -> bool:
-        """Whether the EHR's copy says already what we would write."""
-        return same(put_over(put, sent, remote.resource, self._ownership), remote.resource, self._ownership)
 
     def done(self, letter: Letter, draft: Draft, remote: Remote, what: What) -> Outcome:
         link = links.linked(letter.ehr, letter.type, letter.id, remote, self._ownership, sent=draft.number)
@@ -329,10 +270,9 @@ class Delivery:
         return Outcome("conflict", "conflict", "stale", remember=remember)
 
 
-def _halted(uow: Uow, letter: Letter) -> Outcome | None:
-    """What becomes of a letter to an EHR, or about a patient, for whom the engine stands still."""
-    found = halts.held(uow, letter)
-    return Outcome("queued", "retry", f"halted-{found.reason}", due=uow.at + halts.AGAIN) if found else None
+def _looked_for(letter: Letter) -> bool:
+    """Whether it is looked for before it is sent: it may be there already, and nobody has looked in vain."""
+    return letter.reason != ABSENT and tried_before(letter)
 
 
 def _unheard(letter: Letter) -> bool:

@@ -117,7 +117,7 @@ def linked(ehr: str, type: str, id: str, remote: Remote, ownership: Ownership, *
 
 def conflict_of(uow: Uow, ehr: str, type: str, id: str) -> ConflictRow | None:
     """The open conflict of this resource at this EHR, if there is one."""
-    return next((row for row in uow.conflicts() if (row.ehr, row.type, row.id) == (ehr, type, id)), None)
+    return next(iter(uow.conflicts(about=(ehr, type, id))), None)
 
 
 def own_identifier(resource: Resource, systems: Systems) -> tuple[str, str] | None:

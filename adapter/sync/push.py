@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,6 +21,7 @@ from adapter.sync import retry, standing
 from adapter.sync.acts import Act, Audited, Outcome, What
 from adapter.sync.crew import Crew
 from adapter.sync.delivery import Delivery
+from adapter.sync.drafts import Round
 from adapter.sync.line import Line
 from adapter.sync.together import LostTogether
 
@@ -32,6 +33,15 @@ _STATES: dict[type[retry.Decision], tuple[LetterState, What]] = {
     retry.Park: ("parked", "parked"),
     retry.Conflict: ("conflict", "conflict"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A letter that is ours `until` then, and what was decided of it when it was taken."""
+
+    letter: Letter
+    until: datetime
+    begun: Round | None
 
 
 class Push:
@@ -112,7 +122,7 @@ class Push:
         was away rests, so that its letters do not each wait for a time-out while another EHR's stand behind them."""
         return any(self._turn(ehr) for ehr in list(self._turns))
 
-    def _crew(self, ehr: str, limit: int, stop: Callable[[], bool]) -> Crew[tuple[Letter, datetime]]:
+    def _crew(self, ehr: str, limit: int, stop: Callable[[], bool]) -> Crew[Taken]:
         most = self._lines[ehr].parallel
         return Crew(lambda: self.take(ehr), self.send, most=most if most == 1 else AHEAD * most, limit=limit, stop=stop, name=f"liaison-push-{ehr}")
 
@@ -124,15 +134,14 @@ class Push:
         self.send(taken)
         return True
 
-    def take(self, ehr: str) -> tuple[Letter, datetime] | None:
-        """The next letter of that EHR, and until when it is ours. None: there is none, or it is paused, rests, or was asked
-        as often as it may be this second."""
+    def take(self, ehr: str) -> Taken | None:
+        """The next letter of that EHR. None: there is none, or it is paused, rests, or was asked as often as it may be this second."""
         began, until = self._clock.monotonic(), self._clock.now() + self._lease
-        letter = self._store.write_now(lambda uow: self._take(uow, ehr, until))
-        self._in_vain[ehr] = 0.0 if letter else self._clock.monotonic() - began
-        return None if letter is None else (letter, until)
+        taken = self._store.write_now(lambda uow: self._take(uow, ehr, until))
+        self._in_vain[ehr] = 0.0 if taken else self._clock.monotonic() - began
+        return taken
 
-    def _take(self, uow: Uow, ehr: str, until: datetime) -> Letter | None:
+    def _take(self, uow: Uow, ehr: str, until: datetime) -> Taken | None:
         if standing.paused(uow, ehr) or standing.resting(uow, ehr):
             return None
         line = self._lines[ehr]
@@ -141,14 +150,15 @@ class Push:
             self._again[ehr] = again
             return None
         letter = uow.take(holder=self._holder, until=until, ehr=ehr)
-        if letter is not None:
-            standing.trying(uow, ehr, until)
-        return letter
+        if letter is None:
+            return None
+        standing.trying(uow, ehr, until)
+        return Taken(letter, until, self._delivery.begin(uow, letter))
 
-    def send(self, taken: tuple[Letter, datetime]) -> None:
+    def send(self, taken: Taken) -> None:
         """Sends a letter that was taken, and settles it."""
-        letter, until = taken
-        outcome, weather = self._outcome(letter, until)
+        letter = taken.letter
+        outcome, weather = self._outcome(taken)
 
         settled = [(letter, outcome), *outcome.others]
 
@@ -164,11 +174,13 @@ class Push:
             for each, became in settled:
                 told(became.what, each)
 
-    def _outcome(self, letter: Letter, until: datetime) -> tuple[Outcome, Callable[[Uow], None]]:
+    def _outcome(self, taken: Taken) -> tuple[Outcome, Callable[[Uow], None]]:
         """What became of the letter, and what that says of its EHR."""
+        letter = taken.letter
         try:
             with tracing(letter.request_id):  # the id of the request that caused it (security.md U-16)
-                return self._delivery.deliver(self._lines[letter.ehr], letter, until=until), lambda uow: standing.answered(uow, letter.ehr)
+                outcome = self._delivery.deliver(self._lines[letter.ehr], letter, until=taken.until, begun=taken.begun)
+                return outcome, lambda uow: standing.answered(uow, letter.ehr)
         except Unavailable:
             raise  # our own database is away: the lease runs out by itself
         except Exception as error:

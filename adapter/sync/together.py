@@ -25,7 +25,8 @@ from adapter.sync.merge import put_over
 from adapter.sync.ownership import Ownership
 
 if TYPE_CHECKING:
-    from adapter.sync.delivery import Delivery, Draft, Leave
+    from adapter.sync.delivery import Delivery
+    from adapter.sync.drafts import Draft, Drafts, Leave
 
 MOST = 20  # letters in one transaction
 
@@ -37,7 +38,7 @@ class LostTogether(EhrUnknown):
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """One letter of a transaction. `place`: where its resource will be, as the others point at it ("" for an update)."""
 
     letter: Letter
@@ -52,17 +53,40 @@ class Together:
     def __init__(self, store: Store, clock: Clock, *, ownership: Ownership, systems: Systems, told: Mapping[str, bool | None]) -> None:
         self._store, self._clock, self._ownership, self._systems, self._told = store, clock, ownership, systems, told
 
-    def deliver(self, delivery: Delivery, client: EhrClient, letter: Letter, until: datetime) -> Outcome | None:
-        """What became of the letter and, in `others`, of those that went along. None: it goes alone. Raises EhrError."""
-        if tried_before(letter) or not self._store.read_now(lambda uow: self._does(uow, letter.ehr)):
-            return None
-        parts = self._parts(delivery, client, letter)
-        parts = self._store.write_now(lambda uow: self._leave(uow, delivery, parts)) if len(parts) > 1 else []
-        if len(parts) < 2:
-            return None
+    def begin(self, uow: Uow, drafts: Drafts, letter: Letter, draft: Draft, revision: object) -> list[Part]:
+        """The letter and those behind it in its lane that can go now, up to the first that cannot; that they leave stands in the audit
+        with this unit. Fewer than two: it goes alone."""
+        if tried_before(letter) or not self._does(uow, letter.ehr):
+            return []
+        waiting = uow.letters(states=("queued",), ehr=letter.ehr, lane=letter.lane, limit=MOST)
+        parts: list[Part] = []
+        places: dict[str, str] = {}
+        found: Draft | Outcome | Unlinked = draft
+        for each in [letter, *(behind for behind in waiting if behind.key > letter.key)]:
+            if parts:
+                if each.due > uow.at or each.type in (proof.TYPE, "Patient") or each.attempts or each.fence:
+                    break
+                found = drafts.draft(uow, each, places)
+            if isinstance(found, Unlinked | Outcome) or not self._goes(found):
+                break
+            taken = uow.carry(each) if parts else each
+            leave = drafts.leave(uow, taken, revision) if taken else None
+            if taken is None or leave is None:
+                break
+            parts.append(Part(taken, found, "" if found.known else f"urn:uuid:{self._clock.new_id()}", leave))
+            places |= {f"{each.type}/{each.id}": parts[-1].place} if parts[-1].place else {}
+        return parts
+
+    def _goes(self, draft: Draft) -> bool:
+        """Whether it can be an entry: an update of a version, or a create by our identifier."""
+        known = draft.known
+        return bool(known.link.remote_version) if known else links.own_identifier(draft.sent, self._systems) is not None
+
+    def send(self, delivery: Delivery, client: EhrClient, parts: Sequence[Part], until: datetime) -> Outcome | None:
+        """What became of the first letter and, in `others`, of those that went along. None: it goes alone. Raises EhrError."""
         places = {f"{each.letter.type}/{each.letter.id}": each.place for each in parts if each.place}
         with turn(client):
-            if not all(each.leave and delivery.still(each.letter, each.draft, each.leave, until, places) for each in parts):
+            if not all(each.leave and delivery.drafts.still(each.letter, each.draft, each.leave, until, places) for each in parts):
                 return None
             try:
                 response = client.transaction({"resourceType": "Bundle", "type": "transaction", "entry": [self._entry(each) for each in parts]})
@@ -81,49 +105,7 @@ class Together:
         return standing.transacts(uow, ehr) if told is None else told
 
     # ── before ───────────────────────────────────────────────────────────────────────────────────
-    def _parts(self, delivery: Delivery, client: EhrClient, letter: Letter) -> list[_Part]:
-        """The letter and those behind it in its lane that can go now, up to the first that cannot."""
-        for _ in range(2):
-            found = self._store.read_now(lambda uow: self._drafts(uow, delivery, letter))
-            if not (isinstance(found, Unlinked) and found.type == "Patient"):
-                break
-            if delivery.unlinked(client, letter, found) is not None:  # it comes to the same when the letter goes alone
-                return []
-        return found if isinstance(found, list) else []
-
-    def _drafts(self, uow: Uow, delivery: Delivery, letter: Letter) -> list[_Part] | Unlinked:
-        waiting = uow.letters(states=("queued",), ehr=letter.ehr, lane=letter.lane, limit=MOST)
-        behind = [each for each in waiting if each.key > letter.key]
-        parts: list[_Part] = []
-        places: dict[str, str] = {}
-        for each in [letter, *behind]:
-            if each.due > uow.at or each.type in (proof.TYPE, "Patient") or (each is not letter and (each.attempts or each.fence)):
-                break
-            draft = delivery.draft(uow, each, places)
-            if isinstance(draft, Unlinked) and each is letter:
-                return draft
-            if isinstance(draft, Unlinked | Outcome) or (draft.known and not draft.known.link.remote_version):
-                break
-            if draft.known is None and links.own_identifier(draft.sent, self._systems) is None:
-                break
-            place = "" if draft.known else f"urn:uuid:{self._clock.new_id()}"
-            if place:
-                places[f"{each.type}/{each.id}"] = place
-            parts.append(_Part(each, draft, place))
-        return parts
-
-    def _leave(self, uow: Uow, delivery: Delivery, parts: Sequence[_Part]) -> list[_Part]:
-        """Decided and recorded, letter by letter, up to the first that may not leave."""
-        going: list[_Part] = []
-        for number, each in enumerate(parts):
-            letter = uow.carry(each.letter) if number else each.letter
-            leave = delivery.leave(uow, letter) if letter else None
-            if letter is None or leave is None:
-                break
-            going.append(replace(each, letter=letter, leave=leave))
-        return going
-
-    def _entry(self, part: _Part) -> Resource:
+    def _entry(self, part: Part) -> Resource:
         draft, type = part.draft, part.letter.type
         if draft.known is None:
             own = links.own_identifier(draft.sent, self._systems) or ("", "")
@@ -134,13 +116,13 @@ class Together:
         url = f"{type}/{known.link.remote_id}"
         return {"resource": {**body, "id": known.link.remote_id}, "request": {"method": "PUT", "url": url, "ifMatch": f'W/"{known.link.remote_version}"'}}
 
-    def _tried(self, uow: Uow, parts: Sequence[_Part]) -> None:
+    def _tried(self, uow: Uow, parts: Sequence[Part]) -> None:
         for each in parts:
             if each.draft.known is not None:  # what was to be created points at places that nobody knows
                 links.tried(uow, each.letter.ehr, each.letter.type, each.letter.id, each.draft.sent, self._ownership)
 
     # ── after ────────────────────────────────────────────────────────────────────────────────────
-    def _outcomes(self, delivery: Delivery, client: EhrClient, parts: Sequence[_Part], entries: Sequence[Any], until: datetime) -> list[Outcome]:
+    def _outcomes(self, delivery: Delivery, client: EhrClient, parts: Sequence[Part], entries: Sequence[Any], until: datetime) -> list[Outcome]:
         """Each by its own entry; one that cannot be read is looked for."""
         found = [(part, self._remote(client, part, entries, number)) for number, part in enumerate(parts)]
         places = {part.place: f"{part.letter.type}/{remote.id}" for part, remote in found if part.place and isinstance(remote, Remote)}
@@ -149,13 +131,13 @@ class Together:
             draft = replace(part.draft, sent=moved(part.draft.sent, places))
             if isinstance(remote, Outcome):
                 outcomes.append(remote)
-            elif self._clock.now() >= until or (draft.known is None and not delivery.holds(draft.sent, remote, {})):
+            elif self._clock.now() >= until or (draft.known is None and not delivery.drafts.holds(draft.sent, remote, {})):
                 outcomes.append(Outcome("unknown", "unknown", "unknown-outcome", due=self._clock.now()))  # looked for: there twice, or not as we sent it
             else:
                 outcomes.append(delivery.done(part.letter, draft, remote, "updated" if draft.known else "created"))
         return outcomes
 
-    def _remote(self, client: EhrClient, part: _Part, entries: Sequence[Any], number: int) -> Remote | Outcome:
+    def _remote(self, client: EhrClient, part: Part, entries: Sequence[Any], number: int) -> Remote | Outcome:
         """What the EHR has of it now, by the entry in its place, or by our identifier when they came in another order."""
         own = links.own_identifier(part.draft.sent, self._systems)
         there = [entries[number], *entries] if number < len(entries) else list(entries)

@@ -19,6 +19,7 @@ from adapter.sync import ownership
 from adapter.sync.acts import Act
 from adapter.sync.delivery import Delivery
 from adapter.sync.doubles import Doubles
+from adapter.sync.drafts import Drafts
 from adapter.sync.inbound import Inbound, Pulled
 from adapter.sync.links import Rewrite, Unlinked
 from adapter.sync.patients import Patients
@@ -169,10 +170,13 @@ class House:
             self.store, match=self.match, outgoing=self.outgoing, leaving=self.leaving, seeking=self.seeking, ownership=OWNERSHIP, systems=SYSTEMS,
             audited=self.audited, creates=lambda ehr: self.creating,
         )  # fmt: skip
+        together = Together(self.store, self.clock, ownership=OWNERSHIP, systems=SYSTEMS, told=self.transacts)
+        drafts = Drafts(
+            self.store, self.clock, outgoing=self.outgoing, leaving=self.leaving, outward=self.outward, ownership=OWNERSHIP, systems=SYSTEMS, together=together
+        )
         delivery = Delivery(
-            self.store, self.clock, outgoing=self.outgoing, leaving=self.leaving, outward=self.outward, patients=patients, inbound=self.inbound,
-            ownership=OWNERSHIP, systems=SYSTEMS, doubles=Doubles(self.store, audited=self.audited),
-            together=Together(self.store, self.clock, ownership=OWNERSHIP, systems=SYSTEMS, told=self.transacts),
+            self.store, self.clock, drafts=drafts, patients=patients, inbound=self.inbound, ownership=OWNERSHIP, systems=SYSTEMS,
+            doubles=Doubles(self.store, audited=self.audited), together=together,
         )  # fmt: skip
         return Push(
             self.store, self.clients, delivery, self.clock, holder=holder, audited=self.audited,
