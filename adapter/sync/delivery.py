@@ -14,7 +14,7 @@ from adapter.sync import links, proof, reading, retry, standing
 from adapter.sync.acts import Act, Outcome, What, cited, tried_before
 from adapter.sync.canonical import content_hash, encode
 from adapter.sync.doubles import REASON, CannotLook, Doubles
-from adapter.sync.drafts import Draft, Drafts, Leave, Round, halted
+from adapter.sync.drafts import Draft, Drafts, Going, Leave, Round, halted
 from adapter.sync.inbound import GONE, Arrival, Inbound
 from adapter.sync.line import turn
 from adapter.sync.links import Known, Unlinked
@@ -167,7 +167,7 @@ class Delivery:
             if leave is None:
                 return Outcome("dropped", "withheld", "withheld"), None
             with turn(client):
-                if not self.drafts.still(letter, draft, leave, until):
+                if not self.drafts.still([Going(letter, draft, leave)], until):
                     return None, None
                 try:
                     created = client.create(draft.sent, if_none_exist=own)
@@ -203,7 +203,7 @@ class Delivery:
         merged = put_over(draft.put, draft.sent, there.resource, self._ownership)
         try:
             with turn(client):
-                if not self.drafts.still(letter, draft, leave, until):
+                if not self.drafts.still([Going(letter, draft, leave)], until):
                     return None, theirs
                 return self.done(letter, draft, client.update(merged, if_match=there.version), "updated"), None
         except EhrStale:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from adapter.sync.ownership import Ownership
 from adapter.sync.patients import Outgoing
 
 if TYPE_CHECKING:
-    from adapter.sync.together import Part, Together
+    from adapter.sync.together import Together
 
 NOWHERE: Mapping[str, str] = {}
 FRESH = timedelta(seconds=1)  # how long a decision holds when nothing it is made of has changed: time itself ends some
@@ -48,13 +48,28 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Going:
+    """One letter on its way. `place`: where its resource will be, as others of its transaction point at it ("" for one there is, or
+    that goes alone)."""
+
+    letter: Letter
+    draft: Draft
+    leave: Leave
+    place: str = ""
+
+    @property
+    def reference(self) -> str:
+        return f"{self.letter.type}/{self.letter.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """What is to be done next for a letter, as decided in one unit: `draft`, or why there is none. `leave`: that it leaves stands
     in the audit already; `parts`: the letters that go along, each with its own; `problem`: a fault of our own."""
 
     draft: Draft | Outcome | Unlinked | None = None
     leave: Leave | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Going, ...] = ()
     problem: Exception | None = None
 
 
@@ -130,17 +145,21 @@ class Drafts:
         """The same, in a unit that writes; `revision`: asked before all else in it."""
         return Leave(revision, uow.at) if self._leaving(uow, letter) else None
 
-    def still(self, letter: Letter, draft: Draft, leave: Leave, until: datetime, places: Mapping[str, str] = NOWHERE) -> bool:
-        """Whether what was decided holds at this moment, when the bytes leave: nothing has changed since, or what would be
-        sent now is the same. Else another round begins."""
+    def still(self, going: Sequence[Going], until: datetime) -> bool:
+        """Whether what was decided of all of them holds at this moment, when the bytes leave: nothing has changed since, or what
+        would be sent now is the same. Else another round begins."""
+        places = {each.reference: each.place for each in going if each.place}
+        return self._clock.now() < until and self._store.read_now(lambda uow: self._same(uow, going, places))
 
-        def same(uow: Uow) -> bool:
-            if self._revision(uow) == leave.revision and uow.at - leave.at < FRESH:
-                return standing.paused(uow, letter.ehr) is None and halts.held(uow, letter) is None
-            now = self.draft(uow, letter, places)
-            return isinstance(now, Draft) and (now.number, now.sent) == (draft.number, draft.sent)
-
-        return self._clock.now() < until and self._store.read_now(same)
+    def _same(self, uow: Uow, going: Sequence[Going], places: Mapping[str, str]) -> bool:
+        revision = self._revision(uow)
+        for each in going:
+            if revision == each.leave.revision and uow.at - each.leave.at < FRESH:
+                continue
+            now = self.draft(uow, each.letter, places)
+            if not isinstance(now, Draft) or (now.number, now.sent) != (each.draft.number, each.draft.sent):
+                return False
+        return standing.paused(uow, going[0].letter.ehr) is None and not any(halts.held(uow, each.letter) for each in going)
 
     def holds(self, sent: Resource, remote: Remote, put: Resource) -> bool:
         """Whether the EHR's copy says already what we would write."""

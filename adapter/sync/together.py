@@ -8,7 +8,7 @@ One whose answer is lost is an unknown outcome of each of its letters.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from adapter.names import Systems
 from adapter.ports import EhrClient, Letter, Remote, Resource, Store, Uow
 from adapter.sync import links, proof, standing
 from adapter.sync.acts import Outcome, tried_before
+from adapter.sync.drafts import Going
 from adapter.sync.line import turn
 from adapter.sync.links import Unlinked, moved
 from adapter.sync.merge import put_over
@@ -26,7 +27,7 @@ from adapter.sync.ownership import Ownership
 
 if TYPE_CHECKING:
     from adapter.sync.delivery import Delivery
-    from adapter.sync.drafts import Draft, Drafts, Leave
+    from adapter.sync.drafts import Draft, Drafts
 
 MOST = 20  # letters in one transaction
 
@@ -37,29 +38,19 @@ class LostTogether(EhrUnknown):
     letters: tuple[Letter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One letter of a transaction. `place`: where its resource will be, as the others point at it ("" for an update)."""
-
-    letter: Letter
-    draft: Draft
-    place: str = ""
-    leave: Leave | None = None
-
-
 class Together:
     """`told(ehr)`: what the network file says of its transactions (None: nothing; then what was learnt counts)."""
 
     def __init__(self, store: Store, clock: Clock, *, ownership: Ownership, systems: Systems, told: Mapping[str, bool | None]) -> None:
         self._store, self._clock, self._ownership, self._systems, self._told = store, clock, ownership, systems, told
 
-    def begin(self, uow: Uow, drafts: Drafts, letter: Letter, draft: Draft, revision: object) -> list[Part]:
+    def begin(self, uow: Uow, drafts: Drafts, letter: Letter, draft: Draft, revision: object) -> list[Going]:
         """The letter and those behind it in its lane that can go now, up to the first that cannot; that they leave stands in the audit
         with this unit. Fewer than two: it goes alone."""
         if tried_before(letter) or not self._does(uow, letter.ehr):
             return []
         waiting = uow.letters(states=("queued",), ehr=letter.ehr, lane=letter.lane, limit=MOST)
-        parts: list[Part] = []
+        parts: list[Going] = []
         places: dict[str, str] = {}
         found: Draft | Outcome | Unlinked = draft
         for each in [letter, *(behind for behind in waiting if behind.key > letter.key)]:
@@ -73,8 +64,8 @@ class Together:
             leave = drafts.leave(uow, taken, revision) if taken else None
             if taken is None or leave is None:
                 break
-            parts.append(Part(taken, found, "" if found.known else f"urn:uuid:{self._clock.new_id()}", leave))
-            places |= {f"{each.type}/{each.id}": parts[-1].place} if parts[-1].place else {}
+            parts.append(Going(taken, found, leave, "" if found.known else f"urn:uuid:{self._clock.new_id()}"))
+            places |= {parts[-1].reference: parts[-1].place} if parts[-1].place else {}
         return parts
 
     def _goes(self, draft: Draft) -> bool:
@@ -82,11 +73,10 @@ class Together:
         known = draft.known
         return bool(known.link.remote_version) if known else links.own_identifier(draft.sent, self._systems) is not None
 
-    def send(self, delivery: Delivery, client: EhrClient, parts: Sequence[Part], until: datetime) -> Outcome | None:
+    def send(self, delivery: Delivery, client: EhrClient, parts: Sequence[Going], until: datetime) -> Outcome | None:
         """What became of the first letter and, in `others`, of those that went along. None: it goes alone. Raises EhrError."""
-        places = {f"{each.letter.type}/{each.letter.id}": each.place for each in parts if each.place}
         with turn(client):
-            if not all(each.leave and delivery.drafts.still(each.letter, each.draft, each.leave, until, places) for each in parts):
+            if not delivery.drafts.still(parts, until):
                 return None
             try:
                 response = client.transaction({"resourceType": "Bundle", "type": "transaction", "entry": [self._entry(each) for each in parts]})
@@ -105,7 +95,7 @@ class Together:
         return standing.transacts(uow, ehr) if told is None else told
 
     # ── before ───────────────────────────────────────────────────────────────────────────────────
-    def _entry(self, part: Part) -> Resource:
+    def _entry(self, part: Going) -> Resource:
         draft, type = part.draft, part.letter.type
         if draft.known is None:
             own = links.own_identifier(draft.sent, self._systems) or ("", "")
@@ -116,13 +106,13 @@ class Together:
         url = f"{type}/{known.link.remote_id}"
         return {"resource": {**body, "id": known.link.remote_id}, "request": {"method": "PUT", "url": url, "ifMatch": f'W/"{known.link.remote_version}"'}}
 
-    def _tried(self, uow: Uow, parts: Sequence[Part]) -> None:
+    def _tried(self, uow: Uow, parts: Sequence[Going]) -> None:
         for each in parts:
             if each.draft.known is not None:  # what was to be created points at places that nobody knows
                 links.tried(uow, each.letter.ehr, each.letter.type, each.letter.id, each.draft.sent, self._ownership)
 
     # ── after ────────────────────────────────────────────────────────────────────────────────────
-    def _outcomes(self, delivery: Delivery, client: EhrClient, parts: Sequence[Part], entries: Sequence[Any], until: datetime) -> list[Outcome]:
+    def _outcomes(self, delivery: Delivery, client: EhrClient, parts: Sequence[Going], entries: Sequence[Any], until: datetime) -> list[Outcome]:
         """Each by its own entry; one that cannot be read is looked for."""
         found = [(part, self._remote(client, part, entries, number)) for number, part in enumerate(parts)]
         places = {part.place: f"{part.letter.type}/{remote.id}" for part, remote in found if part.place and isinstance(remote, Remote)}
@@ -137,7 +127,7 @@ class Together:
                 outcomes.append(delivery.done(part.letter, draft, remote, "updated" if draft.known else "created"))
         return outcomes
 
-    def _remote(self, client: EhrClient, part: Part, entries: Sequence[Any], number: int) -> Remote | Outcome:
+    def _remote(self, client: EhrClient, part: Going, entries: Sequence[Any], number: int) -> Remote | Outcome:
         """What the EHR has of it now, by the entry in its place, or by our identifier when they came in another order."""
         own = links.own_identifier(part.draft.sent, self._systems)
         there = [entries[number], *entries] if number < len(entries) else list(entries)
