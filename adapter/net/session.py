@@ -76,11 +76,6 @@ class _Adapter(TimedAdapter):
         super().init_poolmanager(*args, ssl_context=context, **kwargs)
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None  # requests would read the redirect's body without a limit even when it does not follow
-
-
 class GuardedSession:
     """HTTP to a fixed set of origins: no redirects, no environment (proxies, .netrc), no cookies, TLS 1.2 or newer,
     time-outs on every phase and one over all, a size limit after decompression.
@@ -105,10 +100,10 @@ class GuardedSession:
         self._limits = limits or Limits()
         self._allowed = frozenset(origin_of(url) for url in allow)
         self._clock, self._public = clock, public
-        self._session = _Session()
+        self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers = CaseInsensitiveDict({"User-Agent": "Liaison", "Accept-Encoding": "gzip"})
-        self._session.verify = verify
+        self._verify = verify
         self._session.cert = cert
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
@@ -141,7 +136,8 @@ class GuardedSession:
     def _prepare(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[requests.PreparedRequest, str]:
         prepared, origin = None, ""
         try:
-            prepared = self._session.prepare_request(requests.Request(method, url, headers=dict(headers), data=body))
+            prepared = requests.PreparedRequest()  # as the session would, without asking for cookies and credentials that it never has
+            prepared.prepare(method=method, url=url, headers={**self._session.headers, **headers}, data=body)
             origin = origin_of(prepared.url or "")  # what will be called, not what was written
         except (requests.RequestException, ValueError):
             pass  # said below, outside: the library's text quotes the URL
@@ -156,7 +152,8 @@ class GuardedSession:
         token = CALL.set(call)
         timeout = (min(self._limits.connect, self._limits.total), self._limits.read)
         try:
-            response = self._session.send(prepared, stream=True, allow_redirects=False, timeout=timeout)
+            adapter = self._session.get_adapter(prepared.url or "")
+            response = adapter.send(prepared, stream=True, timeout=timeout, verify=self._verify, cert=self._session.cert)
             with closing(response):
                 return Answer(response.status_code, CaseInsensitiveDict(response.headers), self._drained(response))
         except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError, LookupError, _Overflow) as error:

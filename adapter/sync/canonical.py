@@ -14,6 +14,8 @@ from adapter.sync.ownership import Ownership
 
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
 
+_SHORTEST = len("2026-03-02T18:00:00Z")
+
 
 def encode(resource: Resource) -> bytes:
     """The resource as JSON with sorted keys, every value as it stands: what links and conflicts keep."""
@@ -43,13 +45,15 @@ def without_server_parts(resource: Resource, ownership: Ownership) -> Resource:
 
 def normal(value: Any, ownership: Ownership, *, name: str = "", ordered: bool = False) -> Any:
     """The comparison form of one element. `ordered`: its order counts whatever the declared keys say."""
+    if isinstance(value, str):
+        if name == "reference":
+            return value.partition("/_history/")[0]
+        return _instant(value) if len(value) >= _SHORTEST and value[4] == "-" else value
     if isinstance(value, dict):
         return {key: normal(part, ownership, name=key, ordered=f"_{key}" in value) for key, part in value.items()}
     if isinstance(value, list):
         entries = [normal(part, ownership, name=name) for part in value]
         return sorted(entries, key=_text) if name in ownership.keys and not ordered and not name.startswith("_") else entries
-    if isinstance(value, str):
-        return value.partition("/_history/")[0] if name == "reference" else _instant(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

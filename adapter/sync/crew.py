@@ -11,6 +11,11 @@ Taken = TypeVar("Taken")
 TURN = 0.0005  # seconds that a thread with an answer waits for one that computes: Python's own 5 ms would hold up each of its steps
 
 
+def quick_turns() -> None:
+    """From now on, in this process."""
+    sys.setswitchinterval(min(TURN, sys.getswitchinterval()))
+
+
 class Crew(Generic[Taken]):
     """`take()` gives the next letter or None, `send` deals with it; each thread does one after the other. Ends when there is none,
     `limit` were taken, or `stop()` says so, with what is in hand dealt with. What `take` or `send` raises ends it too."""
@@ -23,7 +28,7 @@ class Crew(Generic[Taken]):
         self._threads: list[threading.Thread] = []
         self._working = self.taken = 0
         self._problem: BaseException | None = None
-        sys.setswitchinterval(min(TURN, sys.getswitchinterval()))
+        quick_turns()
 
     def run(self) -> int:
         """How many were taken. The first of the threads is the caller's."""

@@ -47,12 +47,14 @@ class Pulled:
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A resource as the EHR showed it. `assumed`: what to compare it with when no link is stored yet. `now`: it was read by
-    itself, so whatever its time says it is what stands there; only a lower version number is of before. `done`: the Procedures that a Task points to."""
+    itself, so whatever its time says it is what stands there; only a lower version number is of before. `done`: the Procedures that a Task points to.
+    `digest`: its content hash, once it was made."""
 
     remote: Remote
     assumed: Known | None = None
     now: bool = False
     done: tuple[Remote, ...] = ()
+    digest: str = ""
 
 
 Again = Callable[[str, str], Remote | None]
@@ -116,7 +118,7 @@ class Inbound:
         """Takes in a page, in one write unit: all of it or nothing. What `apply` refuses becomes a conflict row
         in a second run. Returns how many had which outcome. Nothing is written for echoes. What is older than known is
         read `again`: a search may show what was (Y-21). Raises Halted where the EHR is, or is from now on."""
-        arrivals = list(arrivals)
+        arrivals = [replace(each, digest=self._digest(each)) for each in arrivals]
         found = self._store.read_now(lambda uow: self._all_known(uow, ehr, arrivals))
         if again is not None and any(outcome == "older" for _, outcome in found):
             arrivals = [self._current(ehr, each, again) if outcome == "older" else each for each, (_, outcome) in zip(arrivals, found, strict=True)]
@@ -182,7 +184,7 @@ class Inbound:
                 except (Refused, MappingError) as error:
                     raise _Refusal(at) from error
             elif known is not None and outcome == "touched":
-                links.save(uow, replace(known, link=self._as_seen(known, arrival.remote)))
+                uow.save_link(self._as_seen(known, arrival))
             outcomes.append(outcome)
         return outcomes
 
@@ -190,16 +192,16 @@ class Inbound:
         """What we know of it, and whether it is news."""
         remote, type = arrival.remote, arrival.remote.resource.get("resourceType", "")
         link = uow.link_by_remote(ehr, type, remote.id)
-        known = links.load(uow, ehr, type, link.id) if link else arrival.assumed
+        known = Known(link, {}) if link else arrival.assumed  # what was put there is only asked for where there is news
         if known is None:
             return None, "unlinked"
         if link is None:
             return known, "seen"
         if _lower(remote.version, known.link.remote_version) or (not arrival.now and _earlier(remote, known)):
             return known, "older"
-        if content_hash(remote.resource, self._ownership) == link.content_hash:
+        if self._digest(arrival) == link.content_hash:
             return known, "echo" if remote.version == link.remote_version else "touched"
-        return known, "seen"
+        return Known(link, links.put(uow, ehr, type, link.id)), "seen"
 
     def _of_another(self, uow: Uow, ehr: str, ours: Resource, base: Resource, theirs: Resource) -> bool:
         """Whether nothing of it is taken in because the engine stands still for its patient, or does from now on: the EHR has moved
@@ -209,22 +211,25 @@ class Inbound:
             return True
         return bool(patient and "Patient/" in now and now not in (patient, before)) and halts.halt(uow, ehr, "patient-moved", patient, seen=now)
 
-    def _as_seen(self, known: Known, remote: Remote) -> Link:
-        link = known.link
-        return links.linked(link.ehr, link.type, link.id, remote, self._ownership, sent=link.sent)
+    def _digest(self, arrival: Arrival) -> str:
+        return arrival.digest or content_hash(arrival.remote.resource, self._ownership)
+
+    def _as_seen(self, known: Known, arrival: Arrival) -> Link:
+        remote = arrival.remote
+        return replace(known.link, remote_id=remote.id, remote_version=remote.version, content_hash=self._digest(arrival), base=encode(remote.resource))
 
     def _one(self, uow: Uow, known: Known, arrival: Arrival, *, refused: bool) -> Outcome:
         link, remote = known.link, arrival.remote
         current = uow.current(link.type, link.id)
         told = Act("seen", link.ehr, link.type, link.id, remote=cited(link.type, remote.id, remote.version))
         if current is None or current.deleted:
-            links.save(uow, replace(known, link=self._as_seen(known, remote)))
+            links.save(uow, replace(known, link=self._as_seen(known, arrival)))
             self._audited(uow, told)
             return "seen"
         base, theirs = (self._inward(uow, link.ehr, each) for each in (known.base, remote.resource))
         if self._of_another(uow, link.ehr, content(current), base, theirs):
             return "frozen"
-        links.save(uow, replace(known, link=self._as_seen(known, remote)))
+        links.save(uow, replace(known, link=self._as_seen(known, arrival)))
         unseen = [content(version) for version in uow.history(link.type, link.id) if version.number >= link.sent and not version.deleted]
         verdict = judge(
             base, theirs, unseen, ownership=self._ownership,

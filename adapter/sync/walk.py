@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -12,11 +13,12 @@ from adapter.clock import instant
 from adapter.errors import EhrError, EhrRejected, EhrUnavailable
 from adapter.ports import EhrClient, Remote
 from adapter.sync.canonical import moment
+from adapter.sync.crew import quick_turns
 from adapter.sync.inbound import Arrival, Outcome
 from adapter.sync.reads import refused
 from adapter.sync.sweep import Seen
 
-PAGE = 50
+PAGE = 100
 ROUNDS = 3  # times that one chain is read when its pages shift
 REPEATS = 3  # times that a page may come again before the chain counts as endless
 COARSE = timedelta(seconds=1)  # the resolution of some servers' times
@@ -75,7 +77,7 @@ class Walk:
     def _chain(self, tally: Counter[Outcome]) -> Walked:
         found = Walked(tally, whole=self._since is None, timed=self._timed)
         last, repeated = list[tuple[str, str]](), 0
-        for page in self._client.search(self._type, self._asked()):
+        for page in ahead(self._client.search(self._type, self._asked())):
             given = [(remote.id, remote.version) for remote in page]
             last, repeated = given, repeated + 1 if given == last else 0
             if repeated >= REPEATS:
@@ -108,6 +110,17 @@ class Walk:
     def _asked(self) -> list[tuple[str, str]]:
         since = [("_lastUpdated", f"ge{instant(self._since)}")] if self._since else []
         return [*self._params, *since, *([("_sort", "_lastUpdated")] if self._timed else []), ("_count", str(PAGE))]
+
+
+def ahead(pages: Iterable[list[Remote]]) -> Iterator[list[Remote]]:
+    """The same pages, the next one fetched while its caller takes one in."""
+    quick_turns()
+    coming = iter(pages)
+    with ThreadPoolExecutor(1, thread_name_prefix="liaison-page") as reader:
+        following = reader.submit(next, coming, None)
+        while (page := following.result()) is not None:
+            following = reader.submit(next, coming, None)
+            yield page
 
 
 def updated(remote: Remote) -> datetime | None:

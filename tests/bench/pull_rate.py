@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from adapter.ports import EhrClient, Link, Remote, Uow, Version
 from adapter.settings import load_settings
 from adapter.store import upgrade
 from adapter.sync import links
+from adapter.sync.cursors import Cursor, cursor_name
 from tests.bench import paging_ehr
 from tests.bench.figures import Figure
 from tests.bench.load import BenchError
@@ -92,6 +94,9 @@ def filled(url: str, base: str, run: Run) -> tuple[App, Watched]:
     every = range(run.tasks + run.late)
     for start in every[::AT_ONCE]:
         app.store.write_now(lambda uow, some=every[start : start + AT_ONCE]: [_known(app, uow, n) for n in some])  # type: ignore[misc, func-returns-value]
+    # Read whole lately: a search for what changed since long ago, in which only the overlap shows what came late.
+    read = Cursor(datetime(2026, 3, 1, tzinfo=UTC), None, app.clock.now())
+    app.store.write_now(lambda uow: uow.keep(cursor_name(CLINIC, "Task"), read.encode()))
     _ = app.clients
     return app, watched[0]
 

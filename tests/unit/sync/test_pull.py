@@ -34,7 +34,7 @@ def test_pull_asks_for_what_carries_our_identifiers_consents_first() -> None:
     house.pull().run()
 
     assert [type for type, _ in house.ehr.searched] == ["Consent", "Task", "ServiceRequest"]
-    assert house.ehr.searched[2][1] == (("identifier", f"{SYSTEMS.sid('request')}|"), ("_sort", "_lastUpdated"), ("_count", "50"))
+    assert house.ehr.searched[2][1] == (("identifier", f"{SYSTEMS.sid('request')}|"), ("_sort", "_lastUpdated"), ("_count", "100"))
 
 
 def test_pull_moves_its_cursor_by_the_ehrs_time_and_asks_again_from_before_it_y_18() -> None:

@@ -55,7 +55,7 @@ def house(tmp_path: Path) -> Iterator[OnFake]:
         built.store.close()
 
 
-def changed(house: OnFake, count: int = 60) -> OnFake:
+def changed(house: OnFake, count: int = 110) -> OnFake:
     """`count` requests more, in step, then each changed there."""
     house.referral()
     for n in range(count):
@@ -73,7 +73,7 @@ def watermark(house: House, type: str = "ServiceRequest") -> Any:
 
 
 # ── pages ────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(("kind", "count"), [("repeat-next", 60), ("empty-page", 10)])
+@pytest.mark.parametrize(("kind", "count"), [("repeat-next", 110), ("empty-page", 10)])
 def test_Y_16_pages_that_repeat_or_are_empty_end_and_miss_nothing(house: OnFake, kind: Any, count: int) -> None:
     changed(house, count)
     house.fake.inject(Fault(kind, on="GET ServiceRequest"))
@@ -105,7 +105,7 @@ def test_Y_16_a_link_that_expired_begins_the_chain_again(house: OnFake) -> None:
 
     report = house.pull().run(now=True)
 
-    assert report.outcomes["ServiceRequest"] == {"applied": 61, "echo": 50}
+    assert report.outcomes["ServiceRequest"] == {"applied": 111, "echo": 100}
 
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────
@@ -117,7 +117,7 @@ def test_Y_12_a_token_that_ends_in_the_middle_is_renewed_once_and_the_chain_goes
 
     report = Pull(house.store, client, house.inbound, house.clock, searches=own_searches(SYSTEMS), holder="a").run(now=True)
 
-    assert (report.outcomes["ServiceRequest"], tokens.asked) == ({"applied": 61}, 2)
+    assert (report.outcomes["ServiceRequest"], tokens.asked) == ({"applied": 111}, 2)
     client.close()
 
 
