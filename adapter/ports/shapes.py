@@ -335,6 +335,7 @@ class Uow(Protocol):
 
     def save_conflict(self, conflict: ConflictRow) -> ConflictRow: ...
     def conflicts(self, *, state: str = "open", about: tuple[str, str, str] | None = None) -> list[ConflictRow]: ...  # of (ehr, type, id); oldest first
+    def conflict_counts(self) -> dict[str, int]: ...  # open ones, by EHR
     def settle_conflict(self, key: int, *, choice: str) -> None: ...
 
     # audit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from adapter.ports import ConflictRow, Link
 from adapter.store.moments import moment, text
@@ -30,6 +30,7 @@ _CONFLICTS = Statement(select(*(conflict.c[name] for name in _CONFLICT)).where(*
 _CONFLICTS_OF = Statement(
     select(*(conflict.c[name] for name in _CONFLICT)).where(*equal(conflict, "state", "ehr", "type", "id")).order_by(conflict.c.key)
 )
+_COUNTED = Statement(select(conflict.c.ehr, func.count()).where(UNSETTLED).group_by(conflict.c.ehr))
 _RESOLVE = Statement(
     update(conflict).where(conflict.c.key == bindparam("at_key", type_=Key)).values(state=given("state"), choice=given("choice"))
 )
@@ -41,7 +42,11 @@ class Bridge:
     _unit: Unit
 
     def link(self, ehr: str, type: str, id: str) -> Link | None:
-        return self._link(self._unit.session.row(_BY_ID, ehr=ehr, type=type, id=id))
+        memo = self._unit.memo
+        if ("link", ehr, type, id) not in memo:
+            memo["link", ehr, type, id] = self._link(self._unit.session.row(_BY_ID, ehr=ehr, type=type, id=id))
+        found: Link | None = memo["link", ehr, type, id]
+        return found
 
     def link_by_remote(self, ehr: str, type: str, remote_id: str) -> Link | None:
         return self._link(self._unit.session.row(_BY_REMOTE, ehr=ehr, type=type, remote_id=remote_id))
@@ -79,6 +84,9 @@ class Bridge:
         """Oldest first."""
         which = dict(zip(("ehr", "type", "id"), about, strict=True)) if about else {}
         return [self._conflict(row) for row in self._unit.session.rows(_CONFLICTS_OF if about else _CONFLICTS, {"state": state} | which)]
+
+    def conflict_counts(self) -> dict[str, int]:
+        return {ehr: int(count) for ehr, count in self._unit.session.rows(_COUNTED, {})}
 
     def _conflict(self, row: Row) -> ConflictRow:
         ehr, type, id, reason, base, ours, theirs, at, key, state, choice = row

@@ -88,12 +88,15 @@ _PILES = Statement(
     select(outbox.c.ehr, outbox.c.state, outbox.c.reason, func.count(), func.min(outbox.c.due)).where(outbox.c.open == _IS_OPEN)
     .group_by(outbox.c.ehr, outbox.c.state, outbox.c.reason).order_by(outbox.c.ehr, outbox.c.state, outbox.c.reason)
 )
-_HELD = outbox.c.state.in_([literal_column("'parked'"), literal_column("'conflict'")])
-_LANES = Statement(
-    select(outbox.c.ehr, func.count(distinct(outbox.c.lane)), func.count(distinct(case((_HELD, outbox.c.lane)))))
-    .where(outbox.c.open == _IS_OPEN).group_by(outbox.c.ehr)
+# The next two read an index alone, and at most one row of the table.
+_IN_LANES = select(outbox.c.ehr, outbox.c.lane).where(outbox.c.open == _IS_OPEN).distinct().subquery()
+_LANES = Statement(select(_IN_LANES.c.ehr, func.count()).group_by(_IN_LANES.c.ehr))
+_FIRST_DUE = limited(select(outbox.c.key).where(*equal(outbox, "ehr"), outbox.c.open == _IS_OPEN).order_by(outbox.c.due, outbox.c.key), 1)
+_OLDEST = Statement(select(*_LETTER).where(outbox.c.key == _FIRST_DUE.scalar_subquery()))
+_HELD = Statement(
+    select(outbox.c.ehr, func.count(distinct(outbox.c.lane)))
+    .where(outbox.c.open == _IS_OPEN, outbox.c.state.in_([literal_column("'parked'"), literal_column("'conflict'")])).group_by(outbox.c.ehr)
 )
-_OLDEST = Statement(limited(select(*_LETTER).where(*equal(outbox, "ehr"), outbox.c.open == _IS_OPEN).order_by(outbox.c.due, outbox.c.key), 1))
 _SEEN = Statement(select(outbox.c.fence, outbox.c.number).where(*equal(outbox, "key")).with_for_update())
 _CARRY = Statement(
     update(outbox).where(
@@ -155,7 +158,8 @@ class Outbox:
         return [Pile(ehr, state, reason, letters, moment(due)) for ehr, state, reason, letters, due in self._unit.session.rows(_PILES, {})]
 
     def lanes(self) -> dict[str, tuple[int, int]]:
-        return {ehr: (there, held) for ehr, there, held in self._unit.session.rows(_LANES, {})}
+        held = {ehr: lanes for (ehr, lanes) in self._unit.session.rows(_HELD, {})}  # noqa: C416  mypy does not see pairs in rows
+        return {ehr: (there, held.get(ehr, 0)) for ehr, there in self._unit.session.rows(_LANES, {})}
 
     def oldest(self, ehr: str) -> Letter | None:
         row = self._unit.session.row(_OLDEST, ehr=ehr)

@@ -56,10 +56,15 @@ class Shelf:
             raise Conflict("This request was already answered, by another request at the same moment", code="duplicate")
 
     def kept(self, name: str) -> bytes | None:
-        row = self._unit.session.row(_KEPT, name=name)
-        return self._unit.codec.decode(row[0], f"kept/{name}") if row else None
+        memo = self._unit.memo
+        if ("kept", name) not in memo:
+            row = self._unit.session.row(_KEPT, name=name)
+            memo["kept", name] = self._unit.codec.decode(row[0], f"kept/{name}") if row else None
+        found: bytes | None = memo["kept", name]
+        return found
 
     def keep(self, name: str, value: bytes) -> None:
+        self._unit.memo.pop(("kept", name), None)
         self._unit.session.run(_KEEP, name=name, value=self._unit.codec.encode(value, f"kept/{name}"))
 
     def save_token(self, digest: str, principal: bytes, expires: datetime) -> None:

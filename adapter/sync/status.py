@@ -28,11 +28,11 @@ def status(uow: Uow, searches: Mapping[str, Iterable[Search]]) -> list[dict[str,
     {watermark, ran}, FHIR instants or None), `pulled` ({at, age}: up to when everything there was read, and how many seconds
     ago; None: never), `failed` ({at, error} of the last try to read it, None when it went well or there was none).
     Nothing in it tells of a person."""
-    conflicts, piles, lanes = Counter(row.ehr for row in uow.conflicts()), uow.piles(), uow.lanes()
+    conflicts, piles, lanes = uow.conflict_counts(), uow.piles(), uow.lanes()
     found = []
     for ehr, wanted in searches.items():
         letters = _letters(uow, ehr, [pile for pile in piles if pile.ehr == ehr], lanes.get(ehr, (0, 0)))
-        found.append({"ehr": ehr, **letters, "conflicts": conflicts[ehr], **_standing(uow, ehr), **_pulled(uow, ehr, list(wanted))})
+        found.append({"ehr": ehr, **letters, "conflicts": conflicts.get(ehr, 0), **_standing(uow, ehr), **_pulled(uow, ehr, list(wanted))})
     return found
 
 

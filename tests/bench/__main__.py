@@ -8,19 +8,24 @@ import os
 import platform
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import clocked, decide_rate, map_rate, store_rate, systems, validate_rate
+from tests.bench import clocked, decide_rate, map_rate, pull_rate, push_rate, store_rate, systems, validate_rate
 from tests.bench.clinic import DOORS
 from tests.bench.doors import HAPI_WARM, Door, Pace, measure
 from tests.bench.figures import Figure, as_json, tables
 from tests.bench.load import CONNECTIONS, BenchError
 
 ROOMS = {"B6": decide_rate.lanes, "B9": map_rate.lanes, "validate": validate_rate.lanes}  # rows inside one process
-ROWS = sorted({door.id for door in DOORS} | set(ROOMS) | {"store"})
+ENGINE: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
+    "B7": lambda given: push_rate.rows(given.letters),
+    "B8": lambda given: pull_rate.measure(pull_rate.Run(tasks=given.tasks)),
+}
+ROWS = sorted({door.id for door in DOORS} | set(ROOMS) | set(ENGINE) | {"store"})
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -32,6 +37,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4.0, help="of a round over HTTP; inside one process a tenth of it")
     parser.add_argument("--warm-hapi", type=float, default=HAPI_WARM, help="seconds of load on HAPI that do not count")
     parser.add_argument("--database", default="", help="URL of an empty database for ours, in place of an SQLite file")
+    parser.add_argument("--letters", type=int, default=push_rate.Run.letters, help="of B7")
+    parser.add_argument("--tasks", type=int, default=pull_rate.Run.tasks, help="of B8")
     found = parser.parse_args(given)
     found.only, found.without = _named(parser, found.only, ROWS), _named(parser, found.without, systems.SYSTEMS)
     if found.rounds < 1 or found.seconds <= 0:
@@ -70,6 +77,10 @@ def run(given: argparse.Namespace, left_out: dict[str, str]) -> list[Figure]:
         if id in given.only:
             print(f"measuring {id}", file=sys.stderr)
             found += clocked.measure(lanes(), rounds=given.rounds, seconds=given.seconds / 10)
+    for id, rows in ENGINE.items():
+        if id in given.only:
+            print(f"measuring {id}", file=sys.stderr)
+            found += rows(given)
     if "store" in given.only:
         print("measuring store", file=sys.stderr)
         found.append(store_rate.measure(given.rounds, given.seconds / 2))
@@ -91,7 +102,7 @@ def main() -> int:
         console.print(f"{name}: not measured, {why}")
     machine = {
         "cores": os.cpu_count(), "python": platform.python_version(), "sqlite": sqlite3.sqlite_version, "connections": CONNECTIONS,
-        "rounds": given.rounds, "seconds": given.seconds, "warm_hapi": given.warm_hapi,
+        "rounds": given.rounds, "letters": given.letters, "tasks": given.tasks, "seconds": given.seconds, "warm_hapi": given.warm_hapi,
     }  # fmt: skip
     if given.json:
         given.json.write_text(json.dumps(as_json(figures, left_out=left_out, machine=machine), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

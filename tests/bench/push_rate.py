@@ -27,10 +27,12 @@ from adapter.clock import SystemClock
 from adapter.network.model import Limits
 from adapter.settings import load_settings
 from adapter.store import upgrade
+from tests import postgres
 from tests.bench.figures import Figure
 from tests.bench.load import BenchError
 from tests.e2e.stage import CALL, COURSIER, ROOT
 
+DURABLE = "-c listen_addresses='' -c fsync=on -c synchronous_commit=on"
 AT_ONCE = 50  # referrals written in one unit
 OPEN = ("queued", "unknown")
 HELD = ("parked", "conflict")
@@ -165,6 +167,32 @@ def measure(run: Run) -> list[Figure]:
     return [Figure("B7", run.name, "ours", letters / took, cpu_ms=cpu * 1000 / letters, note=note), Figure("B7", run.name, "bare loader", letters / alone, note="the same requests")]
 
 
+def rows(letters: int) -> list[Figure]:
+    """The row B7 of `make bench`: at 0, 50 and 200 ms, one by one and a referral at once. Wanted: 0.90 of the bare loader at 50 and 200 ms."""
+    return [each for latency in (0, 50, 200) for together in (False, True) for each in measure(Run(letters, latency, together=together))]
+
+
+# ── several processes ────────────────────────────────────────────────────────────────────────────
+def shared(run: Run, workers: int) -> list[Figure]:
+    """So many processes on the database of `run` (PostgreSQL), each with as many requests open, and one alone before them. Wanted of
+    four: three times the rate of one. Raises BenchError like `measure`."""
+    found = []
+    for number in (1, workers):
+        with slow_ehr(run.latency, run.faults) as base, postgres.running(DURABLE) as cluster:
+            url = cluster.database()
+            app = filled(url, base, run)
+            began = time.perf_counter()
+            mine = [subprocess.Popen([sys.executable, "-m", "tests.bench.push_rate", "--drain", url], cwd=ROOT) for _ in range(number)]
+            if any(each.wait() for each in mine):
+                raise BenchError("a worker failed")
+            took = time.perf_counter() - began
+            letters, asked = checked(app, base)
+            app.close()
+        note = f"{letters} letters in {len(asked)} requests, each there once; the start of the processes included"
+        found.append(Figure("B7", run.name + ", PostgreSQL", f"{number} worker{'s' if number > 1 else ''}", letters / took, note=note))
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--letters", type=int, default=Run.letters)
@@ -173,7 +201,20 @@ def main() -> int:
     parser.add_argument("--parallel", type=int, default=Run.parallel)
     parser.add_argument("--together", action="store_true", help="the letters of a referral in one transaction")
     parser.add_argument("--database", default="", help="URL of an empty database in place of an SQLite file")
-    ours, other = measure(Run(**vars(parser.parse_args())))
+    parser.add_argument("--workers", type=int, default=0, help="so many processes on a PostgreSQL of its own against one")
+    parser.add_argument("--drain", default="", help=argparse.SUPPRESS)
+    given = vars(parser.parse_args())
+    workers, queued = given.pop("workers"), given.pop("drain")
+    if queued:
+        app = opened(queued)
+        drained(app)
+        app.close()
+        return 0
+    if workers:
+        one, many = shared(Run(**given), workers)
+        print(f"{many.name}: {one.system} {one.rate:.1f}/s, {many.system} {many.rate:.1f}/s, {many.rate / one.rate:.1f} times ({many.note})")
+        return 0
+    ours, other = measure(Run(**given))
     print(f"{ours.name}: ours {ours.rate:.1f}/s, bare {other.rate:.1f}/s, {ours.rate / other.rate:.0%}, {ours.cpu_ms:.1f} ms of CPU a letter ({ours.note})")
     return 0
 

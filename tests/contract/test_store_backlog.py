@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from adapter.clock import FrozenClock
-from adapter.ports import Letter, Pile
+from adapter.ports import ConflictRow, Letter, Link, Pile, Uow
 from adapter.store import SqlStore, open_store, upgrade
 from adapter.store.outbox import _next
 from tests.contract.stores import AT, FILES, KEY, Opening, clock, empty_file, letter, opening, put, refer, store, task, url  # noqa: F401 - fixtures
@@ -173,3 +173,36 @@ def test_letters_of_before_are_there_after_the_upgrade_and_an_older_liaison_may_
     store = open_store(url, clock=FrozenClock(AT), seal=lambda before, event: "0", key=KEY)
     assert [each.id for each in store.read_now(lambda uow: uow.letters())] == ["t1", "t2"]
     store.close()
+
+
+def test_the_revision_is_unknown_behind_a_resource_that_is_not_committed(store: SqlStore) -> None:
+    def look(uow: Uow) -> tuple[int, int]:
+        before = uow.revision()
+        put(uow, task("t9"))
+        return before, uow.revision()
+
+    before, after = store.write_now(look)
+    assert after == -1 and store.read_now(lambda uow: uow.revision()) == before + 1
+
+
+def test_what_is_kept_and_linked_is_read_once_in_a_unit_and_again_when_it_was_written(store: SqlStore) -> None:
+    def write(uow: Uow) -> list[object]:
+        seen: list[object] = [uow.kept("a"), uow.link("ehr-a", "Task", "t1")]
+        uow.keep("a", b"1")
+        uow.save_link(Link("ehr-a", "Task", "t1", "9"))
+        found = uow.link("ehr-a", "Task", "t1")
+        return [*seen, uow.kept("a"), found and found.remote_id]
+
+    assert store.write_now(write) == [None, None, b"1", "9"]
+    assert store.read_now(lambda uow: uow.kept("a")) == b"1"
+
+
+def test_open_conflicts_are_counted_by_ehr_and_found_by_resource(store: SqlStore) -> None:
+    def row(ehr: str, id: str) -> ConflictRow:
+        return ConflictRow(ehr, "Task", id, "stale", b"{}", b"{}", b"{}", AT)
+
+    store.write_now(lambda uow: [uow.save_conflict(row(*each)) for each in (("ehr-a", "t1"), ("ehr-a", "t2"), ("ehr-b", "t1"))])
+    (one,) = store.read_now(lambda uow: uow.conflicts(about=("ehr-a", "Task", "t2")))
+    assert (one.ehr, one.id) == ("ehr-a", "t2")
+    store.write_now(lambda uow: uow.settle_conflict(one.key, choice="ours"))
+    assert store.read_now(lambda uow: (uow.conflict_counts(), uow.conflicts(about=("ehr-a", "Task", "t2")))) == ({"ehr-a": 1, "ehr-b": 1}, [])
