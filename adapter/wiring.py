@@ -309,6 +309,9 @@ class Bridge:
     def creates(self, ehr: str) -> bool:
         return any(entry.name == ehr and entry.patients == "create" for entry in self.network().ehrs())
 
+    def searched(self, ehr: str) -> bool:
+        return all(entry.searches for entry in self.network().ehrs() if entry.name == ehr)
+
     def _entry(self, story: Flows, ehr: str) -> EhrEntry:
         return next(entry for entry in story.network.ehrs() if entry.name == ehr)
 
@@ -377,7 +380,8 @@ def wire(
     )  # fmt: skip
     delivery = Delivery(
         store, clock, drafts=drafts, patients=patients, inbound=inbound, ownership=rules, systems=systems,
-        doubles=Doubles(store, audited=bridge.audited, proofs=proofs), proofs=proofs, readings=Readings(store, clock, told=bridge, inbound=inbound),
+        doubles=Doubles(store, audited=bridge.audited, proofs=proofs, searches=bridge.searched), proofs=proofs,
+        readings=Readings(store, clock, told=bridge, inbound=inbound),
         together=together,
     )  # fmt: skip
     push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed, settled=settled)

@@ -10,7 +10,7 @@ from adapter.clock import Clock
 from adapter.errors import EhrRejected, EhrStale, EhrUnknown, Unavailable
 from adapter.names import Systems
 from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Store, Uow
-from adapter.sync import links, proof, reading, retry, standing
+from adapter.sync import links, proof, reading, retry
 from adapter.sync.acts import Act, Outcome, What, cited, tried_before
 from adapter.sync.canonical import content_hash, encode
 from adapter.sync.doubles import REASON, CannotLook, Doubles
@@ -158,7 +158,7 @@ class Delivery:
         own = links.own_identifier(draft.sent, self._systems)
         if own is None:
             return Outcome("parked", "parked", "no-identifier"), None
-        if look and not _unheard(letter) and not self._store.read_now(lambda uow: standing.searchable(uow, letter.ehr)):
+        if look and not _unheard(letter) and not self._doubles.searchable(letter.ehr):
             look = False  # the tries before certainly did nothing
         found = self._doubles.find(client, letter, own) if look else []
         created = None

@@ -7,7 +7,7 @@ same: the one we know already, else the one with the lowest id (the shorter firs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from adapter.errors import EhrError, EhrRejected, EhrStale
 from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Resource, Store, Uow
@@ -27,13 +27,21 @@ class CannotLook(EhrError):
 
 
 class Doubles:
-    def __init__(self, store: Store, *, audited: Audited, proofs: Proofs | None = None) -> None:
-        self._store, self._audited, self._proofs = store, audited, proofs
+    """`searches(ehr)`: whether the network file says that it can be searched by identifier."""
+
+    def __init__(
+        self, store: Store, *, audited: Audited, proofs: Proofs | None = None, searches: Callable[[str], bool] = lambda ehr: True
+    ) -> None:
+        self._store, self._audited, self._proofs, self._searches = store, audited, proofs, searches
+
+    def searchable(self, ehr: str) -> bool:
+        """Whether it may be asked by identifier: neither the network file nor what was learnt speaks against it."""
+        return self._searches(ehr) and self._store.read_now(lambda uow: standing.searchable(uow, ehr))
 
     def find(self, client: EhrClient, letter: Letter, own: tuple[str, str]) -> list[Remote]:
         """The copies that carry our identifier, those in error only where there is no other. Raises CannotLook where the EHR
         refuses such a search or does not heed it, which is remembered; and the other EhrErrors."""
-        if not self._store.read_now(lambda uow: standing.searchable(uow, letter.ehr)):
+        if not self.searchable(letter.ehr):
             raise CannotLook("a search by identifier does not work there")
         found: list[Remote] = []
         try:

@@ -112,16 +112,6 @@ def outcomes(uow: Uow, ehr: str) -> dict[str, int]:
     return {name.removeprefix(start): used for name, used in uow.added(start).items()}
 
 
-# ── transactions ─────────────────────────────────────────────────────────────────────────────────
-def learn_transactions(uow: Uow, ehr: str, does: bool) -> None:
-    """What the EHR declares or showed of transactions, for where the network file says nothing."""
-    uow.keep(f"transactions/{ehr}", b"1" if does else b"")
-
-
-def transacts(uow: Uow, ehr: str) -> bool:
-    return bool(uow.kept(f"transactions/{ehr}"))
-
-
 # ── searched by identifier ───────────────────────────────────────────────────────────────────────
 def unsearchable(uow: Uow, ehr: str) -> None:
     """Learnt: a search by identifier is refused there, or gives what was not asked for."""

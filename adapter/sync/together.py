@@ -17,13 +17,14 @@ from adapter.clock import Clock
 from adapter.errors import EhrError, EhrRejected, EhrStale, EhrUnknown
 from adapter.names import Systems
 from adapter.ports import EhrClient, Letter, Remote, Resource, Store, Uow
-from adapter.sync import links, proof, standing
+from adapter.sync import links, proof
 from adapter.sync.acts import Outcome, tried_before
 from adapter.sync.drafts import Going
 from adapter.sync.line import turn
 from adapter.sync.links import Unlinked, moved
 from adapter.sync.merge import put_over
 from adapter.sync.ownership import Ownership
+from adapter.sync.probe import mode_of
 
 if TYPE_CHECKING:
     from adapter.sync.delivery import Delivery
@@ -39,7 +40,7 @@ class LostTogether(EhrUnknown):
 
 
 class Together:
-    """`told(ehr)`: what the network file says of its transactions (None: nothing; then what was learnt counts)."""
+    """`told(ehr)`: what the network file says of its transactions (None: nothing; then what the probe found counts)."""
 
     def __init__(self, store: Store, clock: Clock, *, ownership: Ownership, systems: Systems, told: Mapping[str, bool | None]) -> None:
         self._store, self._clock, self._ownership, self._systems, self._told = store, clock, ownership, systems, told
@@ -92,7 +93,7 @@ class Together:
 
     def _does(self, uow: Uow, ehr: str) -> bool:
         told = self._told.get(ehr)
-        return standing.transacts(uow, ehr) if told is None else told
+        return mode_of(uow, ehr).transactions if told is None else told
 
     # ── before ───────────────────────────────────────────────────────────────────────────────────
     def _entry(self, part: Going) -> Resource:

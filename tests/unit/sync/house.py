@@ -122,6 +122,7 @@ class House:
         self.creating = False
         self.works_here = False
         self.transacts: dict[str, bool | None] = {}
+        self.searches = True  # what the network file says
         self.pulled: list[Pulled] = []
         self.matches: list[Remote] | None = None
         self.inbound = Inbound(
@@ -176,7 +177,7 @@ class House:
         )
         delivery = Delivery(
             self.store, self.clock, drafts=drafts, patients=patients, inbound=self.inbound, ownership=OWNERSHIP, systems=SYSTEMS,
-            doubles=Doubles(self.store, audited=self.audited), together=together,
+            doubles=Doubles(self.store, audited=self.audited, searches=lambda ehr: self.searches), together=together,
         )  # fmt: skip
         return Push(
             self.store, self.clients, delivery, self.clock, holder=holder, audited=self.audited,

@@ -8,6 +8,7 @@ import pytest
 
 from adapter.errors import EhrRejected
 from adapter.ports import Resource
+from adapter.sync.probe import learned
 from tests.unit.sync.house import House
 from tests.unit.sync.oracle import TYPES, alive, converged, drained
 from tests.unit.sync.scripted import ScriptedEhr
@@ -121,3 +122,13 @@ def test_Y_01_letters_of_a_transaction_whose_sender_died_are_looked_for() -> Non
     assert [len(house.ehr.all(type)) for type in TYPES] == [1, 1, 1]
 
 
+
+
+@pytest.mark.parametrize("told", [None, False])
+def test_where_the_network_file_says_nothing_of_transactions_the_probe_does(told: bool | None) -> None:
+    house = House().referral()
+    house.transacts["clinic"] = told
+    house.store.write_now(lambda uow: learned(uow, "clinic", transactions=True))
+    drained(house)
+    converged(house)
+    assert house.ehr.count("transaction") == (told is None)

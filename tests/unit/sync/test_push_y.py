@@ -137,6 +137,15 @@ def test_where_nobody_can_look_what_certainly_did_nothing_is_sent_again() -> Non
     assert house.ehr.searched == []
 
 
+def test_where_the_network_file_says_that_nobody_can_look_an_unknown_outcome_waits_for_a_person() -> None:
+    house = House().referral()
+    house.searches = False
+    house.ehr.script("create", LOST)
+    drained(house)
+    assert house.states()[0] == ("Consent", "parked", "cannot-look")
+    assert (house.ehr.count("create"), house.ehr.searched) == (1, []), "never repeated, and not asked in vain"
+
+
 def test_a_person_who_looked_in_vain_lets_it_go_again_once() -> None:
     house = House().referral()
     house.store.write_now(lambda uow: standing.unsearchable(uow, "clinic"))
