@@ -20,12 +20,13 @@ from adapter.flows import Flows
 from adapter.intake import Intake
 from adapter.limits import Limits, NoneLeft
 from adapter.logs import declare, log
+from adapter.look import Bounds
 from adapter.names import Systems
 from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json, without
 from adapter.ports import Change, EhrClient, Letter, Principal, Store, Uow, Version
 from adapter.served import Served
 from adapter.settings import Settings, mappings_folder
-from adapter.showing import Bounds, Window
+from adapter.showing import Window
 from adapter.smart import KeyRing
 from adapter.store import open_store
 from adapter.sync import ownership

@@ -21,6 +21,7 @@ from adapter.dossier import Dossier, content, patient_of
 from adapter.errors import Conflict, Forbidden, Invalid, NeedsMatch, NotFound, Stale
 from adapter.intake import Intake
 from adapter.lists import Lists
+from adapter.look import Revealed
 from adapter.mapping.context import Remark
 from adapter.network import PRESCRIBER, Network
 from adapter.own import Own
@@ -29,7 +30,7 @@ from adapter.ports import Change, Found, Letter, Principal, Query, Resource, Uow
 from adapter.receipt import Receipt
 from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
-from adapter.showing import Revealed, Window
+from adapter.showing import Window
 from adapter.subscriptions import Subscriptions
 from adapter.subset import Subset
 from adapter.sync import links

@@ -9,11 +9,12 @@ from adapter import lifecycle
 from adapter.audit import events
 from adapter.clock import instant
 from adapter.dossier import Dossier, content
+from adapter.look import Revealed
 from adapter.network import PRESCRIBER
 from adapter.ports import Clause, Principal, Query, Resource, Uow
 from adapter.referral import codes
 from adapter.referral.spoken import of_task
-from adapter.showing import Revealed, Window
+from adapter.showing import Window
 from adapter.views import brief, card, pairwise
 
 

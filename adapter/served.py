@@ -22,9 +22,9 @@ from adapter.dossier import content, patient_of
 from adapter.errors import EhrError, EhrRejected, EhrUnavailable, Refused
 from adapter.fhir.matching import matches
 from adapter.flows import Flows
+from adapter.look import Look
 from adapter.net import GuardedSession, Limits
 from adapter.ports import Change, Clause, Letter, Principal, Query, Resource, Store, Uow
-from adapter.showing import Look
 from adapter.subset import visible
 from adapter.sync import retry, subscribers
 from adapter.sync.subscribers import Subscriber

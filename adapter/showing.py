@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
 from adapter import hearsay
 from adapter.audit import events
 from adapter.consent import anchored, decide, denial, fresh, may_deny, members, team, urgencies
-from adapter.consent.life import FRESH_FOR
 from adapter.dossier import Dossier, content, follow, load, patient_of, split
 from adapter.errors import Malformed
+from adapter.look import Asked, Bounds, Look, Revealed
 from adapter.mapping import Terms
 from adapter.names import ACT_REASON
 from adapter.network import PRESCRIBER, Network
@@ -23,57 +23,13 @@ from adapter.referral.scene import SOCIAL_ASSESSMENT
 from adapter.scopes import common
 from adapter.sight import Sight
 from adapter.sync.cursors import Cursor, cursor_name
-from adapter.views import Facts, Glass, View, card, classes, etag, project
+from adapter.views import Glass, View, card, classes, etag, project
 from adapter.writing import AUTHOR, DIRECTORY, HIDDEN, HOLDER, KEEPER, Writer, withdrawn
 
 EHR_VIEW = "dossier-clinique"
 MOST = 1000  # referrals of one list
 TRAITS = ("D1", "D2")  # at most, of a patient who is looked for: names and numbers, date of birth and sex
 TEAM_VIEW, OUTSIDE_VIEW = "as-msp-equipe", "as-carsat"  # who is not of the person's team sees the second (workflow.md 5)
-
-
-@dataclass(frozen=True, slots=True)
-class Revealed:
-    """What one caller may see of one referral now. `id`: the Task under the caller's own pseudonym; `etag` follows from
-    what is visible; `decision` says why. `needs`: those that the caller's acts know, as `own_needs`."""
-
-    id: str
-    etag: str
-    card: dict[str, Any]
-    resources: tuple[Resource, ...]
-    decision: Decision
-    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one caller may see of one referral: the projected resources, with the caller's own ids; none when denied."""
-
-    view: str
-    dossier: Dossier
-    decision: Decision
-    facts: Facts | None = None
-    resources: tuple[Resource, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What one decision is made of: the Consents as anchored by the request, the other bases, the ask. `complete`: no
-    Consent can be missing (S14)."""
-
-    consents: tuple[Resource, ...]
-    bases: tuple[Basis, ...]
-    ask: Ask
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How old what an EHR masters may be to decide; how long a recipient keeps reference, dates and outcome of a closed
-    file (workflow.md 4)."""
-
-    consents: timedelta = FRESH_FOR
-    reference: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from adapter.dossier import content, patient_of
 from adapter.errors import Malformed
 from adapter.fhir import CORE_TYPES, dumps, joins
 from adapter.fhir.matching import matches
+from adapter.look import Look
 from adapter.ports import Clause, Found, Principal, Query, Resource, Uow, Version
-from adapter.showing import Look, Window
+from adapter.showing import Window
 
 Seen = tuple[Version, Look]
 

@@ -13,9 +13,9 @@ from adapter.clock import instant, instant_of
 from adapter.consent import considered, decide, in_words, proof
 from adapter.dossier import patient_of
 from adapter.errors import NotFound, SettingsError
+from adapter.look import Asked
 from adapter.ports import Clause, Decision, Principal, Query, Uow, Version
 from adapter.referral import spoken
-from adapter.showing import Asked
 
 if TYPE_CHECKING:
     from adapter.flows import Flows

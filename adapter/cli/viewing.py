@@ -13,10 +13,10 @@ from adapter.cli.explaining import AsOf, moment
 from adapter.consent import in_words
 from adapter.dossier import Dossier
 from adapter.errors import LiaisonError, NotFound, SettingsError
+from adapter.look import Look, Revealed
 from adapter.network import PRESCRIBER, Network
 from adapter.ports import Clause, Decision, Principal, Query, Resource, Uow
 from adapter.referral import spoken
-from adapter.showing import Look, Revealed
 from adapter.views import Facts, classes, pairwise
 from adapter.views.matrix import Matrix
 from adapter.views.why import Left, examine, places, written

@@ -11,8 +11,8 @@ from adapter import fhir
 from adapter.app import App
 from adapter.flows import Flows
 from adapter.lifecycle import CLOSING
+from adapter.look import Revealed
 from adapter.ports import Uow
-from adapter.showing import Revealed
 from adapter.web.admitting import admitted, aside
 from adapter.web.auth import bearer, principal, refusing
 from adapter.web.intake import answer, written

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from adapter.look import Revealed
 from adapter.ports import Principal, Query, Resource
-from adapter.showing import Revealed
 from tests.e2e.stage import COURSIER, Stage
 
 VIEW, DOCTOR = "coursier-dac-asso", "prescripteur"

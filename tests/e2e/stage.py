@@ -15,9 +15,9 @@ from adapter import network
 from adapter.app import App, build
 from adapter.clock import FrozenClock
 from adapter.ehr.fake import FakeEhr
+from adapter.look import Revealed
 from adapter.ports import Principal
 from adapter.settings import load_settings
-from adapter.showing import Revealed
 
 ROOT = Path(__file__).resolve().parents[2]
 FRIDAY = datetime(2026, 3, 6, 18, 50, tzinfo=ZoneInfo("Europe/Paris"))

@@ -11,9 +11,9 @@ import pytest
 
 from adapter import audit, dossier
 from adapter.errors import Forbidden, Invalid, SettingsError
+from adapter.look import Revealed
 from adapter.ports import Change, Principal, Resource
 from adapter.settings import load_settings
-from adapter.showing import Revealed
 from tests.e2e.records import BY_PHONE, DOCTOR, TO_CARSAT, VIEW, acts, agents, card, notices, only, stored, told
 from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD, Stage, staged
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from adapter.errors import Forbidden, Invalid
+from adapter.look import Revealed
 from adapter.network import Person
 from adapter.ports import Change
-from adapter.showing import Revealed
 from tests.e2e.records import DOCTOR, TO_CARSAT, VIEW, acts, card, notices, only, stored, told
 from tests.e2e.stage import CALL, CARSAT, COURSIER, GP, Stage, staged
 

@@ -178,7 +178,7 @@ def test_end_by_the_clinics_software_on_fhir_is_whole_too(stage: Stage, type: st
 def test_end_that_a_person_takes_over_from_the_ehr_is_whole_too(stage: Stage) -> None:
     id = known(stage)
     edit(stage, "Task", status="cancelled")
-    with mock.patch("adapter.wiring._reasoned", lambda story, resource: resource):  # refused for want of a text, so a person decides
+    with mock.patch("adapter.bridge._reasoned", lambda story, resource: resource):  # refused for want of a text, so a person decides
         stage.pull()
     assert conflicts(stage) == [("Task", "refused")] and states(stage) == ("accepted", "active", "active")
     key = only(stage.app.read_now(lambda _, uow: uow.conflicts())).key

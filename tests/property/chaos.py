@@ -21,10 +21,10 @@ from adapter.clock import Clock, FrozenClock
 from adapter.ehr import HttpEhrClient, connect
 from adapter.ehr.fake import FakeEhr
 from adapter.errors import EhrError, Unavailable
+from adapter.look import Revealed
 from adapter.network import EhrEntry, Limits, Network
 from adapter.ports import Capability, EhrClient, Remote, Resource, Store, Uow
 from adapter.settings import load_settings
-from adapter.showing import Revealed
 from adapter.store import open_store
 from adapter.sync import ownership
 from tests.e2e.records import VIEW

@@ -19,10 +19,10 @@ import orjson
 from adapter import mapping, network, views
 from adapter.app import App, build
 from adapter.clock import FrozenClock
+from adapter.look import Revealed
 from adapter.network import Network
 from adapter.ports import Change, Principal, Query, Resource, Version
 from adapter.settings import load_settings
-from adapter.showing import Revealed
 from tests.e2e.stage import CALL, COURSIER, FRIDAY, GP, ROOT
 
 VIEWS = {"coursier-rouen": "coursier-dac-asso", "saad-portage": "saad", "permanence-saint-eloi": "as-carsat"}

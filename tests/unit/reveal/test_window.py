@@ -13,10 +13,11 @@ import pytest
 from adapter.audit import events
 from adapter.consent.life import FRESH_FOR
 from adapter.dossier import load
+from adapter.look import Bounds, Look
 from adapter.network import EhrEntry, Network
 from adapter.ports import Basis, Clause, Decision, Principal, Query, Uow, Version
 from adapter.referral.spoken import of_task
-from adapter.showing import Bounds, Look, Window
+from adapter.showing import Window
 from adapter.sync.pull import Cursor, cursor_name
 from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD
 from tests.unit.reveal.scene import VIEW_OF, Scene, Told, own, plain, played, told

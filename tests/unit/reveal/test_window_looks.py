@@ -10,10 +10,11 @@ import pytest
 
 from adapter.audit import events
 from adapter.dossier import content, load
+from adapter.look import Look
 from adapter.network import Network
 from adapter.ports import Clause, Decision, Letter, Link, Principal, Query, Uow
 from adapter.referral.spoken import of_task
-from adapter.showing import Look, Window
+from adapter.showing import Window
 from tests.e2e.stage import COURSIER, GP, SAAD
 from tests.unit.reveal.scene import PERMIT, VIEW_OF, Scene, Told, own, plain, played, told
 
