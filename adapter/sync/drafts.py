@@ -120,6 +120,11 @@ class Drafts:
             return missing
         return Draft(ours, sent, current.number, known, links.put(uow, letter.ehr, letter.type, letter.id))
 
+    def withheld(self, uow: Uow, letter: Letter) -> bool:
+        """Whether what this letter is about is not there, or may not leave."""
+        current = uow.current(letter.type, letter.id)
+        return current is None or current.deleted or self._outgoing(uow, letter) is None
+
     def next(self, uow: Uow, letter: Letter, *, together: bool) -> Round:
         """What is sent next, with the record that it leaves; where something must be read first, the draft alone. `together`: with
         what goes along, where the EHR does transactions. In a unit that writes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from adapter import dossier
 from adapter.clock import instant
-from adapter.ports import Change, Resource
+from adapter.ports import Change, Resource, Uow
 from adapter.store import upgrade
 from tests.e2e.away import FORGOTTEN, TO_POOL, conflicts, edit, known, nothing_to_see, reference_only, settled, states, there
 from tests.e2e.desk import Desk
@@ -253,3 +254,20 @@ def test_withdrawal_told_to_the_ehr_is_in_the_officers_report_with_its_delay(tmp
         stage.pull()
         found = json.loads(Desk(stage, tmp_path).run("dpo", "report", "--json").stdout)
     assert [(each["reference"], each["act"], each["delay_seconds"]) for each in found["withdrawals"]] == [(spoken, "retrait", 14 * 60.0)]
+
+
+def test_task_of_a_request_that_never_leaves_is_given_up_and_bothers_nobody(stage: Stage) -> None:
+    """A worker had taken the Task when it died, and the agreement was taken back before the request arrived: it may be there, is looked
+    for, and is not."""
+    stage.sent()
+
+    def taken(uow: Uow) -> None:
+        (task,) = (each for each in uow.letters() if each.type == "Task")
+        assert uow.settle(replace(task, attempts=1), state="queued", reason="away", due=uow.at)
+
+    stage.app.write_now(lambda _, uow: taken(uow))
+    stage.agree("patient", agreed=False)
+    stage.push()
+    letters = stage.app.read_now(lambda _, uow: uow.letters(limit=100))
+    assert {(each.type, each.state, each.reason) for each in letters} == {(type, "dropped", "withheld") for type in ("Consent", "ServiceRequest", "Task")}
+    assert stage.ehr.all("ServiceRequest") == stage.ehr.all("Task") == []
