@@ -23,7 +23,8 @@ def searches_of(story: Flows, entry: EhrEntry, *, there: Callable[[str], Resourc
         return own
     units = [each.key for organisation, each in story.network.units() if each.active and organisation.kind == "service"]
     owners = [there(f"HealthcareService/{key}") for key in units]
-    return declared_searches(own, entry.poll, requester=there(f"Organization/{entry.name}"), owners=owners, referrals=referrals)
+    requesters = [there(f"PractitionerRole/{each.key}") for each in story.network.people if each.organisation == entry.name]
+    return declared_searches(own, entry.poll, clinic=there(f"Organization/{entry.name}"), requesters=requesters, owners=owners, referrals=referrals)
 
 
 def work_done(uow: Uow, story: Flows, pulled: Pulled, *, url: str, performer: str) -> tuple[list[Change], Resource]:

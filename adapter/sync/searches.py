@@ -46,33 +46,37 @@ def own_searches(systems: Systems, *, consents: timedelta = CONSENTS, referrals:
 
 
 def declared_searches(
-    own: Sequence[Search], poll: Collection[str], *, requester: Resource, owners: Sequence[Resource], referrals: timedelta = REFERRALS
-) -> tuple[Search, ...]:
+    own: Sequence[Search], poll: Collection[str], *, clinic: Resource, requesters: Sequence[Resource], owners: Sequence[Resource],
+    referrals: timedelta = REFERRALS,
+) -> tuple[Search, ...]:  # fmt: skip
     """The searches of an EHR whose network entry says how to poll: `identifier` (the default), `requester`, `owner`, `offers`
-    (unclaimed work). `requester` and `owners` are References as the EHR knows the clinic and the units. Consents are asked for by
+    (unclaimed work). `clinic`, `requesters` (the people that ask in its name) and `owners` are References as the EHR knows them. Consents are asked for by
     the clinic that keeps them where identifiers do not serve."""
     found = [each for each in own if "identifier" in poll or (each.type == "Consent" and "requester" not in poll)]
-    if "requester" in poll and (by := _by(requester)):
+    if "requester" in poll:
         consents = next(each.every for each in own if each.type == "Consent")
         if "identifier" not in poll:
-            found.append(Search("Consent", ((f"organization{by[0]}", by[1]),), consents, "requester", always=True))
-        found += [Search(type, ((f"requester{by[0]}", by[1]),), referrals, "requester") for type in ("Task", "ServiceRequest")]
+            found += [Search("Consent", ((f"organization{each}", values),), consents, "requester", always=True) for each, values in _by([clinic])]
+        asking = _by([clinic, *requesters])
+        for type in ("Task", "ServiceRequest"):
+            found += [Search(type, ((f"requester{each}", values),), referrals, f"requester{each}") for each, values in asking]
     if "owner" in poll:
-        groups: dict[str, list[str]] = {}
-        for modifier, value in filter(None, map(_by, owners)):
-            groups.setdefault(modifier, []).append(value)
-        found += [Search("Task", ((f"owner{each}", ",".join(values)),), referrals, f"owner{each}") for each, values in sorted(groups.items())]
+        found += [Search("Task", ((f"owner{each}", values),), referrals, f"owner{each}") for each, values in _by(owners)]
     if "offers" in poll:
         found.append(Search("Task", (("owner:missing", "true"), ("status", "requested")), referrals, "offers"))
     return tuple(sorted(found, key=lambda each: ("Consent", "Task", "ServiceRequest").index(each.type)))
 
 
-def _by(reference: Resource) -> tuple[str, str] | None:
-    """(modifier, value) of a search for what refers so."""
-    if text := reference.get("reference"):
-        return "", str(text)
-    named = reference.get("identifier") or {}
-    return (":identifier", f"{named['system']}|{named['value']}") if named.get("system") and named.get("value") else None
+def _by(references: Sequence[Resource]) -> list[tuple[str, str]]:
+    """(modifier, values) of the searches for what refers to any of these."""
+    groups: dict[str, list[str]] = {}
+    for reference in references:
+        named = reference.get("identifier") or {}
+        if text := reference.get("reference"):
+            groups.setdefault("", []).append(str(text))
+        elif named.get("system") and named.get("value"):
+            groups.setdefault(":identifier", []).append(f"{named['system']}|{named['value']}")
+    return [(modifier, ",".join(values)) for modifier, values in sorted(groups.items())]
 
 
 Hours = Callable[[], bool]

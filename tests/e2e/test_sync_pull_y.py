@@ -320,6 +320,15 @@ def test_an_ehr_polled_by_requester_gives_the_same(stage: Stage) -> None:
     settled(stage)
 
 
+@pytest.mark.parametrize("poll", [("requester",), ("requester", "owner")])
+def test_a_change_of_the_request_alone_is_found_by_who_asks_in_the_name_of_the_practice(stage: Stage, poll: tuple[str, ...]) -> None:
+    known(stage)
+    changed(stage, poll=poll)
+    edit(stage, "ServiceRequest", status="revoked")
+    stage.pull()
+    assert only(stored(stage, "ServiceRequest"))["status"] == "revoked"
+
+
 def test_an_ehr_that_was_not_read_for_a_business_day_is_told(stage: Stage) -> None:
     known(stage)
     assert stage.app.wiring.late() == [], "never read yet: the status says so"

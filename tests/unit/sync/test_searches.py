@@ -18,6 +18,7 @@ from tests.unit.sync.house import SYSTEMS, House
 OWN = own_searches(SYSTEMS)
 PARIS = ZoneInfo("Europe/Paris")
 CLINIC: Resource = {"reference": "Organization/9001"}
+DOCTORS: list[Resource] = [{"reference": "PractitionerRole/12"}, {"identifier": {"system": "urn:rpps", "value": "10000000009"}}]
 UNITS: list[Resource] = [
     {"identifier": {"system": "urn:unit", "value": "a"}}, {"reference": "HealthcareService/7"}, {"identifier": {"system": "urn:unit", "value": "b"}}, {},
 ]  # fmt: skip
@@ -25,20 +26,23 @@ WEEK = tuple(Opening(day, 540, 1080) for day in range(5))
 
 
 def asked(*poll: str) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
-    return [(each.type, each.by, each.params) for each in declared_searches(OWN, poll, requester=CLINIC, owners=UNITS)]
+    return [(each.type, each.by, each.params) for each in declared_searches(OWN, poll, clinic=CLINIC, requesters=DOCTORS, owners=UNITS)]
 
 
 def test_own_identifiers_are_the_default_and_stay_beside_what_is_declared() -> None:
-    assert declared_searches(OWN, ["identifier"], requester=CLINIC, owners=UNITS) == OWN
+    assert declared_searches(OWN, ["identifier"], clinic=CLINIC, requesters=DOCTORS, owners=UNITS) == OWN
     assert [(type, by) for type, by, _ in asked("identifier", "requester", "offers")] == [
-        ("Consent", ""), ("Task", ""), ("Task", "requester"), ("Task", "offers"), ("ServiceRequest", ""), ("ServiceRequest", "requester"),
+        ("Consent", ""), ("Task", ""), ("Task", "requester"), ("Task", "requester:identifier"), ("Task", "offers"),
+        ("ServiceRequest", ""), ("ServiceRequest", "requester"), ("ServiceRequest", "requester:identifier"),
     ]  # fmt: skip
 
 
 def test_an_ehr_that_cannot_search_by_system_is_asked_by_requester_consents_too() -> None:
-    by = ("requester", "Organization/9001")
+    """The requester is the practice, or whoever asks in its name."""
+    by, named = ("requester", "Organization/9001,PractitionerRole/12"), ("requester:identifier", "urn:rpps|10000000009")
     assert asked("requester") == [
-        ("Consent", "requester", (("organization", "Organization/9001"),)), ("Task", "requester", (by,)), ("ServiceRequest", "requester", (by,)),
+        ("Consent", "requester", (("organization", "Organization/9001"),)), ("Task", "requester", (by,)), ("Task", "requester:identifier", (named,)),
+        ("ServiceRequest", "requester", (by,)), ("ServiceRequest", "requester:identifier", (named,)),
     ]  # fmt: skip
 
 
