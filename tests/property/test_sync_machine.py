@@ -75,6 +75,8 @@ MEANWHILE = (
 ENDS_THERE = {"Task": ("cancelled", "entered-in-error"), "ServiceRequest": ("revoked", "on-hold", "entered-in-error"), "Consent": ("inactive", "entered-in-error")}
 ODD_THERE = ("draft", "requested", "accepted", "in-progress", "completed", "ready", "on-the-moon")
 
+POLLS = (("identifier",), ("identifier", "owner", "offers"), ("requester", "owner"))
+
 
 class Sync(RuleBasedStateMachine):
     """Workers "a" and "b"; `which` is a number that picks one of what there is."""
@@ -82,7 +84,7 @@ class Sync(RuleBasedStateMachine):
     url: Callable[[], str]
 
     # ── beginning and end ────────────────────────────────────────────────────────────────────────
-    @initialize(habit=st.sampled_from(HABITS), transactions=st.booleans(), provenance=st.booleans(), poll=st.sampled_from([("identifier",), ("identifier", "owner", "offers")]))
+    @initialize(habit=st.sampled_from(HABITS), transactions=st.booleans(), provenance=st.booleans(), poll=st.sampled_from(POLLS))
     def begin(self, habit: str, transactions: bool, provenance: bool, poll: tuple[str, ...]) -> None:
         self.world = World(type(self).url(), transactions=transactions, provenance=provenance, poll=poll)
         self.oracle = Oracle(self.world)
