@@ -127,8 +127,8 @@ SELDOM = 900  # seconds: SDOHCC task-12, an EHR is not polled more often
 @dataclass(frozen=True, slots=True)
 class EhrEntry:
     """A clinic's FHIR R4 endpoint. `name` is the clinic's key. `interval` in seconds (None: hourly), `hours` when it may be asked for what can wait
-    (empty: always), `transactions` None: as it declares; `searches`: it can be searched by identifier; `poll`: by what it is asked for changes, of
-    `POLLS`; `subscriptions`: how it tells of changes besides ("": it does not). `remote` maps our keys to its references ("Organization/123").
+    (empty: always), `transactions`: it takes the letters of a referral as one; `searches`: it can be searched by identifier; `poll`: by what it is asked
+    for changes, of `POLLS`; `subscriptions`: how it tells of changes besides ("": it does not). `remote` maps our keys to its references ("Organization/123").
     `consents`: who masters the Consents of this clinic; those that the EHR masters decide only while it was heard of lately (workflow.md 4, S14)."""
 
     name: str

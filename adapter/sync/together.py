@@ -24,7 +24,6 @@ from adapter.sync.line import turn
 from adapter.sync.links import Unlinked, moved
 from adapter.sync.merge import put_over
 from adapter.sync.ownership import Ownership
-from adapter.sync.probe import mode_of
 
 if TYPE_CHECKING:
     from adapter.sync.delivery import Delivery
@@ -40,7 +39,7 @@ class LostTogether(EhrUnknown):
 
 
 class Together:
-    """`told(ehr)`: what the network file says of its transactions (None: nothing; then what the probe found counts)."""
+    """`told(ehr)`: what the network file says of its transactions: what an EHR declares of them is for `doctor` to tell, and a person to use."""
 
     def __init__(self, store: Store, clock: Clock, *, ownership: Ownership, systems: Systems, told: Mapping[str, bool | None]) -> None:
         self._store, self._clock, self._ownership, self._systems, self._told = store, clock, ownership, systems, told
@@ -48,7 +47,7 @@ class Together:
     def begin(self, uow: Uow, drafts: Drafts, letter: Letter, draft: Draft, revision: object) -> list[Going]:
         """The letter and those behind it in its lane that can go now, up to the first that cannot; that they leave stands in the audit
         with this unit. Fewer than two: it goes alone."""
-        if tried_before(letter) or not self._does(uow, letter.ehr):
+        if tried_before(letter) or not self._does(letter.ehr):
             return []
         waiting = uow.letters(states=("queued",), ehr=letter.ehr, lane=letter.lane, limit=MOST)
         parts: list[Going] = []
@@ -91,9 +90,8 @@ class Together:
         outcomes = self._outcomes(delivery, client, parts, response.get("entry", []), until)
         return replace(outcomes[0], others=tuple(zip((each.letter for each in parts[1:]), outcomes[1:], strict=True)))
 
-    def _does(self, uow: Uow, ehr: str) -> bool:
-        told = self._told.get(ehr)
-        return mode_of(uow, ehr).transactions if told is None else told
+    def _does(self, ehr: str) -> bool:
+        return bool(self._told.get(ehr))
 
     # ── before ───────────────────────────────────────────────────────────────────────────────────
     def _entry(self, part: Going) -> Resource:

@@ -114,7 +114,7 @@ ROUTES: dict[str, Ask] = {  # client, method, path, more, status, events
     "fhir version for a unit": ("unit", "GET", "/fhir/Task/ID/_history/1", {}, 404, {"decision": 1, "disclosure": 1, "read": 1}),
     "fhir update by a unit": ("unit", "PUT", "/fhir/Patient/x", {"body": {"resourceType": "Patient", "id": "x"}}, 404, {"refused-notfound": 1}),
     "fhir update by the clinic": ("clinic", "PUT", "/fhir/Patient/x", {"body": {"resourceType": "Patient", "id": "x"}}, 201, {"create": 1}),
-    "fhir patch by a unit": ("unit", "PATCH", "/fhir/Task/TASK", {"raw": b"[]", "type": "application/json-patch+json"}, 404, {"refused-notfound": 1}),
+    "fhir patch by a unit": ("unit", "PATCH", "/fhir/Task/TASK", {"raw": b"[]", "type": "application/json-patch+json"}, 403, {"refused-forbidden": 1}),
     "fhir patch of what is none": ("clinic", "PATCH", "/fhir/Task/TASK", {"raw": b"[Zyx", "type": "application/json-patch+json"}, 400, {"refused-malformed": 1}),
     "fhir delete by a unit": ("unit", "DELETE", "/fhir/Task/TASK", {}, 404, {"refused-notfound": 1}),
     "fhir delete of what was sent": ("clinic", "DELETE", "/fhir/Task/TASK", {}, 422, {"refused-invalid": 1}),

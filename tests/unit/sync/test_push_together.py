@@ -124,11 +124,11 @@ def test_Y_01_letters_of_a_transaction_whose_sender_died_are_looked_for() -> Non
 
 
 
-@pytest.mark.parametrize("told", [None, False])
-def test_where_the_network_file_says_nothing_of_transactions_the_probe_does(told: bool | None) -> None:
+@pytest.mark.parametrize("told", [None, False, True])
+def test_what_goes_together_is_for_the_network_file_to_say_whatever_the_probe_found(told: bool | None) -> None:
     house = House().referral()
     house.transacts["clinic"] = told
     house.store.write_now(lambda uow: learned(uow, "clinic", transactions=True))
     drained(house)
     converged(house)
-    assert house.ehr.count("transaction") == (told is None)
+    assert house.ehr.count("transaction") == (told is True)
