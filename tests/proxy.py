@@ -96,9 +96,10 @@ class Message:
 
 
 class Proxy:
-    """`base_url`: the upstream's own, with the proxy's address. `passed`: every request so far; `rules` may be changed."""
+    """`base_url`: the upstream's own, with the proxy's address. `passed`: every request so far; `rules` may be changed. `seen`: the
+    upstream is told the proxy's address as its own, so that what it links to leads through the proxy too."""
 
-    def __init__(self, upstream: str, *rules: Rule) -> None:
+    def __init__(self, upstream: str, *rules: Rule, seen: bool = False) -> None:
         where = urlsplit(upstream)
         assert where.scheme == "http" and where.hostname and where.port
         self._upstream = where.hostname, where.port
@@ -106,6 +107,7 @@ class Proxy:
         self._lock, self._open, self._ended = threading.Lock(), set[socket.socket](), threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}{where.path}"
+        self._told = urlsplit(self.base_url).netloc if seen else where.netloc
         self._threads: list[threading.Thread] = []
         self._accepting = threading.Thread(target=self._accept, name="proxy", daemon=True)
 
@@ -191,7 +193,7 @@ class Proxy:
         """The server's answer, on a connection of its own: no cut on one side leaves bytes on the other."""
         host, port = self._upstream
         with self._known(upstream := socket.create_connection((host, port), timeout=60)):
-            upstream.sendall(request.to(f"{host}:{port}"))
+            upstream.sendall(request.to(self._told))
             return read(upstream.makefile("rb"), bodyless=request.first.startswith("HEAD "))
 
 
