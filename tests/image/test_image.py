@@ -99,7 +99,7 @@ def inside(container: str, *command: str, options: tuple[str, ...] = ()) -> str:
 
 def test_image_runs_as_nobody_in_particular_when_started(container: str) -> None:
     assert inside(container, "id", "-u") == "10001"
-    assert inside(container, "sh", "-c", "pwd; touch here && echo writable; touch /opt/liaison/there 2>/dev/null || echo closed").split() == [
+    assert inside(container, "sh", "-c", "pwd; touch here && rm here && echo writable; touch /opt/liaison/there 2>/dev/null || echo closed").split() == [
         "/var/lib/liaison",
         "writable",
         "closed",
