@@ -90,7 +90,7 @@ def listed(value: Any) -> list[Any]:
 def _there(uow: Uow, network: Network, organisation: str, reference: str) -> bool:
     type, id = split(reference.partition("/_history/")[0])
     if not type:
-        return reference.startswith("#") or "://" in reference
+        return reference.startswith("#") or ("://" in reference and not reference.partition("?")[0].isalpha())  # a condition is for transactions
     if _in_directory(network, type, id):
         return True
     found = follow(uow, f"{type}/{id}")

@@ -85,11 +85,15 @@ class Writer:
             check_references(uow, self.network, who.organisation, resource, coming=coming, waiting=waiting)
             check_numbers(self.network, who.organisation, resource)
             check_attachments(resource)
-            if change.type == "ServiceRequest" and old is not None and any(map(_sent, pointing(uow, "Task", "focus", f"ServiceRequest/{change.id}"))):
-                states.check_request(old, resource)
+            if change.type == "ServiceRequest" and old is not None:
+                tasks = [content(each)["status"] for each in pointing(uow, "Task", "focus", f"ServiceRequest/{change.id}")]
+                if any(each != "draft" for each in tasks):
+                    states.check_request(old, resource, running=any(each not in TERMINAL for each in tasks))
         if change.type == "Task":
             actors = self.actors(who, old or resource, author) | _on_behalf(change)
-            resource = self._settled(uow, actors, old, resource)
+            if change.origin == "fhir" and old is not None:
+                states.check_answer(old, resource, actors=actors)
+            resource = self._settled(uow, actors, old, resource, named=change.origin == "fhir")
         if change.type == "Consent" and old is not None:
             self._closes_only(change, old, resource)
         if current is not None and old is not None and states.same(old, resource):
@@ -211,8 +215,15 @@ class Writer:
             )
         if old is not None and not who.reaches(old, act):
             raise NotFound("not found")
+        if old is not None and change.type == "Procedure" and (by := self._answered(old)) and by != who.organisation:
+            raise Forbidden("what came of a referral is the recipient's word: ask for another", expression="Procedure.performer")
         if change.resource is not None and not who.reaches(change.resource, act):
             raise Forbidden("the token's scope grants this for others only: see its constraints", expression=change.type)
+
+    def _answered(self, procedure: Resource) -> str:
+        """The organisation that says so; "" where nobody of the directory does."""
+        actors = (str(each.get("actor", {}).get("reference", "")) for each in procedure.get("performer", ()))
+        return next(filter(None, map(self.organisation_of, actors)), "")
 
     def allowed(self, who: Principal, type: str, act: Act) -> None:
         """Passes for who may do this on some resource of the type from outside, whatever its id. Raises NotFound, Forbidden."""
@@ -231,22 +242,40 @@ class Writer:
         sides = {"requester"} if who.organisation == author else set()
         return frozenset(sides | ({"target"} if who.organisation == owner else set()))
 
-    def _settled(self, uow: Uow, actors: frozenset[str], old: Resource | None, task: Resource) -> Resource:
+    def _settled(self, uow: Uow, actors: frozenset[str], old: Resource | None, task: Resource, *, named: bool) -> Resource:
         settled = states.settle(old, task, actors=actors, at=uow.at)
         if settled["status"] != "draft" and (old is None or old["status"] == "draft") and settled["status"] != "cancelled":
-            self._agreed(uow, settled)
+            self._agreed(uow, settled, named=named)
         return settled
 
-    def _agreed(self, uow: Uow, task: Resource) -> None:
-        """Nothing leaves draft while either agreement is missing (workflow.md 2), but for an act of urgency (4)."""
+    def _agreed(self, uow: Uow, task: Resource, *, named: bool) -> None:
+        """Nothing leaves draft while either agreement is missing (workflow.md 2), but for an act of urgency (4). `named`: the person's
+        has to name the recipient, or nobody would ever see what was sent."""
         request = follow(uow, task.get("focus", {}).get("reference", ""))
         wanted = [entry.get("reference", "") for entry in content(request).get("supportingInfo", ())] if request else []
         consents = [content(found) for reference in wanted if (found := follow(uow, reference)) and found.type == "Consent"]
         doctor, patient = verbs.agreements(content(request), consents) if request else (False, False)
-        if request is None or not doctor or not (patient or self._urgent(uow, request.reference, task)):
+        urgent = request is not None and not patient and self._urgent(uow, request.reference, task)
+        if request is None or not doctor or not (patient or urgent):
             raise Invalid("a referral needs the doctor's and the patient's agreement before it is sent", expression="Task.status", detail="agreement")
+        if named and patient and not any(each.get("status") == "active" and self._names(each, task) for each in consents):
+            text = "expected a Consent in force whose provision.actor is the organisation of the owner: nobody would see this referral"
+            raise Invalid(text, expression="Task.owner", detail="agreement")
         if against := list(asking.issues(uow, self.network, task, content(request))):
             raise Invalid(against[0].text, issues=against)
+
+    def _names(self, consent: Resource, task: Resource) -> bool:
+        """Whether somebody whom the Consent names is the Task's owner or its organisation, by reference or identifier; a group may be."""
+        owner = str(task.get("owner", {}).get("reference", ""))
+        key = self.organisation_of(owner)
+        house = self.network.organisation(key)
+        numbers = {(each.system, each.value) for each in (house.identifiers if house else ())}
+        actors = [each.get("reference", {}) for each in _actors(consent.get("provision", {}))]
+        literal = {str(each.get("reference", "")) for each in actors}
+        return (
+            not actors or bool(literal & {f"Organization/{key}", owner}) or any(split(each)[0] in ("Group", "CareTeam") for each in literal)
+            or any((each.get("identifier", {}).get("system"), each.get("identifier", {}).get("value")) in numbers for each in actors)
+        )  # fmt: skip
 
     def _urgent(self, uow: Uow, request: str, task: Resource) -> bool:
         """Whether an act of urgency on this request holds for the organisation of its owner now."""
@@ -300,8 +329,8 @@ def _on_behalf(change: Change) -> frozenset[str]:
     return frozenset({"requester"} if change.origin in ("intake", "device") else ())
 
 
-def _sent(task: Version) -> bool:
-    return bool(content(task)["status"] != "draft")
+def _actors(provision: Resource) -> list[Resource]:
+    return [*provision.get("actor", ()), *(each for below in provision.get("provision", ()) for each in _actors(below))]
 
 
 def _server_kept(resource: Resource) -> Callable[[Resource], None]:

@@ -12,6 +12,7 @@ from adapter.names import PROFILES, SDOHCC
 from adapter.ports import Resource
 
 ROLE = f"{SDOHCC}/CapabilityStatement/SDOHCC-CoordinationPlatform"
+BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport"
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 OAUTH = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
@@ -75,4 +76,6 @@ def _resource(type: str, interactions: tuple[str, ...]) -> Resource:
         line["searchParam"] = [*common, *({"name": p.name, "type": p.kind} for p in parameters(type).values())]
     if interactions:
         line["operation"] = [{"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}]
+    if type == "Subscription":
+        line["operation"].append({"name": "status", "definition": f"{BACKPORT}/OperationDefinition/backport-subscription-status"})
     return line

@@ -50,6 +50,8 @@ _OF_ISSUE = {
     "duplicate": "duplicate", "multiple-matches": "several", "too-costly": "costly", "deleted": "gone",
 }  # fmt: skip
 
+_WHOLE = frozenset({"needs-match", "wrong-type"})  # kinds of refusal that say more than their issue-type
+
 _ALONE = {  # of an issue whose refusal is not known
     "login": "unauthorized", "forbidden": "forbidden", "not-found": "not-found", "too-long": "too-large", "business-rule": "invalid", "invalid": "invalid",
     "conflict": "conflict", "transient": "unavailable",
@@ -68,4 +70,4 @@ def code_of(kind: str, issue_code: str, detail: str, severity: str) -> str:
         return detail
     if severity in ("information", "warning"):
         return "well" if severity == "information" else "warning"
-    return _OF_ISSUE.get(issue_code) or kind or _ALONE.get(issue_code, "fault")
+    return (kind if kind in _WHOLE else "") or _OF_ISSUE.get(issue_code) or kind or _ALONE.get(issue_code, "fault")

@@ -39,6 +39,12 @@ TERMINAL = frozenset({"rejected", "cancelled", "completed", "failed", _ERROR})
 TAKEN = frozenset({"accepted", "in-progress", "on-hold", "completed", "failed"})  # only what was accepted comes to these
 NEEDS_REASON = frozenset({"rejected", "cancelled", "on-hold", "failed"})
 FROZEN = ("owner", "requester", "basedOn", "partOf", "for", "focus")
+FROZEN_ANSWER = ("output",)  # the target's, whoever the rest belongs to
+FROZEN_AT_END = ("code", "executionPeriod", "input", "intent", "priority", "restriction", "statusReason")
+REQUEST_MOVES: dict[str, frozenset[str]] = {  # of a request that was sent; what ended does not come back, nothing is a draft again
+    "active": frozenset({"on-hold", "revoked", "completed", _ERROR}), "on-hold": frozenset({"active", "revoked", "completed", _ERROR}),
+    "completed": frozenset({_ERROR}), "revoked": frozenset({_ERROR}), "draft": frozenset({"active", "revoked", _ERROR}),
+}  # fmt: skip
 FROZEN_REQUEST = ("subject", "performer", "requester", "basedOn", "replaces", "intent")
 READ_AS = {"received": "requested", "ready": "accepted"}  # never written by us (workflow.md 2)
 
@@ -111,11 +117,26 @@ def _thawed(old: Resource | None, task: Resource) -> list[Issue]:
     return [Issue("business-rule", f"{element} may not change once the Task is requested", f"Task.{element}", detail="frozen") for element in changed]
 
 
-def check_request(old: Resource, new: Resource) -> None:
-    """The same of the request behind it: what was sent is about one person, from one to another. Raises Invalid with every element
-    that would change."""
+def check_answer(old: Resource, new: Resource, *, actors: Collection[str]) -> None:
+    """What the target answered is for the target to change, and what ended stands. Raises Invalid with every element that would change."""
+    held = (() if "target" in actors else FROZEN_ANSWER) + (FROZEN_AT_END if _status(old) in TERMINAL else ())
+    moves = _status(old) != _status(new)  # to entered-in-error, which says why
+    changed = [each for each in held if old.get(each) != new.get(each) and not (moves and each == "statusReason")]
+    if changed:
+        issues = [Issue("business-rule", f"{each} may not change any more, or not by the requester", f"Task.{each}", detail="frozen") for each in changed]
+        raise Invalid(issues[0].text, issues=issues)
+
+
+def check_request(old: Resource, new: Resource, *, running: bool) -> None:
+    """The same of the request behind it: what was sent is about one person, from one to another, and ends once; it is completed when
+    its Task is (`running`: it is not). Raises Invalid with every element that would change."""
     changed = [element for element in FROZEN_REQUEST if _target(old.get(element)) != _target(new.get(element))]
     issues = [Issue("business-rule", f"{element} may not change once the request is sent", f"ServiceRequest.{element}", detail="frozen") for element in changed]
+    before, after = _status(old), _status(new)
+    legal = REQUEST_MOVES.get(before, frozenset()) - ({"completed"} if running else set())
+    if before != after and after not in legal:
+        text = f"a request that was sent may not go from {before or 'nothing'} to that status; legal: {', '.join(sorted(legal)) or 'nothing'}"
+        issues.append(Issue("business-rule", text, "ServiceRequest.status", detail="illegal-move"))
     if issues:
         raise Invalid(issues[0].text, issues=issues)
 

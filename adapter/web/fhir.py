@@ -18,7 +18,7 @@ from adapter.ports import Principal, Resource, Uow
 from adapter.sync import subscribers
 from adapter.web import binary, bundles
 from adapter.web.admitting import admitted, aside
-from adapter.web.asked import Asked, Interaction, asked_by
+from adapter.web.asked import PRESENTED, Asked, Interaction, asked_by
 from adapter.web.auth import Bearer, bearer, principal
 from adapter.web.entries import JSON_PATCH, conditions, searched
 from adapter.web.formats import acceptable, body
@@ -160,6 +160,9 @@ async def validate(type: str, request: Request) -> Response:
         return response
     app: App = request.app.state.liaison
     token, request_id = bearer(request), request.state.request_id
+    if said := [name for name in request.query_params if name not in PRESENTED]:
+        text = "profiles are not checked here" if "profile" in said else "expected no parameters in the address"
+        raise Malformed(f"{text}: leave them out to check against R4", code="not-supported")
 
     def told(story: Flows, uow: Uow) -> None:
         uow.audit(events.act(principal(story, uow, token, request_id=request_id), "validate", at=uow.at, request_id=request_id))

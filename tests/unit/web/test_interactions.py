@@ -338,26 +338,3 @@ def test_addresses_of_this_server_are_found_like_the_references_that_they_are(cl
     assert "entry" not in clinic("GET", f"Task?focus=https://elsewhere.example/fhir/ServiceRequest/{request['id']}").json()
     again = clinic("POST", "Task", {name: part for name, part in task.items() if name != "id"}, If_None_Exist=f"focus={base}/ServiceRequest/{request['id']}")
     assert (again.status_code, again.json()["id"]) == (200, task["id"])
-
-
-# ── what is not kept ─────────────────────────────────────────────────────────────────────────────
-WORDS = {"description": "Zyxmots", "note": [{"text": "Zyxmots"}]}
-
-
-def test_free_text_of_a_task_is_not_kept_its_sender_is_warned_and_the_register_says_where(clinic: Clinic, stage: Stage) -> None:
-    _, _, task = clinic.referral(**WORDS)
-    place = f"Task/{task['id']}"
-    assert not {"description", "note"} & task.keys() and b"Zyxmots" not in clinic("GET", place).content
-    told = clinic("PUT", place, task | WORDS, prefer="return=OperationOutcome").json()["issue"]
-    assert [(each["severity"], each["expression"]) for each in told] == [("warning", ["Task.description"]), ("warning", ["Task.note"])]
-    assert clinic("GET", place).json()["meta"]["versionId"] == "1"  # nothing that is kept changed
-    added = clinic("PATCH", place, b'[{"op":"add","path":"/description","value":"Zyxmots"}]', "application/json-patch+json")
-    assert "description" not in added.json()
-    events = [row.event for row in stage.app.read_now(lambda _, uow: uow.audit_rows(limit=10_000))]
-    assert len([each for each in events if b"intake-dropped" in each and b"Task.description" in each]) == 3
-    assert not any(b"Zyxmots" in each for each in events)
-
-
-def test_text_of_a_request_is_kept(clinic: Clinic) -> None:
-    _, request, _ = clinic.referral()
-    assert clinic("PUT", f"ServiceRequest/{request['id']}", request | {"note": [{"text": "Zyxmots"}]}).json()["note"] == [{"text": "Zyxmots"}]
