@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import http
 import http.client
+import multiprocessing
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -91,7 +93,8 @@ def application() -> ASGIApp:
     from adapter.clock import SystemClock
     from adapter.web import create
 
-    _end_with_parent()
+    if server := multiprocessing.parent_process():
+        _end_with(server.pid or 0)
     settings = house.settings()
     logs.configure(settings.log_level, clock=SystemClock())
     made = create(build(settings))
@@ -99,11 +102,13 @@ def application() -> ASGIApp:
     return made
 
 
-def _end_with_parent() -> None:
-    """This process is told to end (SIGTERM) when the one that began it dies, even by kill -9: nobody answers or sends for a server that
-    is gone. Linux only; elsewhere nothing happens."""
+def _end_with(server: int) -> None:
+    """This process is told to end (SIGTERM) when `server`, which began it, dies, even by kill -9, and at once where it is dead already:
+    nobody answers or sends for a server that is gone. Linux only; elsewhere nothing happens."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != server:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
@@ -111,7 +116,7 @@ def _worker(*, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    child = subprocess.Popen([sys.executable, "-m", "adapter.cli", "worker"], preexec_fn=_end_with_parent)  # noqa: PLW1509  no thread has begun yet
+    child = subprocess.Popen([sys.executable, "-m", "adapter.cli", "worker"], preexec_fn=partial(_end_with, os.getpid()))  # noqa: PLW1509  no thread has begun yet
     try:
         yield
     finally:
