@@ -291,7 +291,9 @@ def test_no_token_assertion_or_secret_stands_in_the_audit_or_the_database_U_07(h
     token = house.ask(assertion).json()["access_token"]
     house.ask(assertion)
     house("GET", "/fhir/Task", headers={"Authorization": f"Bearer {token}"})
-    jti = house("POST", "/oauth/introspect", data=form(house.assertion(), token=token)).json()["jti"]
+    told = house("POST", "/oauth/introspect", data=form(house.assertion(), token=token))
+    assert told.headers["content-type"] == "application/json"
+    jti = told.json()["jti"]
     searched = house.events()[-1]
     assert searched["agent"][0]["policy"] == [f"urn:ietf:params:oauth:jti:{jti}"] and len(jti) == 32
     trail = json.dumps(house.events())
