@@ -252,8 +252,9 @@ class Delivery:
             return Outcome("done", "retry", "waits", remember=lambda uow: _last(uow, letter))
         if lane:
             return Outcome("queued", "retry", "waits", due=retry.later(letter.attempts, self._clock))
-        if self._store.read_now(lambda uow: self.drafts.withheld(uow, replace(letter, type=missing.type, id=missing.id, attempts=0, fence=0))):
-            return Outcome("dropped", "withheld", WITHHELD)  # what it points to may not leave, so neither does it
+        request = replace(letter, type=missing.type, id=missing.id, attempts=0, fence=0)
+        if missing.type == "ServiceRequest" and self._store.read_now(lambda uow: self.drafts.withheld(uow, request)):
+            return Outcome("dropped", "withheld", WITHHELD)  # the request may not leave, so neither does what belongs to it
         return Outcome("parked", "parked", f"unlinked-{missing.type}")
 
     def _lost_race(self, letter: Letter, draft: Draft | Unlinked | Outcome | None, theirs: Remote | None) -> Outcome:

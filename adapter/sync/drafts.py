@@ -121,9 +121,9 @@ class Drafts:
         return Draft(ours, sent, current.number, known, links.put(uow, letter.ehr, letter.type, letter.id))
 
     def withheld(self, uow: Uow, letter: Letter) -> bool:
-        """Whether what this letter is about is not there, or may not leave."""
+        """Whether what this letter is about is there, and may not leave."""
         current = uow.current(letter.type, letter.id)
-        return current is None or current.deleted or self._outgoing(uow, letter) is None
+        return current is not None and not current.deleted and self._outgoing(uow, letter) is None
 
     def next(self, uow: Uow, letter: Letter, *, together: bool) -> Round:
         """What is sent next, with the record that it leaves; where something must be read first, the draft alone. `together`: with
