@@ -84,12 +84,12 @@ class Door:
     note: str = ""
 
 
-READS, VIEWED = (401, 404, 406, 503), (401, 403, 404, 503)
+READS, VIEWED = (401, 403, 404, 406, 503), (401, 403, 404, 503)
 WRITES = (400, 401, 403, 404, 413, 415, 422, 503)
 OWN = "Parameters are the type's own, as /fhir/metadata lists them; the software of a social service has those of its view."
 CONDITION = "The condition is a search in the address: PUT /fhir/Patient?identifier=system|value."
 WHOLE = "A Bundle of type batch (each entry for itself) or transaction (all or nothing)."
-SEARCHES = (400, 401, 404, 406, 410, 503)
+SEARCHES = (400, 401, 403, 404, 406, 410, 503)
 DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/oauth/token"): Door(
         (200, JSON, "Token"), (FORM, "TokenRequest"), by="client", examples={"client and secret": {"grant_type": "client_credentials"}}
@@ -124,11 +124,11 @@ DOORS: dict[tuple[str, str], Door] = {
         also=((304, "as the client has it"),),
     ),
     ("PUT", "/fhir/{type}/{id}"): Door(
-        (200, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 406, 412), headers=("If-Match", "Prefer"), query=PRESENTED,
+        (200, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (*WRITES, 406, 412, 428), headers=("If-Match", "Prefer"), query=PRESENTED,
         also=((201, "there was none of this id: it was created"),), examples={"Patient": examples.patient("P-3") | {"id": examples.ID}},
     ),
     ("PATCH", "/fhir/{type}/{id}"): Door(
-        (200, FHIR_JSON, "Resource"), (JSON_PATCH, "Patch"), (*WRITES, 406, 410, 412), headers=("If-Match", "Prefer"), query=PRESENTED,
+        (200, FHIR_JSON, "Resource"), (JSON_PATCH, "Patch"), (*WRITES, 406, 410, 412, 428), headers=("If-Match", "Prefer"), query=PRESENTED,
         examples={"telephone": examples.PATCH},
     ),
     ("DELETE", "/fhir/{type}/{id}"): Door((204, "", ""), refuses=(400, 401, 403, 404, 406, 409, 410, 412, 422, 503), headers=("If-Match",)),
