@@ -26,6 +26,7 @@ from unittest import mock
 from adapter.clock import FrozenClock
 from adapter.net import GuardedSession
 from adapter.store.database import Database
+from tests import compiled
 from tests.e2e.stage import CLINIC, FRIDAY
 from tests.property.chaos import process
 
@@ -156,4 +157,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    compiled.keep()
     main()

@@ -20,7 +20,7 @@ from adapter.settings import load_settings
 from adapter.store import upgrade
 from tests.e2e.serving import PATIENCE, Folder, known, until
 from tests.e2e.stage import ROOT, Stage
-from tests.property.chaos import KEY, connected, read_once
+from tests.property.chaos import KEY, connected
 
 pytestmark = pytest.mark.postgres
 WORKERS, REFERRALS = 4, 8
@@ -52,8 +52,7 @@ def opened(url: str, there: str) -> App:
     """The door beside them, the demonstration's network applied."""
     upgrade(url)
     settings = load_settings({"LIAISON_DATABASE_URL": url, "LIAISON_SECRET_KEY": KEY})
-    with read_once():
-        app = build(settings, ehrs=lambda entry: connected(entry, SystemClock()))
+    app = build(settings, ehrs=lambda entry: connected(entry, SystemClock()))
     found = network.load(ROOT / "mappings" / "demo" / "network.yaml")
     app.apply_network(replace(found, organisations=tuple(replace(each, ehr=replace(each.ehr, url=there)) if each.ehr else each for each in found.organisations)))
     return app

@@ -35,7 +35,7 @@ from adapter.ports import Query, Resource
 from adapter.settings import load_settings
 from tests.e2e.records import VIEW
 from tests.e2e.stage import CALL, CLINIC, COURSIER, FRIDAY, PATIENT, ROOT, Stage
-from tests.property.chaos import connected, read_once
+from tests.property.chaos import connected
 from tests.proxy import Proxy, Rule
 
 pytestmark = pytest.mark.hapi
@@ -119,7 +119,7 @@ def lined(url: str, *rules: Rule, limits: Limits | None = None, **entry: Any) ->
     settings = load_settings({"LIAISON_SECRET_KEY": "k" * 40, "LIAISON_DATABASE_URL": "sqlite://"})
     there = connected(network.EhrEntry(CLINIC, url), clock)
     there.create({**{key: value for key, value in PATIENT.items() if key != "id"}, "name": [{"use": "official", "family": name, "given": ["Jeannezyx"]}]})
-    with Proxy(url, *rules, seen=True) as proxy, read_once():
+    with Proxy(url, *rules, seen=True) as proxy:
         app = build(settings, clock=clock, ehrs=lambda each: connected(each, clock, limits=limits))
         try:
             found = network.load(ROOT / "mappings" / "demo" / "network.yaml")
@@ -236,7 +236,6 @@ def played(url: str, folder: Path, *rules: Rule) -> tuple[list[str], dict[str, l
     folder.mkdir()
     with (
         Proxy(url, *rules, seen=True) as proxy,
-        read_once(),
         mock.patch.object(story.Stage, "push", push),
         mock.patch.object(story.Stage, "pull", pull),
         story.opened(ehr_url=proxy.base_url, folder=folder, lang="en", mapping="appel-coursier", record=None) as stage,

@@ -9,13 +9,12 @@ from __future__ import annotations
 import copy
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 from unittest import mock
 
-from adapter import audit, mapping, net, network, views
+from adapter import audit, net, network
 from adapter.app import App, build
 from adapter.clock import Clock, FrozenClock
 from adapter.ehr import HttpEhrClient, connect
@@ -26,7 +25,6 @@ from adapter.network import EhrEntry, Limits, Network
 from adapter.ports import Capability, EhrClient, Remote, Resource, Store, Uow
 from adapter.settings import load_settings
 from adapter.store import open_store
-from adapter.sync import ownership
 from tests.e2e.records import VIEW
 from tests.e2e.stage import CLINIC, COURSIER, FRIDAY, PATIENT, ROOT, Stage
 
@@ -139,23 +137,6 @@ class WatchedEhr:
         return self._call(lambda: self._client.transaction(bundle))
 
 
-_READ_ONCE = [  # from files that never change: read for the first App, shared by all
-    mock.patch.object(mapping.Terms, "load", cache(mapping.Terms.load)),
-    mock.patch.object(mapping, "load", cache(mapping.load)),
-    mock.patch.object(views, "load_views", cache(views.load_views)),
-    mock.patch.object(ownership, "load", cache(ownership.load)),
-]
-
-
-@contextmanager
-def read_once() -> Iterator[None]:
-    """While it lasts, an App is built of what the first one read."""
-    with ExitStack() as stack:
-        for each in _READ_ONCE:
-            stack.enter_context(each)
-        yield
-
-
 def connected(entry: EhrEntry, clock: Clock, *, limits: net.Limits | None = None) -> HttpEhrClient:
     """A client. Nothing here speaks TLS: to read the certificates of this machine takes longer than all else of a start."""
     with mock.patch.object(ssl.SSLContext, "load_default_certs"):
@@ -166,10 +147,9 @@ def process(url: str, clock: FrozenClock, *, points: Points | None = None) -> Ap
     """A process of Liaison; a worker's, where it has points."""
     settings = load_settings({"LIAISON_SECRET_KEY": KEY, "LIAISON_DATABASE_URL": url})
     store = open_store(url, clock=clock, seal=audit.seal, canonical=audit.canonical, key=settings.key())
-    with read_once():
-        if points is None:
-            return build(settings, store=store, clock=clock, ehrs=lambda entry: connected(entry, clock))
-        return build(settings, store=WatchedStore(store, points), clock=clock, ehrs=lambda entry: WatchedEhr(connected(entry, clock), points))
+    if points is None:
+        return build(settings, store=store, clock=clock, ehrs=lambda entry: connected(entry, clock))
+    return build(settings, store=WatchedStore(store, points), clock=clock, ehrs=lambda entry: WatchedEhr(connected(entry, clock), points))
 
 
 @cache

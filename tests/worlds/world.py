@@ -12,11 +12,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
-from unittest import mock
 
 import orjson
 
-from adapter import mapping, network, views
+from adapter import network
 from adapter.app import App, build
 from adapter.clock import FrozenClock
 from adapter.look import Revealed
@@ -114,20 +113,12 @@ def _network() -> Network:
     return replace(found, organisations=silent, clients=(*clients, *twins))
 
 
-_load_documents, _load_views, _load_terms = cache(mapping.load), cache(views.load_views), cache(mapping.Terms.load)
-
-
 @contextmanager
 def world() -> Iterator[World]:
-    """An empty one, the demonstration's network applied; the documents are compiled once for all worlds."""
+    """An empty one, the demonstration's network applied."""
     clock = NamedClock()
     settings = load_settings({"LIAISON_SECRET_KEY": "k" * 40, "LIAISON_DATABASE_URL": "sqlite://"})
-    with (
-        mock.patch.object(mapping, "load", _load_documents),
-        mock.patch.object(views, "load_views", _load_views),
-        mock.patch.object(mapping.Terms, "load", _load_terms),
-    ):
-        app = build(settings, clock=clock)
+    app = build(settings, clock=clock)
     try:
         app.apply_network(_network())
         made = World(app, clock)
