@@ -83,7 +83,7 @@ def plant(made: World, category: str, stage: str, case: Case) -> Resource:
     the view and the decision have to hold by themselves."""
     made.act(f"{category}-{stage}", 0)
     service = Principal("x", f"o-{category}", unit_of(category, stage), "service", person=f"p-{category}-{stage}")
-    with mock.patch.object(Writer, "_agreed", lambda *_: None):
+    with mock.patch.object(Writer, "_agreed", lambda *_, **__: None):
         task = _stored(made, category, stage, case)
         if case.accepted:
             change = Change("update", "Task", task["id"], task | {"status": "accepted"}, origin="intake")
