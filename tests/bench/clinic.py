@@ -13,6 +13,7 @@ from tests.bench.systems import System
 from tests.e2e.serving import agreed
 
 TASKS = 200  # that are read in turn
+WRITTEN = 1_000  # that are written in turn: so many that none comes again before its last answer, however late that is
 MANY, EACH = 10_000, 125  # Tasks that a search looks through, and of a Bundle
 OWNER = "HealthcareService/saad-portage"
 OWN = f"owner={OWNER}&status=draft"
@@ -62,14 +63,14 @@ def transact(system: System) -> Asking:
 
 def update_task(system: System) -> Asking:
     """Some Tasks in turn, each on the version that it has: nobody else writes them."""
-    requests = _created(system, [json.loads(_compact(request_of(system.patient)).replace(MARK, f"put-{number}")) for number in range(TASKS)])
+    requests = _created(system, [json.loads(_compact(request_of(system.patient)).replace(MARK, f"put-{number}")) for number in range(WRITTEN)])
     bodies = [json.loads(_compact(task_of(system.patient, each)).replace(MARK, f"put-{number}")) for number, each in enumerate(requests)]
     references = _created(system, bodies)
     texts = [[_compact(body | {"id": each.partition("/")[2], "priority": how}).encode() for how in ("asap", "urgent")]
              for body, each in zip(bodies, references, strict=True)]  # fmt: skip
 
     def put(number: int) -> bytes:
-        place, turn = number % TASKS, number // TASKS
+        place, turn = number % WRITTEN, number // WRITTEN
         return system.wire("PUT", f"{system.base}/{references[place]}", texts[place][turn % 2], more={"If-Match": f'W/"{turn + 1}"'})
 
     return Asking(put)

@@ -117,7 +117,7 @@ def hapi() -> Iterator[list[System]]:
     """HAPI JPA of docker/hapi, on PostgreSQL with fsync where there is one, else on H2 in memory, which is not durable.
     References are not looked up, for ours does not either. Raises SettingsError without Java or Maven."""
     with ExitStack() as stack:
-        properties: dict[str, str | int | bool] = {"refint": False, "reuse_cached_search": 0, "database_pool": 40}
+        properties: dict[str, str | int | bool] = {"refint": False, "reuse_cached_search": 0, "database_pool": 40, "largest_page": 100}
         note, more = "H2 in memory: not durable", []
         if postgres.programs() and (os.geteuid() or shutil.which("runuser")):
             port = _free_port()

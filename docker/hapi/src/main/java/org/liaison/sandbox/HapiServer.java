@@ -52,6 +52,7 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
  *   <li>{@code sandbox.reuse-cached-search}: for how many milliseconds the same search may be answered from its
  *       earlier result (60000, as HAPI does; 0 never)</li>
  *   <li>{@code sandbox.index-missing}: index absent elements for {@code :missing} (false)</li>
+ *   <li>{@code sandbox.largest-page}: entries on a page of a search at most (50, as HAPI does)</li>
  *   <li>{@code sandbox.subscriptions}: deliver rest-hook subscriptions (false)</li>
  * </ul>
  */
@@ -153,6 +154,7 @@ public class HapiServer {
     var server = new RestfulServer(fhir);
     server.registerProviders(resources.createProviders());
     server.registerProvider(system);
+    paging.setMaximumPageSize(Integer.getInteger("sandbox.largest-page", paging.getMaximumPageSize()));
     server.setPagingProvider(paging);
     server.setDefaultResponseEncoding(EncodingEnum.JSON);
     var capability = new JpaCapabilityStatementProvider(server, systemDao, settings, searchParameters, validation);
