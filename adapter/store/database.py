@@ -16,6 +16,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from adapter.errors import LiaisonError, SettingsError, Unavailable
 from adapter.store.faults import translated
 from adapter.store.session import Connection, Session
+from adapter.store.turns import BEGIN, Turns
 
 VARIABLE = "LIAISON_DATABASE_URL"
 BUSY_SECONDS = 10  # how long one process waits for another's transaction
@@ -33,8 +34,10 @@ class Database:
         self.dialect = "sqlite" if self.url.drivername == "sqlite" else "postgresql"
         self.memory = self.dialect == "sqlite" and self.url.database in (None, "", ":memory:")
         self._turn = threading.Lock() if self.memory else contextlib.nullcontext()
+        self._turns: Turns | None = None
         if self.dialect == "sqlite" and not self.memory:
             _check_path(Path(str(self.url.database)))
+            self._turns = Turns(Path(str(self.url.database)), patience=BUSY_SECONDS)
         self.writing = self._engine(writers, readonly=False)
         self.reading = self.writing if self.memory else self._engine(readers, readonly=True)
         self.errors: type[Exception] = self.writing.dialect.loaded_dbapi.Error
@@ -44,9 +47,12 @@ class Database:
         """Is this an SQLite file that does not exist (connecting would make an empty one)?"""
         return self.dialect == "sqlite" and not self.memory and not Path(str(self.url.database)).exists()
 
-    @property
-    def begin(self) -> str:
-        return "BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN"
+    def begin(self, connection: Any) -> None:
+        """Begins a transaction that writes; of several processes with one SQLite file in turn. Raises what the driver raises."""
+        if self._turns:
+            self._turns.begin(connection)
+        else:
+            connection.execute(BEGIN if self.dialect == "sqlite" else "BEGIN")
 
     def _engine(self, size: int, *, readonly: bool) -> Engine:
         pool: dict[str, Any] = {"poolclass": QueuePool, "pool_size": size, "max_overflow": 0, "pool_timeout": BUSY_SECONDS}
@@ -117,6 +123,8 @@ class Database:
     def close(self) -> None:
         self.reading.dispose()
         self.writing.dispose()
+        if self._turns:
+            self._turns.close()
 
 
 def _normalised(url: str) -> URL:
@@ -151,6 +159,8 @@ def _prepare_sqlite(readonly: bool) -> Any:
         for pragma in ("synchronous = FULL", "cache_size = -32000", "temp_store = MEMORY", f"query_only = {int(readonly)}"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+        if not readonly:
+            connection.execute("PRAGMA busy_timeout = 0")  # `Turns` waits
 
     return prepare
 

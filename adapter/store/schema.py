@@ -93,7 +93,8 @@ def _migrate(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     with database.explained(), database.writing.connect() as connection:
-        connection.exec_driver_sql(database.begin)
+        connection.begin()  # or each step would commit for itself
+        database.begin(connection.connection.driver_connection)
         try:
             if database.dialect == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

@@ -120,7 +120,7 @@ class Writer:
             committing = False
             try:
                 with self._database.pipeline(connection):
-                    connection.execute(self._database.begin)
+                    self._database.begin(connection)
                     events = [event for ticket in batch for event in self._unit(ticket, connection, session, apart=apart)]
                     if events:
                         seal_events(session, self._making.seal, self._making.clock.secret, events)
