@@ -158,10 +158,9 @@ class Writer:
 
     def _hidden(self, uow: Uow, task: Resource) -> bool:
         """A draft, one that was given up as a draft, one that the person took back. What proves it is written before the Task."""
-        if task["status"] not in _UNSENT:
-            return False
-        versions = (content(each) for each in uow.history("Task", task["id"]) if not each.deleted)
-        if task["status"] == "draft" or not any(each["status"] not in _UNSENT for each in versions):
+        if task["status"] not in _UNSENT or task["status"] == "draft":
+            return bool(task["status"] == "draft")
+        if all(content(each)["status"] in _UNSENT for each in uow.history("Task", task["id"]) if not each.deleted):
             return True
         told = pointing(uow, "Provenance", "target", task.get("focus", {}).get("reference", ""))
         return withdrawn(map(content, told))
@@ -300,8 +299,11 @@ class Writer:
 
     def post(self, uow: Uow, resources: Iterable[Resource], *, request_id: str = "") -> list[Letter]:
         """Queues a letter for every resource of these referrals that the clinic's EHR does not have as it stands."""
-        posted = []
+        posted, resources = [], list(resources)
+        drafts = {split(each.get("focus", {}).get("reference", ""))[1] for each in resources if each["resourceType"] == "Task" and each["status"] == "draft"}
         for lane in lanes(uow, resources):
+            if lane in drafts and not subscribers.any_at_all(uow):
+                continue  # a draft is told to nobody else
             dossier = of_request(uow, lane)
             if dossier is not None:
                 self._tell(uow, dossier, request_id)

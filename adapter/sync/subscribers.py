@@ -83,6 +83,10 @@ def every(uow: Uow) -> list[Subscriber]:
     return [found for id, _, _ in _listed(uow) if (found := load(uow, id))]
 
 
+def any_at_all(uow: Uow) -> bool:
+    return bool(_listed(uow))
+
+
 def count(uow: Uow, organisation: str) -> int:
     return sum(each[1] == organisation for each in _listed(uow))
 
