@@ -188,12 +188,12 @@ class Flows:
         return receipts.refreshed(uow, receipt, self.network.zone) if written else self._again(uow, who, receipt, request_id=request_id)
 
     def _declined(self, uow: Uow, who: Principal, found: Sequence[Dossier], heard: Mapping[str, Any], *, request_id: str) -> None:
-        """The person said no: what was never sent is forgotten, what was sent and runs is taken back."""
+        """The person said no: what was never sent is forgotten, what was sent is taken back."""
         unsent = [each for each in found if refusal.unsent(uow, each)]
         for each in found:
             if each in unsent:
                 witness.heard(self.agreements.case(uow, who, each), heard)  # somebody who may have heard it, or nothing happens
-            elif each.task["status"] not in TERMINAL:
+            else:
                 self.withdraw(uow, who, each, {name: heard[name] for name in takes.HEARD if name in heard}, request_id=request_id)
         if unsent:
             refusal.forget(uow, who, unsent, systems=self.writer.systems, request_id=request_id)

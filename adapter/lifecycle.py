@@ -23,6 +23,7 @@ from adapter.referral.due import promised
 from adapter.referral.states import TERMINAL
 from adapter.team import leave, recognise
 from adapter.witness import Case, Heard, heard, witnessed, written
+from adapter.writing import withdrawn
 
 EVERYONE, RECIPIENT = "everyone", "recipient"  # whom an opposition is against
 
@@ -120,16 +121,17 @@ def widened(case: Case, before: Resource, after: Resource, said: Arguments | Non
 # ── taken back, opposed ──────────────────────────────────────────────────────────────────────────
 def withdraw(case: Case, arguments: Arguments) -> list[Change]:
     """The person takes the agreement back, told to anyone of the team: Consents end, an open Task is cancelled with a
-    neutral reason, a recipient that knew who it was is told by a closing notice."""
-    return list(_ended(case, case.dossier, "retrait", heard(case, arguments)))
+    neutral reason, a recipient that knew who it was is told by a closing notice. After the end the proof is left, by which it
+    is closed to its recipient and goes nowhere that does not have it. Said again it changes nothing."""
+    told = heard(case, arguments)
+    return [] if withdrawn(case.dossier.told) else list(_ended(case, case.dossier, "retrait", told))
 
 
 def _ended(case: Case, dossier: Dossier, activity: str, told: Heard) -> Iterator[Change]:
     referral = verbs.Referral(dossier.task, dossier.request, dossier.named)
     changed = verbs.withdraw(referral, case.hand.scene, shown=case.shown(dossier))
     ended = [each for each in changed if each["resourceType"] == "Consent"] or list(dossier.named)  # ended before, where told
-    proof = [witnessed(case, activity, [*ended, dossier.request], told)] if changed else []
-    yield from changes(dossier, [*changed, *proof], origin="intake")
+    yield from changes(dossier, [*changed, witnessed(case, activity, [*ended, dossier.request], told)], origin="intake")
 
 
 def oppose(case: Case, arguments: Arguments) -> list[Change]:
@@ -147,7 +149,8 @@ def oppose(case: Case, arguments: Arguments) -> list[Change]:
     )  # fmt: skip
     made = written(case, [deny, witnessed(case, "opposition", [deny], told)])
     for dossier in _of_patient(case):
-        if against == EVERYONE or case.network.organisation_of_unit(dossier.owner) == opposed:
+        runs = dossier.task["status"] not in TERMINAL or any(each["status"] == "active" for each in dossier.named)
+        if runs and (against == EVERYONE or case.network.organisation_of_unit(dossier.owner) == opposed):
             made += _ended(case, dossier, "opposition", told)
     return made
 

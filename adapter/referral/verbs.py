@@ -160,9 +160,9 @@ def cancel(referral: Referral, scene: Scene, reason: str, *, actor: Actor) -> li
 def withdraw(referral: Referral, scene: Scene, *, shown: bool) -> list[Resource]:
     """The person withdraws: the Consents end, an open Task is cancelled with a neutral reason, the request is revoked.
     `shown`: the recipient had seen who it is, so it gets a closing notice. After the end only Consents still end."""
-    if referral.task["status"] in TERMINAL:
-        return [_closed(consent) for consent in referral.consents if _closed(consent) != consent]
     notice = [closing_notice(referral, scene)] if shown and referral.task["status"] != "draft" else []
+    if referral.task["status"] in TERMINAL:
+        return [*(closed for consent in referral.consents if (closed := _closed(consent)) != consent), *notice]
     return [*cancel(referral, scene, codes.CLOSED, actor="requester"), *notice]
 
 
