@@ -34,7 +34,7 @@ from adapter.sync.acts import What
 from adapter.sync.halts import Halted
 from adapter.sync.jobs import Jobs
 from adapter.sync.line import Line
-from adapter.sync.pull import Report, own_searches
+from adapter.sync.pull import Report
 from adapter.sync.status import status as behind
 from adapter.wiring import NETWORK_NUMBER, Wiring, link_directory, wire
 from adapter.writing import Writer
@@ -201,7 +201,7 @@ class App:
     def behind(self, uow: Uow) -> list[dict[str, Any]]:
         """`adapter.sync.status` of every EHR."""
         names = [entry.name for entry in self.story(uow).network.ehrs() if entry.level == "task"]
-        return behind(uow, {name: own_searches(self.systems) for name in names})
+        return behind(uow, {name: self.wiring.searches(uow, name) for name in names})
 
     # ── what the doors ask ───────────────────────────────────────────────────────────────────────
     @cached_property

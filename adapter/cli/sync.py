@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
@@ -224,8 +225,11 @@ def _line(one: dict[str, Any]) -> str:
     mode = {"paused": f"PAUSED since {(one['paused'] or {}).get('since')}, ", "resting": f"away, asked again at {one['resting']}, "}.get(one["mode"], "")
     lanes = f" in {one['lanes']['open']} referrals, {one['lanes']['held']} of them held" if one["lanes"]["open"] else ""
     waits = f"; waits for a person: {reasons}" if reasons else ""
+    blind = "" if one["searchable"] else "; cannot be searched by identifier: an unknown outcome waits for a person"
+    hooks = [f"{state} ({count})" for state, count in sorted(Counter(each["state"] for each in one["subscriptions"].values()).items())]
+    tells = f"; subscriptions there: {', '.join(hooks)}" if hooks else ""
     stood = "".join(f"\n  HALTED since {each['since']}{_whose(one['ehr'], each['patient'])}: {each['why']}" for each in one["halts"])
-    return f"{one['ehr']}: {mode}{counts}{lanes}; letters {one['lag']:.0f} s behind{tried}; {read}{away}{waits}{stood}"
+    return f"{one['ehr']}: {mode}{counts}{lanes}; letters {one['lag']:.0f} s behind{tried}; {read}{away}{tells}{blind}{waits}{stood}"
 
 
 def _whose(ehr: str, patient: str) -> str:

@@ -13,6 +13,7 @@ from adapter.ports import LetterState, Pile, Uow
 from adapter.sync import standing
 from adapter.sync.halts import halts
 from adapter.sync.pull import Cursor, Search, Tried, cursor_name, tried_name
+from adapter.sync.subscribing import REFUSED, standing_of
 
 OPEN: tuple[LetterState, ...] = ("queued", "unknown", "parked", "conflict")
 WAITING: tuple[LetterState, ...] = ("queued", "unknown")
@@ -26,7 +27,8 @@ def status(uow: Uow, searches: Mapping[str, Iterable[Search]]) -> list[dict[str,
     id, "" for the whole EHR), `paused` ({since, reason}) and `resting` (until when) or None, `searchable` (whether it can be
     asked by identifier), `outcomes` (of all letters, by what became of them), `reasons` (of what a person must see to, by code), `cursors` (type ->
     {watermark, ran}, FHIR instants or None), `pulled` ({at, age}: up to when everything there was read, and how many seconds
-    ago; None: never), `failed` ({at, error} of the last try to read it, None when it went well or there was none).
+    ago; None: never), `failed` ({at, error} of the last try to read it, None when it went well or there was none), `subscriptions`
+    (as `cursors` -> {kind, state, said, end} of ours there), `refused` (notifications that were not believed, by why).
     Nothing in it tells of a person."""
     conflicts, piles, lanes = uow.conflict_counts(), uow.piles(), uow.lanes()
     found = []
@@ -70,10 +72,21 @@ def _pulled(uow: Uow, ehr: str, searches: list[Search]) -> dict[str, Any]:
     whole = min((each for each in ran if each), default=None) if all(ran) else None
     tried = Tried.decode(uow.kept(tried_name(ehr)))
     return {
-        "cursors": {"/".join(filter(None, (search.type, search.by))): _cursor(uow, ehr, search) for search in searches},
+        "cursors": {name: _cursor(uow, ehr, search) for name, search in _named(searches)},
         "pulled": whole and {"at": instant(whole), "age": (uow.at - whole).total_seconds()},
         "failed": {"at": _text(tried.at), "error": tried.error} if tried.error else None,
+        "subscriptions": {name: told for name, search in _named(searches) if (told := _subscription(uow, ehr, search))},
+        "refused": {name.rpartition("/")[2]: count for name, count in uow.added(f"{REFUSED}{ehr}/").items()},
     }
+
+
+def _named(searches: Iterable[Search]) -> list[tuple[str, Search]]:
+    return [("/".join(filter(None, (search.type, search.by))), search) for search in searches]
+
+
+def _subscription(uow: Uow, ehr: str, search: Search) -> dict[str, str] | None:
+    now = standing_of(uow, ehr, search)
+    return {"kind": now.kind, "state": now.state, "said": now.said, "end": now.end} if now else None
 
 
 def _cursor(uow: Uow, ehr: str, search: Search) -> dict[str, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-MODES = ("running", "paused", "resting")
+MODES = ("running", "halted", "paused", "resting")
 STATES = ("queued", "unknown", "parked", "conflict")
 
 
@@ -27,8 +28,14 @@ class Found(Collector):
         mode = GaugeMetricFamily("liaison_ehr_mode", "1 for the mode that the letters of this EHR are in", labels=["ehr", "mode"])
         age = GaugeMetricFamily("liaison_ehr_pull_age_seconds", "Since everything there was read", labels=["ehr"])
         outcomes = CounterMetricFamily("liaison_ehr_outcomes", "What became of letters", labels=["ehr", "outcome"])
+        hooks = GaugeMetricFamily("liaison_ehr_subscriptions", "Our Subscriptions there", labels=["ehr", "state"])
+        refused = CounterMetricFamily("liaison_ehr_notifications_refused", "Notifications that were not believed", labels=["ehr", "why"])
         for one in self._found:
             ehr = one["ehr"]
+            for state, count in Counter(each["state"] for each in one["subscriptions"].values()).items():
+                hooks.add_metric([ehr, state], count)
+            for why, count in one["refused"].items():
+                refused.add_metric([ehr, why], count)
             lag.add_metric([ehr], one["lag"])
             conflicts.add_metric([ehr], one["conflicts"])
             for state in STATES:
@@ -41,7 +48,7 @@ class Found(Collector):
                 age.add_metric([ehr], one["pulled"]["age"])
             for outcome, count in one["outcomes"].items():
                 outcomes.add_metric([ehr, outcome], count)
-        return lag, depth, lanes, conflicts, mode, age, outcomes
+        return lag, depth, lanes, conflicts, mode, age, outcomes, hooks, refused
 
 
 def measured(found: Iterable[Mapping[str, Any]]) -> bytes:

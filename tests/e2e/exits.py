@@ -56,6 +56,7 @@ METRICS = {"liaison_requests": {"route", "method", "status"}, "liaison_request_s
 METRICS |= {
     "liaison_ehr_lag_seconds": {"ehr"}, "liaison_ehr_conflicts": {"ehr"}, "liaison_ehr_pull_age_seconds": {"ehr"}, "liaison_ehr_mode": {"ehr", "mode"},
     "liaison_ehr_letters": {"ehr", "state"}, "liaison_ehr_lanes": {"ehr", "state"}, "liaison_ehr_outcomes": {"ehr", "outcome"},
+    "liaison_ehr_subscriptions": {"ehr", "state"}, "liaison_ehr_notifications_refused": {"ehr", "why"},
 }  # fmt: skip
 LOG_KEYS = {"ehr", "state", "reason", "request_id", "job", "client", "error", "logger", "where"}
 LOG_NUMBERS = {"count", "seconds", "status", "attempts", "port", "processes", "dropped"}

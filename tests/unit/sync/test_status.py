@@ -10,6 +10,7 @@ import pytest
 from adapter.errors import EhrRejected, EhrUnavailable
 from adapter.sync.pull import own_searches
 from adapter.sync.status import status
+from adapter.sync.subscribing import REFUSED, Standing
 from tests.unit.sync.house import SYSTEMS, House
 from tests.unit.sync.scripted import ScriptedEhr, away
 
@@ -110,3 +111,17 @@ def test_status_is_plain_json_and_tells_of_nobody() -> None:
     text = json.dumps(shown(house))
 
     assert not [name for name in ("Aubier", "Lise", "p1", "t1", "42") if f'"{name}"' in text]
+
+
+def test_status_tells_of_subscriptions_there_and_of_notifications_that_were_not_believed() -> None:
+    house = House()
+    assert (shown(house)["subscriptions"], shown(house)["refused"]) == ({}, {})
+
+    def learn(uow: Any) -> None:
+        uow.keep("subscribed/clinic/Task", Standing("hook", kind="rest-hook", state="error", said="2026-03-02T17:00:00.000Z").encode())
+        uow.add(f"{REFUSED}clinic/forged", 2)
+        uow.add(f"{REFUSED}another/forged", 3)
+
+    house.store.write_now(learn)
+    assert shown(house)["subscriptions"] == {"Task": {"kind": "rest-hook", "state": "error", "said": "2026-03-02T17:00:00.000Z", "end": ""}}
+    assert shown(house)["refused"] == {"forged": 2}
