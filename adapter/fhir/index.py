@@ -12,6 +12,7 @@ from adapter.fhir.parameters import CORE_TYPES, Parameter, Path, parameters
 from adapter.ports import IndexRow, Resource
 
 _VERSION = re.compile(r"/_history/[^/]*$")
+_PARTS = (4, 7, 10)  # year, month, day of a date: whoever knows a part of it may search by that
 _LONGEST_DATE = 35  # a dateTime with nanoseconds and zone
 Extract = Callable[[Any, list[IndexRow]], None]
 
@@ -20,7 +21,8 @@ def rows(resource: Resource) -> list[IndexRow]:
     """The search rows of a valid resource of a core type; other types have none.
 
     token: system and value; reference: "Type/id" as it stands, a logical one as token `name:identifier`; date: FHIR
-    dates, open ends empty; string: as sent, and word by word where only a digest is kept. The store normalises.
+    dates, open ends empty; string: as sent. Where only a digest is kept, a date also stands as its month and year, a string
+    word by word, and to the letter as token `name:exact`. The store normalises.
     """
     type = resource["resourceType"]
     if type not in CORE_TYPES:
@@ -103,8 +105,10 @@ def _date(parameter: Parameter, path: Path) -> Extract:
 
     def add(value: Any, found: list[IndexRow]) -> None:
         low, high = (value, value) if isinstance(value, str) else (value.get("start", ""), value.get("end", ""))
-        if low or high:
-            found.append(IndexRow(name, "date", low=_kept(low, 0), high=_kept(high, 1), identifying=identifying))
+        if identifying:
+            found.extend(IndexRow(name, "date", low=low[:length], high=low[:length], identifying=True) for length in _PARTS if len(low) >= length)
+        elif low or high:
+            found.append(IndexRow(name, "date", low=_kept(low, 0), high=_kept(high, 1)))
 
     return add
 
@@ -119,6 +123,8 @@ def _string(parameter: Parameter, path: Path) -> Extract:
 
     def add(value: Any, found: list[IndexRow]) -> None:
         found.append(IndexRow(name, "string", value, identifying=identifying))
+        if identifying:
+            found.append(IndexRow(f"{name}:exact", "token", value, identifying=True))
         if identifying and len(words := value.replace("-", " ").replace("'", " ").split()) > 1:
             found.extend(IndexRow(name, "string", word, identifying=True) for word in words)
 

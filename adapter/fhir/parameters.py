@@ -13,6 +13,7 @@ from typing import Literal
 
 from adapter.fhir import facts
 
+CODES = "http://hl7.org/fhir/"  # before the name of a value set of R4: the system of its codes
 Kind = Literal["token", "reference", "date", "string"]
 
 _TABLE = """
@@ -333,7 +334,7 @@ class Path:
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """`targets`: the types a reference parameter may name, empty where every type is allowed; `sorts`: whether results may
-    come in the order of its dates."""
+    come in the order of its dates; `implied`: the systems of its codes where the elements write none."""
 
     name: str
     kind: Kind
@@ -341,6 +342,7 @@ class Parameter:
     identifying: bool
     targets: frozenset[str]
     sorts: bool = False
+    implied: frozenset[str] = frozenset()
 
     @property
     def of_person(self) -> bool:
@@ -371,7 +373,8 @@ def _all() -> dict[str, dict[str, Parameter]]:
 def _parameter(type: str, name: str, kind: str, paths: list[Path]) -> Parameter:
     targets = {path.only for path in paths if path.only} or set().union(*(_targets(type, path) for path in paths))
     plain: Kind = kind.rstrip("!^")  # type: ignore[assignment]
-    return Parameter(name, plain, tuple(paths), kind.endswith("!"), frozenset(targets), kind.endswith("^"))
+    bound = {facts.bound(_element(type, path)) for path in paths if plain == "token"} - {""}
+    return Parameter(name, plain, tuple(paths), kind.endswith("!"), frozenset(targets), kind.endswith("^"), frozenset(map(CODES.__add__, bound)))
 
 
 def _path(text: str) -> Path:
@@ -381,8 +384,13 @@ def _path(text: str) -> Path:
 
 
 def _targets(type: str, path: Path) -> frozenset[str]:
+    return facts.targets(_element(type, path))
+
+
+def _element(type: str, path: Path) -> str:
+    """The last element of a path, as the tables of `facts` name it."""
     owner = "".join([type, *(step[0].upper() + step[1:] for step in path.steps[:-1])])
-    return facts.targets(f"{owner}.{path.steps[-1]}")
+    return f"{owner}.{path.steps[-1]}"
 
 
 CORE_TYPES = tuple(_all())

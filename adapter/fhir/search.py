@@ -130,7 +130,17 @@ def _clause(type: str, text: str, value: str) -> Clause:
         _no_modifier(parameter)
     if parameter.kind == "date":
         _dates(name, values, of_person=parameter.identifying)
-    return Clause(name, parameter.kind, values, "" if parameter.identifying and modifier == "exact" else modifier, parameter.identifying)
+    if parameter.identifying and modifier == "exact":
+        return Clause(f"{name}:exact", "token", tuple(f"|{value}" for value in values), "", True)
+    if parameter.kind == "token":
+        values = tuple(_implied(parameter, value) for value in values)
+    return Clause(name, parameter.kind, values, modifier, parameter.identifying)
+
+
+def _implied(parameter: Parameter, value: str) -> str:
+    """The value of an element of type code, whose system is the one that it is bound to and is not written."""
+    system, bar, code = value.partition("|")
+    return code if bar and code and system in parameter.implied else value
 
 
 @cache

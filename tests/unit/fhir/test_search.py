@@ -43,7 +43,7 @@ def test_rows_follow_deep_paths_and_arrays():
 
 def test_rows_that_identify_a_person_say_so():
     rows = fhir.rows(specimen("Patient"))
-    marked = {row.param for row in rows if row.identifying}
+    marked = {row.param.removesuffix(":exact") for row in rows if row.identifying}
     assert marked == {"identifier", "family", "given", "name", "birthdate", "phone", "telecom", "address", "address-city",
         "address-postalcode"}
     assert {row.param for row in rows if not row.identifying} == {"gender", "active", "general-practitioner", "link"}
@@ -54,6 +54,13 @@ def test_rows_hold_each_word_of_an_identifying_string_for_digests_know_no_prefix
     assert [value for _, value in found(patient, "family")] == ["de La Tour", "de", "La", "Tour"]
     assert [value for _, value in found(patient, "given")] == ["Anne-Marie", "Anne", "Marie"]
     assert found({"resourceType": "Organization", "name": "Les Amis"}, "name") == [("", "Les Amis")]
+
+
+def test_rows_hold_an_identifying_date_by_its_year_and_month_too_and_a_string_to_the_letter():
+    rows = fhir.rows({"resourceType": "Patient", "id": "a", "birthDate": "1938-02-03", "name": [{"family": "de La Tour"}]})
+    assert [row.low for row in rows if row.param == "birthdate"] == ["1938", "1938-02", "1938-02-03"]
+    assert [(row.kind, row.value, row.identifying) for row in rows if row.param == "family:exact"] == [("token", "de La Tour", True)]
+    assert [row.low for row in fhir.rows({"resourceType": "Patient", "id": "a", "birthDate": "1938"}) if row.param == "birthdate"] == ["1938"]
 
 
 def test_rows_of_logical_absolute_versioned_and_contained_references():
@@ -135,7 +142,11 @@ def clause(type: str, name: str, value: str) -> Clause:
         ("Task", "_id", "a,b", Clause("_id", "id", ("a", "b"))),
         ("Task", "_lastUpdated", "gt2026", Clause("_lastUpdated", "updated", ("gt2026",))),
         ("Patient", "family", "Durand", Clause("family", "string", ("Durand",), identifying=True)),
-        ("Patient", "family:exact", "Durand", Clause("family", "string", ("Durand",), identifying=True)),
+        ("Patient", "family:exact", "Durand", Clause("family:exact", "token", ("|Durand",), identifying=True)),
+        ("Task", "status", "http://hl7.org/fhir/task-status|requested", Clause("status", "token", ("requested",))),
+        ("Task", "status", "http://hl7.org/fhir/request-status|x", Clause("status", "token", ("http://hl7.org/fhir/request-status|x",))),
+        ("Task", "code", "http://hl7.org/fhir/task-status|x", Clause("code", "token", ("http://hl7.org/fhir/task-status|x",))),
+        ("Patient", "gender", "http://hl7.org/fhir/administrative-gender|female", Clause("gender", "token", ("female",))),
         ("Patient", "birthdate", "1938-02-03", Clause("birthdate", "date", ("1938-02-03",), identifying=True)),
         ("Patient", "identifier", "urn:x|1", Clause("identifier", "token", ("urn:x|1",), identifying=True)),
         ("Organization", "name:contains", "santé", Clause("name", "string", ("santé",), "contains")),

@@ -69,6 +69,21 @@ def test_decimals_of_what_a_search_finds_keep_their_text(clinic: Clinic) -> None
     assert weight in clinic("GET", "Patient").content and weight in clinic("GET", "Patient/_history").content
 
 
+def ids(clinic: Clinic, query: str) -> list[str]:
+    return [each["resource"]["id"] for each in clinic("GET", query).json().get("entry", ())]
+
+
+@pytest.mark.parametrize(("query", "meets"), [
+    ("birthdate=1938", True), ("birthdate=1938-02", True), ("birthdate=1938-02-03", True), ("birthdate=1939", False), ("birthdate=1938-03", False),
+    ("family:exact=de La Tour", True), ("family:exact=Tour", False), ("family:exact=de la tour", False), ("family=tour", True),
+    ("family:exact=de La Tour|", False), ("gender=http://hl7.org/fhir/administrative-gender|female", True), ("gender=urn:x|female", False),
+])  # fmt: skip
+def test_search_means_what_fhir_says_where_only_digests_are_kept(clinic: Clinic, query: str, meets: bool) -> None:
+    born = {"birthDate": "1938-02-03", "gender": "female", "name": [{"family": "de La Tour", "given": ["Anne"]}]}
+    made = clinic.made(patient() | born)
+    assert ids(clinic, f"Patient?{query}") == ([made["id"]] if meets else [])
+
+
 def own(bundle: dict[str, Any]) -> str:
     return str(next(each["url"] for each in bundle["link"] if each["relation"] == "self").rpartition("/fhir/")[2])
 
