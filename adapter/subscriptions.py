@@ -51,10 +51,12 @@ class Subscriptions:
         bare = {**wanted, "channel": channel}
         if headers is None and kept and before and same(before, bare):  # read and written back as it was
             return replace(change, resource=bare, received=None)
+        if before.get("status") in ("active", "error") and wanted.get("status") == before["status"]:
+            bare = {**bare, "status": "requested"}  # read, changed and written back: it has to come into force anew
         if wanted.get("status") == "off":
             self._over(uow, change.id or "")
             return replace(change, resource=bare, received=None)
-        made = self._made(who, change.id or "", wanted)
+        made = self._made(who, change.id or "", {**wanted, "status": bare.get("status")})
         if kept is None and subscribers.count(uow, who.organisation) >= MOST:
             raise Invalid(f"expected at most {MOST} Subscriptions in force of one organisation", expression="Subscription", code="too-costly")
         there = kept is not None and kept.endpoint == made.endpoint and kept.client == made.client

@@ -19,10 +19,11 @@ OAUTH = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 def capability(
     types: Mapping[str, Iterable[str]], *, system: Iterable[str] = (), formats: Iterable[str] = ("json",), token_url: str = "", base: str,
-    at: str | datetime, version: str,
+    topics: Iterable[str] = (), at: str | datetime, version: str,
 ) -> Resource:  # fmt: skip
     """The CapabilityStatement of a server at `base` that offers these interactions per type (`read`, `create`,
-    `search-type`…) and of the whole (`transaction`, `batch`), as of `at` (FHIR dateTime), software `version`. Search parameters are
+    `search-type`…) and of the whole (`transaction`, `batch`), tells of these `topics` (canonicals of SubscriptionTopics), as of `at`
+    (FHIR dateTime), software `version`. Search parameters are
     listed where a type can be searched."""
     whole = [{"code": code} for code in system]
     return {
@@ -40,7 +41,7 @@ def capability(
             {
                 "mode": "server",
                 "security": _security(token_url),
-                "resource": [_resource(type, tuple(interactions)) for type, interactions in sorted(types.items())],
+                "resource": [_resource(type, tuple(interactions), topics) for type, interactions in sorted(types.items())],
             }
             | ({"interaction": whole} if whole else {})
         ],
@@ -54,7 +55,7 @@ def _security(token_url: str) -> Resource:
     return found
 
 
-def _resource(type: str, interactions: tuple[str, ...]) -> Resource:
+def _resource(type: str, interactions: tuple[str, ...], topics: Iterable[str]) -> Resource:
     line: Resource = {"type": type}
     if type in PROFILES:
         line["supportedProfile"] = [PROFILES[type]]
@@ -77,5 +78,7 @@ def _resource(type: str, interactions: tuple[str, ...]) -> Resource:
     if interactions:
         line["operation"] = [{"name": "validate", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}]
     if type == "Subscription":
+        told = f"{BACKPORT}/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+        line["extension"] = [{"url": told, "valueCanonical": each} for each in topics]
         line["operation"].append({"name": "status", "definition": f"{BACKPORT}/OperationDefinition/backport-subscription-status"})
     return line

@@ -126,7 +126,7 @@ def _held(claims: Mapping[str, Any], *, client: str, audience: str, at: datetime
     jti, now = claims.get("jti"), at.timestamp()
     if claims.get("iss") != client or claims.get("sub") != client or not isinstance(jti, str) or not 0 < len(jti) <= LONGEST:
         raise Unproven("assertion-claims")
-    if claims.get("aud") != audience:
+    if claims.get("aud") not in (audience, [audience]):
         raise Unproven("assertion-audience")
     expires, begins = _seconds(claims.get("exp")), _seconds(claims.get("nbf", 0))
     if not now - LEEWAY.total_seconds() < expires <= now + AHEAD.total_seconds() or begins > now:

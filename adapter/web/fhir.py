@@ -16,6 +16,7 @@ from adapter.errors import Issue, Malformed, NotFound, Refused, WrongType
 from adapter.flows import Flows
 from adapter.ports import Principal, Resource, Uow
 from adapter.sync import subscribers
+from adapter.sync.subscribing import TOPICS
 from adapter.web import binary, bundles
 from adapter.web.admitting import admitted, aside
 from adapter.web.asked import PRESENTED, Asked, Interaction, asked_by
@@ -106,8 +107,9 @@ async def metadata(request: Request) -> Response:
     types = {type: interactions(type) for type in TYPES}
     formats = ("json", "xml") if fhir.xml_available() else ("json",)
     found = fhir.capability(
-        types, system=SYSTEM, formats=formats, token_url=f"{app.settings.url}/oauth/token", base=app.fhir_base, at=instant(app.started), version=__version__
-    )
+        types, system=SYSTEM, formats=formats, token_url=f"{app.settings.url}/oauth/token", base=app.fhir_base, topics=TOPICS.values(),
+        at=instant(app.started), version=__version__,
+    )  # fmt: skip
     return Response(fhir.dumps(found), media_type=FHIR_JSON)
 
 

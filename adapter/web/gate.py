@@ -28,7 +28,7 @@ _HEADERS = [
 
 class Gate:
     """Refuses a body over `max_body` bytes with 413 before it is read whole, an address or headers too long with 414 and 431;
-    answers 500 without a word of detail."""
+    answers HEAD as GET without the body, 500 without a word of detail."""
 
     def __init__(self, inner: ASGIApp, *, clock: Clock, max_body: int) -> None:
         self.inner, self.clock, self.max_body = inner, clock, max_body
@@ -41,7 +41,8 @@ class Gate:
         given = headers.get(b"x-request-id", b"")
         request_id = given if _REQUEST_ID.fullmatch(given) else self.clock.new_id().encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
-        started, status, taken = self.clock.monotonic(), 0, 0
+        started, status, taken, head = self.clock.monotonic(), 0, 0, scope["method"] == "HEAD"
+        within = {**scope, "method": "GET"} if head else scope
 
         async def limited() -> Message:
             nonlocal taken
@@ -61,7 +62,7 @@ class Gate:
                     *(pair for pair in _HEADERS if pair[0] not in present),
                     (b"x-request-id", request_id),
                 ]
-            await send(message)
+            await send({**message, "body": b""} if head and message["type"] == "http.response.body" else message)
 
         try:
             if len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"]) > LONGEST_ADDRESS:
@@ -75,7 +76,7 @@ class Gate:
             if length.isdigit() and int(length) > self.max_body:
                 await _refuse(noted, 413, Issue("too-long", f"expected at most {self.max_body} bytes; send less in one request"))
                 return
-            await self.inner(scope, limited, noted)
+            await self.inner(within, limited, noted)
         except TooLarge as error:
             await _refuse(noted, 413, error.issues[0])
         except Exception as error:  # the last catch: the class is logged, never the text (it may quote values)
@@ -83,7 +84,7 @@ class Gate:
             if not status:
                 await _refuse(noted, 500, UNFORESEEN)
         finally:
-            route = getattr(scope.get("route"), "path", "") or "none"  # a template, never the path that came
+            route = getattr(within.get("route"), "path", "") or "none"  # a template, never the path that came
             method = scope["method"] if scope["method"] in METHODS else "other"
             REQUESTS.labels(route, method, status).inc()
             SECONDS.labels(route).observe(self.clock.monotonic() - started)

@@ -28,11 +28,12 @@ from adapter.scopes import ACTS, DOORS, granted
 from adapter.smart import ALGORITHMS, TYPE, Proven, Unproven, claimed, proven
 from adapter.web.auth import Bearer, Issued, authorization, digest, jti, principal
 from adapter.web.fhir import TYPES
+from adapter.writing import BY_ACT, DIRECTORY
 
 router = APIRouter(tags=["authorisation"])
 T = TypeVar("T")
 SHORT = 300  # seconds that a token for an assertion lives at most
-TRAIL = "AuditEvent"  # nobody writes it from outside
+READ_ONLY = BY_ACT | DIRECTORY
 GRANT = "client_credentials"
 
 
@@ -59,7 +60,7 @@ async def configuration(request: Request) -> Response:
     found |= {
         "introspection_endpoint": f"{app.settings.url}/oauth/introspect",
         "revocation_endpoint": f"{app.settings.url}/oauth/revoke",
-        "scopes_supported": [*(f"system/{type}.{'rs' if type == TRAIL else ACTS}" for type in ("*", *sorted(TYPES))), *DOORS],
+        "scopes_supported": [*(f"system/{type}.{'rs' if type in READ_ONLY else ACTS}" for type in ("*", *sorted(TYPES))), *DOORS],
         "code_challenge_methods_supported": ["S256"],  # SMART wants the key there even of a server without sign-in of people
         "capabilities": ["client-confidential-asymmetric", "permission-v2", "permission-v1"],
     }
@@ -72,7 +73,9 @@ async def token(request: Request) -> Response:
     form = await _form(request)
     if isinstance(form, Response):
         return form
-    if form.get("grant_type") != GRANT:
+    if not form.get("grant_type"):
+        return _error(400, "invalid_request", f"expected grant_type={GRANT}")
+    if form["grant_type"] != GRANT:
         return _error(400, "unsupported_grant_type", f"expected grant_type={GRANT}")
     issued, asked = app.clock.secret(), form.get("scope", "").split()
 

@@ -65,4 +65,5 @@ def http_refusal(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> set[str]:
     """What is offered at this address."""
     doors: list[Route] = getattr(request.app.state, "doors", [])
-    return {method for each in doors if each.matches(request.scope)[0] is not Match.NONE for method in each.methods or ()}
+    found = {method for each in doors if each.matches(request.scope)[0] is not Match.NONE for method in each.methods or ()}
+    return found | ({"HEAD"} if "GET" in found else set())

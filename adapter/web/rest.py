@@ -41,10 +41,17 @@ class Answer:
     refusal: Refused | None = None
     warnings: tuple[Issue, ...] = ()
 
+    @property
+    def dated(self) -> bool:
+        """Whether the caller may know when it changed: a projection has no such time."""
+        return self.version is not None and (self.version.deleted or b'"lastUpdated"' in self.version.served)
+
     def headers(self, base: str) -> dict[str, str]:
         if self.version is None:
             return {}
-        found = {"ETag": f'W/"{self.version.number}"', "Last-Modified": format_datetime(self.version.updated.astimezone(UTC), usegmt=True)}
+        found = {"ETag": f'W/"{self.version.number}"'}
+        if self.dated:
+            found["Last-Modified"] = format_datetime(self.version.updated.astimezone(UTC), usegmt=True)
         # what stood there before is no new place (RFC 9110, 8.7); whoever wrote by a condition knows its id from there only
         place = {"Location" if self.status == 201 else "Content-Location": f"{base}/{self.version.cited}"}
         return found | (place if self.location else {})

@@ -23,7 +23,7 @@ from tests.unit.web.test_doors import Door, agreed
 
 stage = _stage  # the demonstration's network with a second clinic
 VIEW, UNIT, CARDS = "coursier-dac-asso", "coursier-rouen", "/views/coursier-dac-asso/referrals"
-NONCES = ("date", "x-request-id", "last-modified")
+NONCES = ("date", "x-request-id")
 
 
 @pytest.fixture

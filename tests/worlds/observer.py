@@ -31,7 +31,7 @@ SEARCHES = (
 TAILS = ("absent/_history/1", "_history", "absent", "absent/_history")
 # The trail's ids, and the places in it, are new in every store and tell nothing: declared (DECISIONS). What they are of has to be alike.
 EVENT, PLACE = re.compile(rb"\b[0-9a-f]{48}\b"), re.compile(rb"(/AuditEvent\?[^\"=]+=)[^\"]+")
-NONCES = frozenset({"date", "x-request-id", "last-modified"})
+NONCES = frozenset({"date", "x-request-id"})
 NOWHERE = "11111111-1111-4111-8111-111111111111"
 SHOWN = {"coursier-rouen": ["aide-alimentaire", "isolement"], "saad-portage": ["aide-alimentaire"], "permanence-saint-eloi": ["acces-droits", "budget"]}
 HEARING = {"coursier-rouen": "coursier-lea", "permanence-saint-eloi": "as-ines"}

@@ -143,6 +143,19 @@ def test_handshake_that_fails_is_an_error_until_it_is_asked_for_again(house: Hou
     assert house.state(id) == "active"
 
 
+@pytest.mark.parametrize("answers", [200, 500])
+def test_subscription_that_is_read_changed_and_written_back_comes_into_force_anew(house: House, answers: int) -> None:
+    house.answers = answers
+    id = house.subscribe()
+    read = house.ask("GET", f"/fhir/Subscription/{id}").json()
+    assert read["status"] == ("active" if answers == 200 else "error")
+    house.answers = 200
+    written = house.ask("PUT", f"/fhir/Subscription/{id}", json=read | {"reason": "other work"})
+    assert (written.status_code, written.json()["status"], written.json()["reason"]) == (200, "requested", "other work")
+    assert parameters(house.turn()[0])["type"] == "handshake" and house.state(id) == "active"
+    assert house.heard[-1][1]["Authorization"] == "Bearer zyx-hook-secret", "its headers are kept"
+
+
 @pytest.mark.parametrize(("more", "place"), [
     ({"criteria": "Patient?family=x", "backport": False}, "criteria"), ({"criteria": "https://x.example/topic"}, "criteria"),
     ({"criteria": "Task?owner=HealthcareService/x", "backport": False}, "criteria"), ({"criteria": "Task?_include=Task:focus", "backport": False}, "criteria"),

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adapter.sync.subscribing import TOPICS
 from tests.bench.specimens import specimen
 from tests.e2e.stage import Stage
 from tests.unit.web.conftest import Door
@@ -70,6 +71,18 @@ def test_read_answers_304_to_the_tag_and_the_time_that_the_client_has(clinic: Cl
     assert clinic("GET", place, if_modified_since=made.headers["last-modified"]).status_code == 304
     assert clinic("GET", place, if_modified_since="Fri, 06 Mar 2020 10:00:00 GMT").status_code == 200
     assert clinic("GET", place, if_modified_since="yesterday").status_code == 200
+
+
+def test_head_is_answered_as_get_without_the_body(clinic: Clinic) -> None:
+    place = f"Patient/{clinic.made(patient())['id']}"
+    told, asked = clinic("GET", place), clinic("HEAD", place)
+    of_its_own = {"x-request-id"}
+    assert (asked.status_code, asked.content) == (200, b"") and told.content
+    assert {name: value for name, value in asked.headers.items() if name not in of_its_own} == {
+        name: value for name, value in told.headers.items() if name not in of_its_own
+    }
+    assert clinic("HEAD", "Patient/none").status_code == 404
+    assert "HEAD" in clinic("PUT", "Patient/_history").headers["allow"]
 
 
 def test_versions_are_read_one_by_one_and_as_a_history_newest_first(clinic: Clinic) -> None:
@@ -283,6 +296,10 @@ def test_capability_lists_what_the_routes_do(door: Door) -> None:
     assert offered["Task"] == {"read", "vread", "history-instance", "history-type", "search-type", "create", "update", "patch", "delete"}
     assert "update" not in offered["HealthcareService"] and "create" not in offered["Provenance"]
     assert {each["code"] for each in rest["interaction"]} == {"transaction", "batch"}
+    (hooks,) = [each for each in rest["resource"] if each["type"] == "Subscription"]
+    assert {each["valueCanonical"] for each in hooks["extension"]} == set(TOPICS.values())
+    scopes = door("GET", "/fhir/.well-known/smart-configuration").json()["scopes_supported"]
+    assert {"system/Task.cruds", "system/HealthcareService.rs", "system/Provenance.rs"} <= set(scopes)
 
 
 def test_subscription_is_not_taken_for_active_where_nobody_would_be_told(clinic: Clinic) -> None:

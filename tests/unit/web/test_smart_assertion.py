@@ -188,10 +188,14 @@ def test_nbf_is_heeded_where_it_is_there() -> None:
     assert why(made(nbf=now + 1)) == "assertion-expired" and why(made(nbf="x")) == "assertion-claims"
 
 
-@pytest.mark.parametrize("aud", [None, "", "https://liaison.example", "https://liaison.example/fhir", HERE + "/", HERE.upper(), [HERE], [HERE, "https://other.example"],
+@pytest.mark.parametrize("aud", [None, "", "https://liaison.example", "https://liaison.example/fhir", HERE + "/", HERE.upper(), [], [HERE, HERE], [HERE, "https://other.example"],
                                  "https://other.example/oauth/token", {"a": HERE}])  # fmt: skip
 def test_aud_that_is_not_the_token_url_and_it_alone_is_refused_A_08(aud: Any) -> None:
     assert why(made(aud=aud)) == "assertion-audience"
+
+
+def test_aud_may_be_a_list_of_the_token_url_alone() -> None:
+    assert check(made(aud=[HERE]))
 
 
 @pytest.mark.parametrize("changed", [{"iss": "other"}, {"sub": "other"}, {"iss": None}, {"sub": None}, {"iss": "other", "sub": "other"}, {"iss": [CLIENT]}, {"sub": [CLIENT]}])

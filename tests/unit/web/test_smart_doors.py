@@ -163,6 +163,7 @@ def test_field_that_stands_twice_is_refused(house: House) -> None:
 
 def test_wrong_grant_and_wrong_method_are_refused_A_13(house: House) -> None:
     assert house.ask(grant_type="password").json()["error"] == "unsupported_grant_type"
+    assert house.ask(grant_type="").json()["error"] == "invalid_request"
     for path in ("/oauth/token", "/oauth/introspect", "/oauth/revoke"):
         assert house("GET", path).status_code == 405
 
