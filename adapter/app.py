@@ -198,10 +198,16 @@ class App:
         """The same for every EHR. Raises EhrError."""
         return [each for ehr in self.clients for each in self.link_directory(ehr)]
 
-    def behind(self, uow: Uow) -> list[dict[str, Any]]:
-        """`adapter.sync.status` of every EHR."""
-        names = [entry.name for entry in self.story(uow).network.ehrs() if entry.level == "task"]
-        return behind(uow, {name: self.wiring.searches(uow, name) for name in names})
+    @property
+    def behind(self) -> Callable[[Uow], list[dict[str, Any]]]:
+        """What tells `adapter.sync.status` of every EHR in a unit; asked for outside of one."""
+        wiring = self.wiring
+
+        def told(uow: Uow) -> list[dict[str, Any]]:
+            names = [entry.name for entry in self.story(uow).network.ehrs() if entry.level == "task"]
+            return behind(uow, {name: wiring.searches(uow, name) for name in names})
+
+        return told
 
     # ── what the doors ask ───────────────────────────────────────────────────────────────────────
     @cached_property

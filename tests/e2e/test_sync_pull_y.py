@@ -317,7 +317,7 @@ def test_an_ehr_polled_by_requester_gives_the_same(stage: Stage) -> None:
     assert states(stage)[0] == "cancelled"
     asked = [each.path for each in stage.ehr.requests if "identifier=" in each.path]
     assert asked == [], "not by our identifiers"
-    (told,) = stage.app.read_now(lambda _, uow: stage.app.behind(uow))
+    (told,) = stage.app.store.read_now(stage.app.behind)
     assert told["pulled"] and all(each["ran"] for each in told["cursors"].values()), "what is asked for is what is told of"
     settled(stage)
 
