@@ -204,8 +204,8 @@ def test_metadata_is_told_in_json_alone_like_every_read(door: Door, query: str, 
 def test_unknown_paths_and_methods_are_outcomes(door: Door) -> None:
     assert door("GET", "/nothing").json()["resourceType"] == "OperationOutcome"
     wrong = door("DELETE", "/fhir/Task")
-    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, POST, PUT")
-    assert door("POST", "/fhir/Task/7").headers["allow"] == "DELETE, GET, PATCH, PUT"
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD, POST, PUT")
+    assert door("POST", "/fhir/Task/7").headers["allow"] == "DELETE, GET, HEAD, PATCH, PUT"
 
 
 def test_request_id_comes_back_and_a_forged_one_is_replaced_U_16(door: Door) -> None:

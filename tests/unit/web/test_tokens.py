@@ -185,7 +185,8 @@ def test_token_request_may_have_20_fields(house: House) -> None:
 def test_token_request_of_another_grant_is_unsupported_A_13(house: House, form: dict[str, str]) -> None:
     answer = house.ask(data=form | {"client_id": "saint-eloi", "client_secret": PLAIN})
     assert answer.status_code == 400 and "www-authenticate" not in answer.headers
-    assert answer.json() == {"error": "unsupported_grant_type", "error_description": "expected grant_type=client_credentials"}
+    error = "unsupported_grant_type" if "grant_type" in form else "invalid_request"  # RFC 6749, 5.2
+    assert answer.json() == {"error": error, "error_description": "expected grant_type=client_credentials"}
 
 
 # ── who a bearer is ──────────────────────────────────────────────────────────────────────────────
