@@ -10,5 +10,6 @@ secret "$LIAISON_SECRET_KEY_FILE"
 for client in saint-eloi coursiers; do
   secret "secrets/$client"
 done
+sed "s#http://127.0.0.1:8090/fhir#http://hapi:8080/fhir#" /etc/liaison/network.yaml > "$LIAISON_NETWORK_FILE"  # the HAPI beside us
 liaison db upgrade
 liaison network apply "$LIAISON_NETWORK_FILE"

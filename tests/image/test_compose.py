@@ -72,8 +72,10 @@ def test_compose_mounts_only_what_is_there_when_it_mounts(compose: Compose) -> N
 
 
 def test_network_of_the_compose_file_sends_to_its_hapi_when_loaded(compose: Compose) -> None:
-    network = load(DOCKER / "network-sandbox.yaml")
-    assert [ehr.url for ehr in network.ehrs()] == ["http://hapi:8080/fhir"]
+    (here,) = [ehr.url for ehr in load(DOCKER / "network-sandbox.yaml").ehrs()]
+    assert re.findall(r'sed "s#(.+?)#(.+?)#" (\S+) > "\$LIAISON_NETWORK_FILE"', (DOCKER / "prepare.sh").read_text("utf-8")) == [
+        (here, "http://hapi:8080/fhir", compose["services"]["prepare"]["volumes"][1].split(":")[1])
+    ]
     assert "hapi" in compose["services"] and compose["services"]["hapi"]["ports"] == ["127.0.0.1:8090:8080"]
 
 
@@ -83,7 +85,7 @@ def test_prepare_makes_the_secret_of_every_client_when_run(compose: Compose) -> 
     home = compose["services"]["prepare"]["volumes"][0].split(":")[1]
     assert made is not None
     wanted = {client.secret.file for client in load(DOCKER / "network-sandbox.yaml").clients}
-    assert wanted == {f"{home}/secrets/{name}" for name in made[1].split()}
+    assert wanted == {f"secrets/{name}" for name in made[1].split()}
     assert f"cd {home}\n" in script
     assert subprocess.run(["sh", "-n", str(DOCKER / "prepare.sh")], check=False).returncode == 0
 

@@ -148,7 +148,7 @@ def test_image_has_the_sources_of_the_sandbox_when_built(container: str) -> None
 def test_prepare_makes_all_that_serve_needs_when_run_in_the_image(container: str) -> None:
     mounts = [f"--volume={ROOT}/docker/{name}:/etc/liaison/{into}:ro" for name, into in
               (("prepare.sh", "prepare.sh"), ("network-sandbox.yaml", "network.yaml"))]  # fmt: skip
-    variables = [f"--env=LIAISON_{name}" for name in ("NETWORK_FILE=/etc/liaison/network.yaml", "SECRET_KEY_FILE=/var/lib/liaison/liaison.key")]
+    variables = [f"--env=LIAISON_{name}" for name in ("NETWORK_FILE=/var/lib/liaison/network.yaml", "SECRET_KEY_FILE=/var/lib/liaison/liaison.key")]
     script = "sh /etc/liaison/prepare.sh && cat liaison.key && sh /etc/liaison/prepare.sh >&2 && cat liaison.key && liaison db check"
     said = inside(container, "sh", "-c", script, options=(*mounts, *variables)).splitlines()
     keys = [line for line in said if re.fullmatch(r"[A-Za-z0-9+/]{43}=", line)]
