@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Literal
 
-from adapter import fhir
+from adapter import coded, fhir
 from adapter.audit import events
 from adapter.audit.officer import DROPPED
 from adapter.dossier import content, patient_of
@@ -123,10 +123,19 @@ class Rest:
         if wish.change is None:
             return wish
         change, dropped = spared(wish.change)
+        if change.type in coded.ELEMENTS and change.resource:
+            self._coded(change, change.resource)
         if dropped:  # that something was, and where; never what (workflow.md 8)
             details = [("mapping", "fhir"), ("count", str(len(dropped))), ("paths", ",".join(dropped))]
             self.uow.audit(events.act(self.who, DROPPED, at=self.uow.at, request_id=self.request_id, details=details))
         return replace(wish, change=change, dropped=dropped)
+
+    def _coded(self, change: Change, resource: Resource) -> None:
+        """Raises Invalid for a code that is none of ours, unless it was there before."""
+        now, writer = self.uow.current(change.type, change.id or ""), self.story.writer
+        before = content(now) if now and not now.deleted else None
+        if found := list(coded.issues(resource, before, systems=writer.systems, terms=self.story.window.terms)):
+            raise Invalid(found[0].text, issues=found)
 
     def _wished(self, asked: Asked) -> Wish:
         if asked.type not in DIRECTORY or asked.interaction != "create":  # a condition may find a unit of the directory

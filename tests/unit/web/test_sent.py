@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from adapter.ports import Change
 from tests.bench.specimens import specimen
-from tests.e2e.stage import COURSIER, Stage
+from tests.e2e.stage import COURSIER, GP, Stage
 from tests.unit.web.conftest import Door
 from tests.unit.web.test_interactions import Clinic, issue, patient
 
@@ -39,6 +40,44 @@ def test_free_text_of_a_task_is_not_kept_its_sender_is_warned_and_the_register_s
 def test_text_of_a_request_is_kept(clinic: Clinic) -> None:
     _, request, _ = clinic.referral()
     assert clinic("PUT", f"ServiceRequest/{request['id']}", request | {"note": [{"text": "Zyxmots"}]}).json()["note"] == [{"text": "Zyxmots"}]
+
+
+OURS = "https://liaison.example/CodeSystem"
+
+
+def concept(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": "http://example.org/other", "code": "zyx"}, {"system": system, "code": code}]}
+
+
+@pytest.mark.parametrize(("element", "system", "code", "at", "says"), [
+    ("reasonCode", f"{OURS}/need", "zyxmisspelt", "reasonCode[0].coding[1].code", "denutrition"),
+    ("orderDetail", f"{OURS}/constraint", "zyx", "orderDetail[0].coding[1].code", "fauteuil"), ("code", f"{OURS}/service", "zyx", "code.coding[1].code", "portage-repas"),
+    ("reasonCode", f"{OURS}/zyxneeds", "denutrition", "reasonCode[0].coding[1].system", "need"),
+])  # fmt: skip
+def test_code_of_ours_that_no_table_has_is_refused_where_it_stands(clinic: Clinic, element: str, system: str, code: str, at: str, says: str) -> None:
+    _, request, _ = clinic.referral()
+    one = concept(system, code)
+    refused = clinic("PUT", f"ServiceRequest/{request['id']}", request | {element: one if element == "code" else [one]})
+    told = issue(refused)
+    assert (refused.status_code, told["code"], told["expression"]) == (422, "code-invalid", [f"ServiceRequest.{at}"])
+    assert says in told["diagnostics"] and "zyx" not in refused.text
+
+
+def test_need_that_a_consent_limits_itself_to_is_one_of_ours(clinic: Clinic) -> None:
+    person, _, _ = clinic.referral()
+    agreed = specimen("Consent") | {"patient": {"reference": f"Patient/{person['id']}"}}
+    wrong = agreed | {"provision": agreed["provision"] | {"code": [concept(f"{OURS}/need", "zyx")]}}
+    assert issue(clinic("POST", "Consent", wrong))["expression"] == ["Consent.provision.code[0].coding[1].code"]
+    assert clinic("POST", "Consent", agreed).status_code == 201
+
+
+def test_code_that_stood_there_before_its_table_lost_it_stops_nothing(clinic: Clinic, stage: Stage) -> None:
+    _, request, _ = clinic.referral()
+    old = request | {"reasonCode": [concept(f"{OURS}/need", "zyx-of-before")]}
+    change = Change("update", "ServiceRequest", request["id"], old, origin="device")
+    stage.app.write_now(lambda story, uow: story.receive(uow, GP, [change]))
+    place = f"ServiceRequest/{request['id']}"
+    assert clinic("PUT", place, clinic("GET", place).json() | {"priority": "asap"}).status_code == 200
 
 
 # ── what a referral holds once it is sent ────────────────────────────────────────────────────────
