@@ -1,4 +1,4 @@
-"""`liaison map list | check | try`: the mapping documents, by hand."""
+"""`liaison map list | check | try | explain | diff`: the mapping documents, by hand."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ if TYPE_CHECKING:
     from adapter.mapping import MapContext, Mapping, Trial
     from adapter.settings import Settings
 
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 app = typer.Typer(no_args_is_help=True, help="The mapping documents: social records to FHIR and back.")
 
 
 @app.command("list")
-def list_(lang: Annotated[str, typer.Option(help="fr or en.")] = "en") -> None:
+def list_(lang: Annotated[str, typer.Option(help="fr or en.")] = "en", json: Json = False) -> None:
     """The record kinds there are."""
     if lang not in ("fr", "en"):
         raise SettingsError("expected fr or en", variable="--lang", fix="say --lang fr or --lang en")
-    for name, document in sorted(documents(house.settings()).items()):
-        typer.echo(f"{name}  version {document.version}, {len(document.fields)} fields: {document.title.get(lang, document.title['en'])}")
+    every = sorted(documents(house.settings()).items())
+    found = [{"name": name, "version": each.version, "fields": len(each.fields), "title": each.title[lang]} for name, each in every]
+    printed(found, json, [f"{one['name']}  version {one['version']}, {one['fields']} fields: {one['title']}" for one in found])
 
 
 @app.command()
-def check(name: Annotated[str | None, typer.Argument(help="One of them only.")] = None) -> None:
+def check(name: Annotated[str | None, typer.Argument(help="One of them only.")] = None, json: Json = False) -> None:
     """Run the examples inside the documents, both ways. Exit 1 when one does not hold."""
     from adapter.mapping import check as examine
 
     found = documents(house.settings())
     chosen = {name: chosen_of(found, name)} if name else found
-    failed = 0
+    told, lines = [], []
     for each, document in sorted(chosen.items()):
         failures = examine(document)
-        failed += bool(failures)
-        typer.echo(f"{each}  " + ("holds" if not failures else f"{len(failures)} do not hold"))
-        for failure in failures:
-            typer.echo(f"  {failure.place}  {failure.example + ': ' if failure.example else ''}{failure.text}")
-    if failed:
+        told.append({"name": each, "failures": [{"place": one.place, "example": one.example, "text": one.text} for one in failures]})
+        lines.append(f"{each}  " + ("holds" if not failures else f"{len(failures)} do not hold"))
+        lines += [f"  {one.place}  {one.example + ': ' if one.example else ''}{one.text}" for one in failures]
+    printed(told, json, lines)
+    if any(one["failures"] for one in told):
         raise typer.Exit(1)
 
 
@@ -48,7 +50,7 @@ def check(name: Annotated[str | None, typer.Argument(help="One of them only.")] 
 def try_(
     name: Annotated[str, typer.Argument(help="The mapping.")],
     record: Annotated[Path, typer.Argument(metavar="RECORD|-", help="A record as JSON.")],
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Map one record, and back; nothing is stored or sent. Exit 1 when it is refused."""
     from adapter.mapping import try_ as attempt
@@ -58,13 +60,80 @@ def try_(
     written = house.record(record)
     trial = attempt(document, written, context=context(settings))
     if json:
-        import orjson
-
-        typer.echo(orjson.dumps(_told(trial), option=orjson.OPT_INDENT_2).decode())
+        printed(_told(trial), json, [])
     else:
         _print(trial)
     if trial.problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="The mapping.")],
+    record: Annotated[Path, typer.Argument(metavar="RECORD|-", help="A record as JSON.")],
+    json: Json = False,
+) -> None:
+    """Which line of the document made which element from which fields of a record. Exit 1 when it is refused."""
+    from adapter.mapping import RecordRefused
+    from adapter.mapping import explain as explained
+
+    settings = house.settings()
+    try:
+        found = explained(chosen_of(documents(settings), name), house.record(record), context=context(settings))
+    except RecordRefused as refused:
+        told = [{"path": each.path, "mapping": each.document, "text": each.text} for each in refused.problems]
+        printed({"problems": told}, json, [f"refused  {each}" for each in refused.problems])
+        raise typer.Exit(1) from None
+    told = [{"element": each.element, "line": each.place, "fields": ", ".join(each.fields)} for each in found]
+    printed(told, json, [f"{one['line']}  {one['element']}" + (f"  from {one['fields']}" if one["fields"] else "") for one in told])
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A mapping, or the file of one.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The same.")],
+    records: Annotated[list[Path] | None, typer.Option("--record", metavar="FILE", help="A record to compare them by; may be repeated.")] = None,
+    json: Json = False,
+) -> None:
+    """What changes from one document to another: fields, and what becomes of the examples of both and of given records. Exit 1 when something does."""
+    from dataclasses import asdict
+
+    from adapter.mapping import compare
+
+    settings = house.settings()
+    before, after = (_document(settings, each) for each in (old, new))
+    cases = {name: (record, contexts) for each in (after, before) for name, record, contexts in compare.examples(each)}
+    cases |= {str(file): (house.record(file), compare.alike(context(settings))) for file in records or ()}
+    told: dict[str, Any] = {"fields": [asdict(each) for each in compare.fields(before, after)], "records": {}}
+    for name, (record, contexts) in cases.items():
+        if changed := compare.made(before, after, record, contexts=contexts):
+            told["records"][name] = [asdict(each) for each in changed]
+    lines = [_turned("field ", each) for each in told["fields"]]
+    for name, found in told["records"].items():
+        lines += [f"{name}:", *(_turned("  ", each) for each in found)]
+    printed(told, json, lines or [f"nothing changes in {len(cases)} records"])
+    if told["fields"] or told["records"]:
+        raise typer.Exit(1)
+
+
+def _turned(start: str, changed: dict[str, Any]) -> str:
+    before, after = ("absent" if changed[name] is None else str(changed[name]) for name in ("before", "after"))
+    return f"{start}{changed['path']}: {before} -> {after}"
+
+
+def _document(settings: Settings, name: str) -> Mapping:
+    """A mapping by name, or one that lies in a file, with the tables and parts of the house."""
+    from adapter.mapping import load_one
+    from adapter.settings import mappings_folder
+
+    file = Path(name)
+    return load_one(mappings_folder(settings), file) if file.suffix == ".yaml" and file.is_file() else chosen_of(documents(settings), name)
+
+
+def printed(told: Any, as_json: bool, lines: list[str]) -> None:
+    import orjson
+
+    typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() if as_json else "\n".join(lines))
 
 
 def documents(settings: Settings) -> dict[str, Mapping]:

@@ -96,11 +96,19 @@ def _part(part: str, text: str) -> Tree:
     return tree
 
 
+def load_one(folder: Path | Traversable, file: Path) -> Mapping:
+    """The document in `file`, whatever the file is called, with the tables and templates of the folder. Raises MappingError."""
+    return compile_document(words(file), name=file.name, terms=Terms.load(folder / "terms"), parts=_parts(folder))
+
+
+def _parts(folder: Path | Traversable) -> dict[str, str]:
+    return {each.name.removesuffix(".yaml"): words(each, name=f"parts/{each.name}") for each in _yaml(folder / "parts")}
+
+
 def load(folder: Path | Traversable) -> dict[str, Mapping]:
     """Every `*.yaml` of the folder that is a mapping document, by its name; code tables from `terms/`, shared
     templates from `parts/`. Raises MappingError with file and line, or for a missing folder."""
-    terms = Terms.load(folder / "terms")
-    parts = {each.name.removesuffix(".yaml"): words(each, name=f"parts/{each.name}") for each in _yaml(folder / "parts")}
+    terms, parts = Terms.load(folder / "terms"), _parts(folder)
     found: dict[str, Mapping] = {}
     for each in _yaml(folder):
         text = words(each)
