@@ -13,7 +13,7 @@ from adapter.clock import Clock
 from adapter.consent import proof
 from adapter.dossier import Dossier, split
 from adapter.errors import MappingError, NotFound
-from adapter.mapping import MapContext, Mapped, UnitFacts
+from adapter.mapping import MapContext, Mapped, UnitFacts, report, try_
 from adapter.mapping import Mapping as Document
 from adapter.mapping.context import Remark
 from adapter.names import RPPS, Systems
@@ -67,6 +67,12 @@ class Intake:
         if not own and not requester and any(each["resourceType"] == "Practitioner" for each in mapped.resources):
             mapped.warnings.append(Remark("appelant" if "appelant" in record else "demandeur", "", UNKNOWN_DOCTOR))
         return mapped
+
+    def tried(self, uow: Uow, who: Principal, name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+        """What the mapping makes of the record, as `liaison map try` tells it (`report`): by the network file alone, nothing that is stored is
+        looked at. Raises NotFound for an unknown mapping."""
+        document = self.document(name)
+        return report(try_(document, dict(record), context=self.context(uow, who, record, clinic=who.organisation)))
 
     def _vouched(self, uow: Uow, who: Principal, clinic: str, record: Mapping[str, Any], mapped: Mapped) -> Mapped:
         """The same, when whoever is said to have heard an agreement or taken the record down is in service then, and of the

@@ -53,6 +53,7 @@ def try_(
     json: Json = False,
 ) -> None:
     """Map one record, and back; nothing is stored or sent. Exit 1 when it is refused."""
+    from adapter.mapping import report
     from adapter.mapping import try_ as attempt
 
     settings = house.settings()
@@ -60,7 +61,7 @@ def try_(
     written = house.record(record)
     trial = attempt(document, written, context=context(settings))
     if json:
-        printed(_told(trial), json, [])
+        printed(report(trial), json, [])
     else:
         _print(trial)
     if trial.problems:
@@ -170,18 +171,6 @@ def context(settings: Settings) -> MapContext:
         at=clock.now(), new_id=clock.new_id, clinic=f"Organization/{clinic}", unit=intake.unit, systems=systems,
         zone=ZoneInfo(network.zone), recorder=f"Organization/{clinic}", due=intake.due, name_of=intake.name,
     )  # fmt: skip
-
-
-def _told(trial: Trial) -> dict[str, Any]:
-    mapped = trial.mapped
-    return {
-        "refused": bool(mapped and mapped.refused),
-        "problems": [{"path": each.path, "mapping": each.document, "text": each.text} for each in trial.problems],
-        "warnings": [{"path": each.record_path, "mapping": each.document_place, "text": each.text} for each in mapped.warnings] if mapped else [],
-        "dropped": list(mapped.dropped) if mapped else [],
-        "resources": mapped.resources if mapped else [],
-        "back": trial.back,
-    }
 
 
 def _print(trial: Trial) -> None:

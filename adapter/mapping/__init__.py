@@ -3,7 +3,7 @@
 The language is described on one page, `mappings/README.md`.
 """
 
-from adapter.mapping.check import Failure, Trial, check, try_
+from adapter.mapping.check import Failure, Trial, check, report, try_
 from adapter.mapping.compare import Changed
 from adapter.mapping.context import MapContext, Mapped, RecordRefused, Remark, UnitFacts
 from adapter.mapping.explain import Origin, explain
@@ -12,5 +12,5 @@ from adapter.mapping.terms import Table, Term, Terms
 
 __all__ = [
     "Changed", "Failure", "MapContext", "Mapped", "Mapping", "Origin", "Record", "RecordRefused", "Remark", "Table", "Term", "Terms", "Trial",
-    "UnitFacts", "check", "compile_document", "explain", "load", "load_one", "try_",
+    "UnitFacts", "check", "compile_document", "explain", "load", "load_one", "report", "try_",
 ]  # fmt: skip

@@ -65,6 +65,20 @@ def try_(mapping: Mapping, record: Record, *, context: MapContext) -> Trial:
     return Trial(mapped, (), None if mapped.refused else mapping.from_fhir(mapped.resources, context=context))
 
 
+def report(trial: Trial) -> dict[str, Any]:
+    """A trial as plain data: `refused` (the person said no), `problems` and `warnings` ({path, mapping, text}: places in the record and in
+    the document), `dropped` (paths), `resources`, `back` (the record that they give again)."""
+    mapped = trial.mapped
+    return {
+        "refused": bool(mapped and mapped.refused),
+        "problems": [{"path": each.path, "mapping": each.document, "text": each.text} for each in trial.problems],
+        "warnings": [{"path": each.record_path, "mapping": each.document_place, "text": each.text} for each in mapped.warnings] if mapped else [],
+        "dropped": list(mapped.dropped) if mapped else [],
+        "resources": mapped.resources if mapped else [],
+        "back": trial.back,
+    }
+
+
 def example_context(tree: Tree | None) -> MapContext:
     """The context an example describes; ids are id-1, id-2, … in the order they are asked for."""
     told = plain(tree) if tree else {}

@@ -64,6 +64,7 @@ SEARCHED = tuple(name for name in QUERY if name != "_since")
 EVERYWHERE = (414, 431)
 PRESENTED = ("_format", "_summary", "_elements")
 PAST = ("_count", "_since", "_page", *PRESENTED)
+RUN = {"dry-run": "true: the answer is what the mapping makes of the record and why not the rest, both ways; nothing is stored or sent"}
 DEMAND = {"demand": "data classes, with commas between, of which the view shows something on demand only; the register says so"}
 
 
@@ -138,7 +139,9 @@ DOORS: dict[tuple[str, str], Door] = {
         (200, FHIR_JSON, "Resource"), refuses=(400, 410, *READS), query=PRESENTED, headers=("If-None-Match",), also=((304, "as the client has it"),)
     ),
     ("POST", "/intake/{mapping}"): Door(
-        (201, JSON, "Receipt"), (JSON, "Record"), (*WRITES, 409), headers=("Idempotency-Key",), examples={"appel-coursier": examples.CALL}
+        (201, JSON, "Receipt"), (JSON, "Record"), (*WRITES, 409), headers=("Idempotency-Key",), query=tuple(RUN),
+        also=((200, "dry-run: refused, problems, warnings, dropped, resources and the record that they give again"),),
+        examples={"appel-coursier": examples.CALL},
     ),
     ("POST", "/intake/{mapping}/{record}/agreements"): Door(
         (200, JSON, "Receipt"), (JSON, "Agreement"), (*WRITES, 409), examples={"patient": examples.AGREEMENT},
@@ -175,7 +178,7 @@ def described(document: Schema) -> Schema:
 def _operation(path: str, door: Door) -> Schema:
     parameters = [_parameter(name, "path", PATH[name]) for name in PATH if f"{{{name}}}" in path]
     parameters += [_parameter(name, "header", text(HEADERS[name]), required=name in door.needs) for name in (*door.needs, *door.headers)]
-    parameters += [_parameter(name, "query", text((QUERY | DEMAND)[name]), required=False) for name in door.query]
+    parameters += [_parameter(name, "query", text((QUERY | DEMAND | RUN)[name]), required=False) for name in door.query]
     answers = {str(door.gives[0]): _answer("done", *door.gives[1:])} | {str(status): {"description": said} for status, said in door.also}
     statuses = (*door.refuses, 429) if door.by == "bearer" else door.refuses
     statuses = (*statuses, *EVERYWHERE)

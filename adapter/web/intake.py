@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from adapter import fhir
 from adapter.app import App
-from adapter.errors import WrongType
+from adapter.errors import Malformed, WrongType
 from adapter.flows import Flows
 from adapter.logs import log
 from adapter.ports import Uow
@@ -42,11 +42,21 @@ def answer(found: object, status: int = 200, headers: dict[str, str] | None = No
 @router.post("/{mapping}", status_code=201, summary="Receive a record; idempotent by Idempotency-Key or the record's own id")
 async def intake(mapping: str, request: Request) -> Response:
     app: App = request.app.state.liaison
+    if (dry := request.query_params.get("dry-run", "false")) not in ("true", "false"):
+        raise Malformed("expected true or false", expression="dry-run", code="invalid")
     async with admitted(request) as token:
         body = await written(request)
         record = await aside(len(body), fhir.load, body)
     key = request.headers.get("idempotency-key", "")
     request_id = request.state.request_id
+
+    def tried(story: Flows, uow: Uow) -> Any:
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
+        with refusing(who, "intake", verb="create", request_id=request_id):
+            return story.intake.tried(uow, who, mapping, record)
+
+    if dry == "true":
+        return answer(await app.write(tried))
 
     def refer(story: Flows, uow: Uow) -> Any:
         who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
