@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from adapter import audit, ehr, mapping, views
+from adapter import __version__, audit, ehr, mapping, views
 from adapter.audit import events
 from adapter.clock import Clock, SystemClock
 from adapter.errors import EhrUnavailable, LiaisonError, NotFound, Refused, SettingsError
@@ -36,6 +36,7 @@ from adapter.sync.jobs import Jobs
 from adapter.sync.line import Line
 from adapter.sync.pull import Report
 from adapter.sync.status import status as behind
+from adapter.terminology import Terminology
 from adapter.wiring import NETWORK_NUMBER, Wiring, link_directory, wire
 from adapter.writing import Writer
 
@@ -208,6 +209,11 @@ class App:
             return behind(uow, {name: wiring.searches(uow, name) for name in names})
 
         return told
+
+    @cached_property
+    def terminology(self) -> Terminology:
+        """The code tables as FHIR."""
+        return Terminology(self.terms, self.systems, __version__)
 
     # ── what the doors ask ───────────────────────────────────────────────────────────────────────
     @cached_property

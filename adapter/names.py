@@ -16,6 +16,7 @@ PROFILES = {
     "Procedure": f"{SDOHCC}/StructureDefinition/SDOHCC-Procedure",
 }
 US_CORE_CATEGORY = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category"
+SERAFIN = "https://smt.esante.gouv.fr/terminologie-SERAFINPH"
 SNOMED = "http://snomed.info/sct"
 TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
 CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"

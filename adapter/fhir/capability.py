@@ -19,12 +19,12 @@ OAUTH = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 def capability(
     types: Mapping[str, Iterable[str]], *, system: Iterable[str] = (), formats: Iterable[str] = ("json",), token_url: str = "", base: str,
-    topics: Iterable[str] = (), at: str | datetime, version: str,
+    topics: Iterable[str] = (), operations: Mapping[str, str] = {}, searched: Iterable[str] = (), at: str | datetime, version: str,
 ) -> Resource:  # fmt: skip
     """The CapabilityStatement of a server at `base` that offers these interactions per type (`read`, `create`,
     `search-type`…) and of the whole (`transaction`, `batch`), tells of these `topics` (canonicals of SubscriptionTopics), as of `at`
-    (FHIR dateTime), software `version`. Search parameters are
-    listed where a type can be searched."""
+    (FHIR dateTime), software `version`. Search parameters are listed where a type can be searched. `operations`: the code tables' types, what
+    each is asked ($validate-code, $translate), `searched` their parameters."""
     whole = [{"code": code} for code in system]
     return {
         "resourceType": "CapabilityStatement",
@@ -41,7 +41,12 @@ def capability(
             {
                 "mode": "server",
                 "security": _security(token_url),
-                "resource": [_resource(type, tuple(interactions), topics) for type, interactions in sorted(types.items())],
+                "resource": [
+                    _terminology(type, tuple(interactions), operations[type], searched)
+                    if type in operations
+                    else _resource(type, tuple(interactions), topics)
+                    for type, interactions in sorted(types.items())
+                ],
             }
             | ({"interaction": whole} if whole else {})
         ],
@@ -53,6 +58,16 @@ def _security(token_url: str) -> Resource:
     if token_url:
         found = {"extension": [{"url": OAUTH_URIS, "extension": [{"url": "token", "valueUri": token_url}]}]} | found
     return found
+
+
+def _terminology(type: str, interactions: tuple[str, ...], operation: str, searched: Iterable[str]) -> Resource:
+    return {
+        "type": type,
+        "interaction": [{"code": code} for code in interactions],
+        "versioning": "no-version",
+        "searchParam": [{"name": name, "type": {"name": "string", "url": "uri"}.get(name, "token")} for name in searched],
+        "operation": [{"name": operation, "definition": f"http://hl7.org/fhir/OperationDefinition/{type}-{operation}"}],
+    }
 
 
 def _resource(type: str, interactions: tuple[str, ...], topics: Iterable[str]) -> Resource:

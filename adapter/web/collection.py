@@ -11,7 +11,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from adapter.web.examples import CALL, ID, SID
+from adapter.terminology import OPERATIONS
+from adapter.web.examples import CALL, ID, SID, code
 
 Schema = dict[str, Any]
 FORMAT = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
@@ -19,9 +20,14 @@ FORM = "application/x-www-form-urlencoded"
 VARIABLES = {  # what the reader fills in, and what an answer fills in for the requests after it
     "base": "", "client": "cabinet", "secret": "", "token": "", "etag": "", "referral": "", "card": "", "notice": "K7-42M",
 }  # fmt: skip
-PLACES = {"type": "Patient", "id": ID, "version": "1", "mapping": "appel-coursier", "record": CALL["id"], "view": "prescripteur", "verb": "message"}
+PLACES = {"type": "Patient", "id": ID, "version": "1", "mapping": "appel-coursier", "record": CALL["id"], "view": "prescripteur", "verb": "message",
+          "table": "need", "map": "need-sdohcc"}  # fmt: skip
 VIEWED = {"id": "{{referral}}", "reference": "{{notice}}"}  # in a view, where ids are the reader's own
 QUERIES = {("PUT", "/fhir/{type}"): {"identifier": f"{SID}|P-1"}, ("GET", "/fhir/{type}"): {"_count": "20", "_sort": "-_lastUpdated"}}
+QUERIES |= {
+    ("GET", f"/fhir/{type}/${operation}"): {each["name"]: each.get("valueUri") or each["valueCode"] for each in code(type)["parameter"]}
+    for type, operation in OPERATIONS.items()
+}
 HEADERS = {
     ("POST", "/fhir/{type}"): {"If-None-Exist": f"identifier={SID}|P-2"}, ("PATCH", "/fhir/{type}/{id}"): {"If-Match": "{{etag}}"},
     ("POST", "/views/{view}/referrals/{id}/{verb}"): {"If-Match": "{{card}}"},

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from adapter import fhir
+from adapter.terminology import OPERATIONS
 from adapter.views.load import VERBS
 from adapter.web import examples
 from adapter.web.shapes import ACTS, SCHEMAS, Schema, ref, text
@@ -42,7 +43,9 @@ PATH = {
     "type": text("a FHIR resource type", enum=sorted(fhir.CORE_TYPES)), "id": text("a resource's id; in a view the caller's own id of a referral"),
     "mapping": text("name of a mapping document, appel-coursier"), "record": text("the sender's id of a record"),
     "view": text("the view of the caller's organisation, coursier-dac-asso"), "reference": text("spoken reference of a closing notice, K7-42M"),
-    "version": text("the number of a version"), "hook": text("the last part of the address that our Subscription gave"),
+    "version": text("the number of a version"),
+    "table": text("a code table, need"), "map": text("from a table to the codes of others, need-sdohcc"),
+    "hook": text("the last part of the address that our Subscription gave"),
     "verb": text("what is done; each view offers some of these", enum=list(VERBS)),
 }  # fmt: skip
 HEADERS = {
@@ -64,6 +67,9 @@ SEARCHED = tuple(name for name in QUERY if name != "_since")
 EVERYWHERE = (414, 431)
 PRESENTED = ("_format", "_summary", "_elements")
 PAST = ("_count", "_since", "_page", *PRESENTED)
+NAMED = {"url": "canonical address", "name": "name for computers", "status": "active", "version": "of the software", "_id": QUERY["_id"]}
+ASKED = {"url": "canonical address of the CodeSystem, ValueSet or ConceptMap", "code": "the code", "system": "its system", "display": "is to be checked too",
+         "target": "system or value set of the other side", "targetsystem": "system of the other side"}  # fmt: skip
 RUN = {"dry-run": "true: the answer is what the mapping makes of the record and why not the rest, both ways; nothing is stored or sent"}
 DEMAND = {"demand": "data classes, with commas between, of which the view shows something on demand only; the register says so"}
 
@@ -83,6 +89,17 @@ class Door:
     examples: Mapping[str, Any] = field(default_factory=dict)
     also: tuple[tuple[int, str], ...] = ()  # further answers without a body, and what they say
     note: str = ""
+
+
+def _terminology(type: str, operation: str) -> Iterator[tuple[tuple[str, str], Door]]:
+    """The doors of CodeSystem, ConceptMap or ValueSet."""
+    place = "{map}" if type == "ConceptMap" else "{table}"
+    yield ("GET", f"/fhir/{type}"), Door((200, FHIR_JSON, "Bundle"), refuses=(400, 406), by="", query=("_format", *NAMED))
+    yield ("GET", f"/fhir/{type}/{place}"), Door((200, FHIR_JSON, "Resource"), refuses=(404, 406), by="", query=("_format",))
+    yield ("GET", f"/fhir/{type}/${operation}"), Door((200, FHIR_JSON, "Resource"), refuses=(400, 404, 406), by="", query=("_format", *ASKED))
+    yield ("POST", f"/fhir/{type}/${operation}"), Door(
+        (200, FHIR_JSON, "Resource"), (FHIR_JSON, "Resource"), (400, 404, 406, 413, 415, 422), by="", examples={"need": examples.code(type)}
+    )
 
 
 READS, VIEWED = (401, 403, 404, 406, 503), (401, 403, 404, 503)
@@ -138,6 +155,7 @@ DOORS: dict[tuple[str, str], Door] = {
     ("GET", "/fhir/{type}/{id}/_history/{version}"): Door(
         (200, FHIR_JSON, "Resource"), refuses=(400, 410, *READS), query=PRESENTED, headers=("If-None-Match",), also=((304, "as the client has it"),)
     ),
+    **{key: door for type, operation in OPERATIONS.items() for key, door in _terminology(type, operation)},
     ("POST", "/intake/{mapping}"): Door(
         (201, JSON, "Receipt"), (JSON, "Record"), (*WRITES, 409), headers=("Idempotency-Key",), query=tuple(RUN),
         also=((200, "dry-run: refused, problems, warnings, dropped, resources and the record that they give again"),),
@@ -178,7 +196,7 @@ def described(document: Schema) -> Schema:
 def _operation(path: str, door: Door) -> Schema:
     parameters = [_parameter(name, "path", PATH[name]) for name in PATH if f"{{{name}}}" in path]
     parameters += [_parameter(name, "header", text(HEADERS[name]), required=name in door.needs) for name in (*door.needs, *door.headers)]
-    parameters += [_parameter(name, "query", text((QUERY | DEMAND | RUN)[name]), required=False) for name in door.query]
+    parameters += [_parameter(name, "query", text((QUERY | DEMAND | RUN | NAMED | ASKED)[name]), required=False) for name in door.query]
     answers = {str(door.gives[0]): _answer("done", *door.gives[1:])} | {str(status): {"description": said} for status, said in door.also}
     statuses = (*door.refuses, 429) if door.by == "bearer" else door.refuses
     statuses = (*statuses, *EVERYWHERE)

@@ -30,6 +30,13 @@ def patient(number: str) -> Schema:
     }  # fmt: skip
 
 
+def code(type: str) -> Schema:
+    """What an operation on CodeSystem, ConceptMap or ValueSet is asked: a need of ours."""
+    url = {"CodeSystem": f"{TERMS}/need", "ConceptMap": "https://liaison.example/ConceptMap/need-sdohcc", "ValueSet": "https://liaison.example/ValueSet/need"}[type]
+    asked = [{"name": "url", "valueUri": url}, {"name": "system", "valueUri": f"{TERMS}/need"}, {"name": "code", "valueCode": "isolement"}]
+    return {"resourceType": "Parameters", "parameter": asked}
+
+
 CONSENT: Schema = {
     "resourceType": "Consent", "status": "active", "scope": concept((f"{CODES}/consentscope", "patient-privacy")),
     "category": [concept((f"{CODES}/v3-ActCode", "IDSCL"))], "patient": to(PERSON), "dateTime": "2026-03-06T17:50:00Z", "organization": [CLINIC],

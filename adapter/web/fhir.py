@@ -17,6 +17,7 @@ from adapter.flows import Flows
 from adapter.ports import Principal, Resource, Uow
 from adapter.sync import subscribers
 from adapter.sync.subscribing import TOPICS
+from adapter.terminology import OPERATIONS, SEARCHED
 from adapter.web import binary, bundles
 from adapter.web.admitting import admitted, aside
 from adapter.web.asked import PRESENTED, Asked, Interaction, asked_by
@@ -104,11 +105,11 @@ async def metadata(request: Request) -> Response:
     app: App = request.app.state.liaison
     if response := acceptable(request):
         return response
-    types = {type: interactions(type) for type in TYPES}
+    types = {type: interactions(type) for type in TYPES} | dict.fromkeys(OPERATIONS, TRAIL)
     formats = ("json", "xml") if fhir.xml_available() else ("json",)
     found = fhir.capability(
         types, system=SYSTEM, formats=formats, token_url=f"{app.settings.url}/oauth/token", base=app.fhir_base, topics=TOPICS.values(),
-        at=instant(app.started), version=__version__,
+        operations=OPERATIONS, searched=SEARCHED, at=instant(app.started), version=__version__,
     )  # fmt: skip
     return Response(fhir.dumps(found), media_type=FHIR_JSON)
 

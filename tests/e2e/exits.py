@@ -7,6 +7,8 @@ OWN = "a clinic's software: what it wrote itself (Window.limited)"
 RECEIPT = "reference, state and dates, for the sender of the record"
 NOTICE = "a spoken reference (declared exception)"
 NOTHING = "nothing of a person"
+TABLES = "the code tables: to the byte the same whoever is in the house, and whoever asks"
+TERMS = {"CodeSystem": ("validate-code", "{table}", "need"), "ConceptMap": ("translate", "{map}", "need-sdohcc"), "ValueSet": ("validate-code", "{table}", "need")}
 ROUTES = {
     **dict.fromkeys(("POST /oauth/token", "POST /oauth/introspect", "POST /oauth/revoke", "GET /fhir/.well-known/smart-configuration"), NOTHING),
     **dict.fromkeys(("GET /fhir/metadata", "GET /health/live", "GET /health/ready", "GET /metrics", "GET /docs", "GET /docs/collection.json", "GET /openapi.json"), NOTHING),
@@ -15,6 +17,8 @@ ROUTES = {
     "GET /fhir/{type}/_history": OWN, "GET /fhir/{type}/{id}/_history": OWN, "GET /fhir/{type}/{id}/_history/{version}": OWN,
     "POST /fhir/{type}/$validate": NOTHING, "GET /fhir/Subscription/{id}/$status": NOTHING,
     "POST /hooks/{hook}": NOTHING,
+    **{f"{method} /fhir/{type}{rest}": TABLES for type, (operation, place, _) in TERMS.items()
+       for method, rest in (("GET", ""), ("GET", f"/{place}"), ("GET", f"/${operation}"), ("POST", f"/${operation}"))},
     "POST /intake/{mapping}": RECEIPT, "POST /intake/{mapping}/{record}/agreements": RECEIPT,
     "GET /views/{view}/referrals": WINDOW, "GET /views/{view}/referrals/{id}": WINDOW, "POST /views/{view}/referrals/{id}/{verb}": WINDOW,
     "GET /views/{view}/owed": WINDOW, "GET /views/{view}/notices": NOTICE, "POST /views/{view}/notices/{reference}/acknowledge": NOTICE,

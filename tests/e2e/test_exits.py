@@ -39,11 +39,29 @@ from adapter.ports import Decision, EhrClient
 from adapter.showing import Window
 from adapter.store import upgrade
 from adapter.web import plain
+from adapter.web.examples import code
 from adapter.web.gate import Gate
 from adapter.web.measured import Found
 from tests import looping
 from tests.e2e.desk import Desk
-from tests.e2e.exits import BARE, CALLERS, EHR_CALLS, LOG_KEYS, LOG_NUMBERS, METRICS, NOTHING, NOTICE, NUMBERED, OFFICER, RECEIPT, REVEALED, ROUTES, VERBS
+from tests.e2e.exits import (
+    BARE,
+    CALLERS,
+    EHR_CALLS,
+    LOG_KEYS,
+    LOG_NUMBERS,
+    METRICS,
+    NOTHING,
+    NOTICE,
+    NUMBERED,
+    OFFICER,
+    RECEIPT,
+    REVEALED,
+    ROUTES,
+    TABLES,
+    TERMS,
+    VERBS,
+)
 from tests.e2e.stage import CALL, ROOT, Stage, staged
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────
@@ -131,11 +149,21 @@ class House:
             self.call("POST", "/intake/appel-coursier", client, "POST /intake/{mapping}", json=record(urgence="jamais"))
             for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/docs/collection.json", "/openapi.json", "/fhir/metadata", "/fhir/.well-known/smart-configuration"):
                 self.call("GET", path, client, f"GET {path}")
+            self.tables(client)
             self.call("GET", "/fhir/Subscription/none/$status", client, "GET /fhir/Subscription/{id}/$status")
             self.call("POST", "/hooks/none", client, "POST /hooks/{hook}", json={"resourceType": "Bundle"})
             for path in ("introspect", "revoke"):
                 self.call("POST", f"/oauth/{path}", "", f"POST /oauth/{path}", data={"token": "none"}, auth=(client, SECRET))
 
+
+    def tables(self, client: str) -> None:
+        """The code tables by every door that they have."""
+        for type, (operation, place, id) in TERMS.items():
+            asked = {each["name"]: each.get("valueUri") or each["valueCode"] for each in code(type)["parameter"]}
+            self.call("GET", f"/fhir/{type}", client, f"GET /fhir/{type}")
+            self.call("GET", f"/fhir/{type}/{id}", client, f"GET /fhir/{type}/{place}")
+            self.call("GET", f"/fhir/{type}/${operation}", client, f"GET /fhir/{type}/${operation}", params=asked)
+            self.call("POST", f"/fhir/{type}/${operation}", client, f"POST /fhir/{type}/${operation}", json=code(type))
 
     def past(self, client: str, type: str, id: str) -> None:
         """What was, and writes that change nothing: each of the interactions on one resource."""
@@ -299,7 +327,19 @@ def test_nothing_of_a_person_comes_out_of_any_route_when_the_window_is_shut(hous
         house.everywhere()
         house.stage.push()
     assert {each.exit for each in house.gone} | {"POST /oauth/token"} == set(ROUTES)
-    assert [(each.exit, each.to, sorted(found)) for each in house.gone if (found := found_in(each.sent))] == []
+    assert [(each.exit, each.to, sorted(found)) for each in house.gone if ROUTES[each.exit] != TABLES and (found := found_in(each.sent))] == []
+
+
+def test_code_tables_are_the_same_to_the_byte_whoever_is_in_the_house(house: House) -> None:
+    def given(client: str) -> list[tuple[str, bytes]]:
+        house.gone.clear()
+        house.tables(client)
+        return [(each.exit, each.sent.partition(b"[('")[0]) for each in house.gone]  # without the headers, which name the request
+
+    before = given("coursiers")
+    played(house)
+    assert given("coursiers") == given("saint-eloi") == before
+    assert {exit for exit, _ in before} == {exit for exit, why in ROUTES.items() if why == TABLES}
 
 
 def test_window_that_is_open_shows_each_client_what_its_view_lists_and_no_more(house: House) -> None:
@@ -307,7 +347,7 @@ def test_window_that_is_open_shows_each_client_what_its_view_lists_and_no_more(h
     played(house)
     house.everywhere()
     seen: dict[str, frozenset[str]] = {}
-    for each in house.gone:
+    for each in (one for one in house.gone if ROUTES[one.exit] != TABLES):
         seen[each.to] = seen.get(each.to, frozenset()) | found_in(each.sent)
     assert seen.pop("") == frozenset()
     assert seen == SEEN
