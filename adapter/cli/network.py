@@ -49,13 +49,13 @@ def apply(file: Annotated[Path | None, typer.Argument(help="By default LIAISON_N
 def words(settings: Settings) -> Words:
     """What the values of the file may say. Raises MappingError (a code table)."""
     from adapter.consent.codes import PURPOSES_ABOVE
+    from adapter.fhir import CORE_TYPES
     from adapter.mapping import Terms
     from adapter.network import Words
     from adapter.settings import mappings_folder
-    from adapter.web.fhir import TYPES
 
     services, needs = map(Terms.load(mappings_folder(settings) / "terms").choosable, ("service", "need"))
-    return Words(TYPES, [code.rpartition("|")[2] for code, above in PURPOSES_ABOVE.items() if above], services, needs)
+    return Words(CORE_TYPES, [code.rpartition("|")[2] for code, above in PURPOSES_ABOVE.items() if above], services, needs)
 
 
 def _besides(before: Network, now: Network) -> list[str]:

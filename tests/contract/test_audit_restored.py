@@ -7,7 +7,6 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -31,6 +30,7 @@ from adapter.ports import AuditRow, Principal, Uow
 from adapter.store import SqlStore, open_store, upgrade
 from adapter.store.database import Database
 from tests.contract.stores import AT, FILES, KEY, Opening, clock, empty_file, opening, store, url  # noqa: F401 - fixtures
+from tests.e2e import forking
 from tests.postgres import programs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,7 +137,7 @@ def elsewhere(url: str, zone: str, *words: str) -> Any:
     """What a `liaison` says that runs in another zone."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("LIAISON_")}
     more = {"TZ": zone, "PGTZ": zone, "LIAISON_DATABASE_URL": url, "LIAISON_SECRET_KEY": KEY.decode()}
-    done = subprocess.run([sys.executable, "-m", "adapter.cli", *words], cwd=ROOT, env=environment | more, capture_output=True, text=True, check=False)
+    done = forking.run(words, cwd=ROOT, environment=environment | more, timeout=forking.PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout
 

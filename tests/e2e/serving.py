@@ -26,13 +26,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from adapter.ehr.fake import FakeEhr
+from tests.e2e import forking
+from tests.e2e.forking import PATIENCE, Begun
 from tests.e2e.stage import CALL, PATIENT
 
 T = TypeVar("T")
 PLACEHOLDER = "http://127.0.0.1:8700/fhir"  # of mappings/demo/network.yaml
 AGREED = {"accord": "oui", "par": "coursier-lea", "le": "2026-03-06T18:50:00+01:00", "comment": "telephone"}
 READY = "Liaison answers at "
-PATIENCE = 60  # seconds that a process may take before a test gives up
 
 
 def until(holds: Callable[[], T], what: str) -> T:
@@ -72,7 +73,7 @@ class Answer:
 class Serving:
     """One running `liaison serve`."""
 
-    def __init__(self, process: subprocess.Popen[str], folder: Path, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Begun, folder: Path, log: Path) -> None:
         self.process, self.folder, self.log = process, folder, log
         self.url = self._announced()
         self._tokens: dict[str, str] = {}
@@ -135,11 +136,7 @@ class Folder:
     def run(self, *arguments: str, given: bytes = b"", **settings: str) -> subprocess.CompletedProcess[str]:
         """One command, to its end. `settings`: LIAISON_ variables without that prefix, in small letters."""
         named = {f"LIAISON_{name.upper()}": text for name, text in settings.items()}
-        done = subprocess.run(
-            [sys.executable, "-m", "adapter.cli", *arguments], cwd=self.path, env=self.environment(named), input=given,
-            capture_output=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
-        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+        return forking.run(arguments, cwd=self.path, environment=self.environment(named), given=given, timeout=PATIENCE)
 
     def did(self, *arguments: str, **settings: str) -> str:
         """What a command printed that must succeed."""
@@ -148,15 +145,19 @@ class Folder:
         return done.stdout
 
     @contextmanager
-    def serving(self, *arguments: str, **settings: str) -> Iterator[Serving]:
-        """`liaison serve` on a free port until the block ends; letters of a dead process are taken again after a second."""
+    def serving(self, *arguments: str, fresh: bool = False, **settings: str) -> Iterator[Serving]:
+        """`liaison serve` on a free port until the block ends; letters of a dead process are taken again after a second. `fresh`: begun from
+        nothing, as an operator's is, and not forked."""
         quick = {"LIAISON_PUSH_LEASE": "1s"} | {f"LIAISON_{name.upper()}": text for name, text in settings.items()}
         log = self.path / "serve.log"
         with log.open("a") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "adapter.cli", "serve", "--port", "0", *arguments], cwd=self.path, env=self.environment(quick),
-                stdout=subprocess.PIPE, stderr=errors, text=True,
-            )  # fmt: skip
+            words, environment = ["serve", "--port", "0", *arguments], self.environment(quick)
+            process: subprocess.Popen[str] | Begun
+            if fresh:
+                command = [sys.executable, "-m", "adapter.cli", *words]
+                process = subprocess.Popen(command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+            else:
+                process = forking.begun(words, cwd=self.path, environment=environment, stderr=errors)
         try:
             running = Serving(process, self.path, log)
             yield running

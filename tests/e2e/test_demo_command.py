@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from adapter.ehr.fake import FakeEhr, Fault
+from tests.e2e import forking
 
 ENDS = 120  # seconds that a command may take
 OBJECT = ("step", "ok", "actor", "at", "title", "did", "checks", "calls", "travelled", "decisions", "cards")
@@ -22,10 +22,7 @@ OBJECT = ("step", "ok", "actor", "at", "title", "did", "checks", "calls", "trave
 
 def liaison(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("LIAISON_")}
-    return subprocess.run(
-        [sys.executable, "-m", "adapter.cli", *arguments], check=False, capture_output=True, text=True, timeout=ENDS, cwd=cwd,
-        env=kept | {"COLUMNS": "200", "NO_COLOR": "1"},
-    )  # fmt: skip
+    return forking.run(arguments, cwd=cwd or Path.cwd(), environment=kept | {"COLUMNS": "200", "NO_COLOR": "1"}, timeout=ENDS)
 
 
 def objects(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from tests.e2e.stage import ROOT
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_serve_answers_at_once_after_it_said_so(tmp_path: Path, processes: str) -> None:
     folder = settled(tmp_path)
-    with folder.serving("--processes", processes) as running:
+    with folder.serving("--processes", processes, fresh=True) as running:
         assert running.get("/health/live").status == 200  # no second try: it said that it answers
         assert running.token("coursiers").status == 200
         assert running.stop() in (0, -15)
@@ -26,7 +26,7 @@ def test_serve_answers_at_once_after_it_said_so(tmp_path: Path, processes: str) 
 
 
 def test_nobody_answers_or_sends_for_a_server_that_was_killed(tmp_path: Path) -> None:
-    with settled(tmp_path).serving("--processes", "2") as running:
+    with settled(tmp_path).serving("--processes", "2", fresh=True) as running:
         others = family(running.process.pid)[1:]
         assert len(others) >= 3  # two that answer, and the worker
         running.kill()
