@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,16 +114,26 @@ def _network() -> Network:
     return replace(found, organisations=silent, clients=(*clients, *twins))
 
 
+_begun: list[sqlite3.Connection] = []  # the database with which each begins: made once a process, then copied
+
+
 @contextmanager
 def world() -> Iterator[World]:
-    """An empty one, the demonstration's network applied."""
+    """One in which nothing has happened but that the demonstration's network was applied and the clinic knows its persons."""
     clock = NamedClock()
     settings = load_settings({"LIAISON_SECRET_KEY": "k" * 40, "LIAISON_DATABASE_URL": "sqlite://"})
     app = build(settings, clock=clock)
     try:
-        app.apply_network(_network())
         made = World(app, clock)
-        made.persons()
+        if not _begun:
+            app.apply_network(_network())
+            made.persons()
+            _begun.append(sqlite3.connect(":memory:", check_same_thread=False))
+            with app.store._database.session(writing=True) as (connection, _):  # type: ignore[attr-defined]
+                connection.backup(_begun[0])
+        else:
+            with app.store._database.session(writing=True) as (connection, _):  # type: ignore[attr-defined]
+                _begun[0].backup(connection)
         yield made
     finally:
         app.close()
