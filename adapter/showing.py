@@ -144,7 +144,8 @@ class Window:
         stage, unsafe = self.stage(uow, view, dossier), self._unsafe(uow, who, view, dossier)
         facts = self.sight.facts(uow, who, dossier, decision, holder=holder, stage=stage, lang=lang, unsafe=unsafe, demanded=demanded)
         parts = self._undenied(uow, who, view, dossier, self.parts(uow, dossier, decision))
-        projected = [part for each in parts if (part := project(each, self.views[view], facts=facts))]
+        glass = Glass(self.views[view], facts)
+        projected = [part for each in parts if (part := project(each, glass.view, facts=facts, glass=glass))]
         return Look(view, dossier, decision, facts, tuple(projected))
 
     def _unsafe(self, uow: Uow, who: Principal, view: str, dossier: Dossier) -> bool:

@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from adapter.names import Systems
@@ -61,6 +62,7 @@ class Facts:
     systems: Systems = field(default_factory=Systems)
 
 
+@lru_cache(maxsize=65_536)  # a look at one referral asks for a dozen, and the next look for the same
 def pairwise(key: bytes, recipient: str, type: str, id: str) -> str:
     """The id under which one recipient knows one resource: base32 of the first 128 bits of HMAC-SHA256, 26 small letters
     and digits. Each part goes in with its length, so no two triples meet (views.md 2.4)."""

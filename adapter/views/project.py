@@ -18,6 +18,7 @@ from adapter.views.glass import Glass, canonical, listed, telling
 from adapter.views.view import Branch, View, sensitivity
 
 _PARTIES = ("Organization", "HealthcareService", "Practitioner", "PractitionerRole")
+_NESTED = (dict, list)
 _OF_THE_REQUEST = ("ServiceRequest", "Task", "Consent", "Procedure", "Communication")
 
 
@@ -84,7 +85,7 @@ def _plain(resource: Resource, known: frozenset[str]) -> bool:
             if modifiers and not (node is resource and _all_known(modifiers, known)):
                 return False
             node = node.values()
-        rest += [child for child in node if isinstance(child, dict | list)]
+        rest += [child for child in node if isinstance(child, _NESTED)]
     return True
 
 

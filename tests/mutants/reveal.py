@@ -43,8 +43,8 @@ def etag_follows_the_stored_version() -> Iterator[None]:
 def words_of_the_doctor_go_along() -> Iterator[None]:
     whole = showing.project
 
-    def project(resource: Resource, view: Any, *, facts: Any) -> Resource | None:
-        shown = whole(resource, view, facts=facts)
+    def project(resource: Resource, view: Any, *, facts: Any, glass: Any) -> Resource | None:
+        shown = whole(resource, view, facts=facts, glass=glass)
         return shown and shown | {name: resource[name] for name in ("note",) if name in resource}
 
     with mock.patch.object(showing, "project", project):
@@ -70,8 +70,8 @@ def version_counts_hidden_edits() -> Iterator[None]:
     """FHIR's meta of the stored resource on the projected one."""
     whole = showing.project
 
-    def project(resource: Resource, view: Any, *, facts: Any) -> Resource | None:
-        shown = whole(resource, view, facts=facts)
+    def project(resource: Resource, view: Any, *, facts: Any, glass: Any) -> Resource | None:
+        shown = whole(resource, view, facts=facts, glass=glass)
         return shown and shown | {"meta": shown.get("meta", {}) | {"lastUpdated": resource.get("meta", {}).get("lastUpdated", "")}}
 
     with mock.patch.object(showing, "project", project):

@@ -373,7 +373,7 @@ def test_trial_that_is_not_what_the_door_shows_is_no_trial(desk: Desk, monkeypat
     from adapter import showing
 
     what, honest = planted(desk.stage), showing.project
-    monkeypatch.setattr(showing, "project", lambda resource, view, *, facts: (found := honest(resource, view, facts=facts)) and found | {"note": "Zyxmots"})
+    monkeypatch.setattr(showing, "project", lambda resource, view, **with_: (found := honest(resource, view, **with_)) and found | {"note": "Zyxmots"})
     result = desk.run("view", "try", what, "--as", "coursier-rouen")
     assert isinstance(result.exception, LiaisonError) and "Zyxmots" not in result.output
 
