@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+# Python keeps what it compiled, whatever is set: the tests begin some hundred processes, each of which would compile 300 modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test bench nightly lint serve help
 help:
