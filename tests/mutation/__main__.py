@@ -67,7 +67,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("target", choices=sorted(TARGETS), nargs="?")
     parser.add_argument("--targets", action="store_true", help="name the targets and end")
-    parser.add_argument("--sample", type=int, default=0, help="only so many, spread evenly")
+    parser.add_argument("--sample", type=int, default=0, help="only so many, spread evenly, of those that equivalents.yaml does not name")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="only mutants whose key contains one of these, said with commas between")
     parser.add_argument("--trusting", action="store_true", help="the tests were just run on the code as it is: not again first")
@@ -79,7 +79,8 @@ def main() -> int:
     if asked.target is None:
         parser.error(f"name a target: {', '.join(sorted(TARGETS))}")
     target = TARGETS[asked.target]
-    chosen = sampled([one for one in mutants(target) if any(part in one.key for part in asked.only.split(","))], asked.sample)
+    known = equivalents() if asked.sample else {}  # they survive, and only after all stages: a whole run says so, no sample need
+    chosen = sampled([one for one in mutants(target) if one.key not in known and any(part in one.key for part in asked.only.split(","))], asked.sample)
     if asked.list:
         print("\n".join(one.key for one in chosen))
         return 0
