@@ -24,13 +24,14 @@ SHARED = Path(os.environ.get("LIAISON_SHARED", ROOT.parent / "shared"))
 REQUIRED = os.environ.get("LIAISON_TEST_REQUIRE", "") == "all"
 TIERS = ("postgres", "hapi", "profiles", "shared", "image", "clients")
 SLOW = ("hapi", "profiles", "image", "clients")
-LONG = ("test_noninterference", "test_story", "test_mutation", "test_serve", "test_sync_status")  # files that take minutes, the longest first
+LONG = ("test_noninterference", "test_matrix", "test_mutation", "test_exits", "test_demo_kept", "test_documents", "test_serve")  # the longest first
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("nightly", max_examples=5000, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("LIAISON_TEST_PROFILE", "ci"))
 
 compiled.keep()
+gc.set_threshold(20_000, 20, 20)  # looked through less often, as `house.settled` has it for a server
 
 _ran: Counter[str] = Counter()
 _left: Counter[tuple[str, str]] = Counter()
@@ -57,12 +58,14 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs Java or an image runs in one process, first, since it takes longest; other files are kept whole, unless they say
-    how to part them. What begins last must be short, or one process waits for the other."""
+    """What needs Java runs in one process, first, since it takes longest, and the image in the other, so that the one's waiting is the
+    other's time; other files are kept whole, unless they say how to part them. What begins last must be short, or one process waits
+    for the other."""
     items.sort(key=_turn)
     for item in items:
         if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("slow" if _tier(item) in SLOW else item.path.stem))
+            tier = _tier(item)
+            item.add_marker(pytest.mark.xdist_group(tier if tier == "image" else "slow" if tier in SLOW else item.path.stem))
     if SHARED.is_dir() or REQUIRED:
         return
     for item in items:
@@ -71,10 +74,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was collected is never garbage, and the rest is looked through less often: as `house.settled` does for a server."""
+    """What was collected is never garbage."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
