@@ -60,13 +60,21 @@ def cleared(rootfs: Path) -> None:
 
 
 def bootstrap() -> None:
+    """Packages unpacked, none of them configured: all that the Dockerfile asks for runs so, in half the time."""
     rootfs = WORK / "rootfs"
     cleared(rootfs)
-    arguments = ("--variant=minbase", "--include=python3,python3-venv,ca-certificates", "bookworm", str(rootfs))
+    arguments = ("--foreign", "--variant=minbase", "--include=python3,python3-venv,ca-certificates", "bookworm", str(rootfs))
     made = subprocess.run(["debootstrap", *arguments], capture_output=True, text=True, check=False, timeout=900)
     failed = rootfs / "debootstrap" / "debootstrap.log"
     log = failed.read_text("utf-8", "replace")[-2000:] if failed.is_file() else made.stdout[-2000:]
     assert made.returncode == 0, log
+    unpack = 'for each in "$1"/var/cache/apt/archives/*.deb; do dpkg-deb --fsys-tarfile "$each" | tar -x --keep-directory-symlink -C "$1"; done'
+    subprocess.run(["bash", "-euo", "pipefail", "-c", unpack, "unpack", str(rootfs)], check=True)
+    shutil.rmtree(rootfs / "var" / "cache" / "apt" / "archives")
+    (rootfs / "proc").unlink()  # until packages are configured it points to this machine's
+    (rootfs / "proc").mkdir()
+    for name in ("passwd", "group"):
+        shutil.copy(rootfs / "usr" / "share" / "base-passwd" / f"{name}.master", rootfs / "etc" / name)
     if (Path("/") / CERTIFICATES).is_file():  # whom this machine trusts, its image builds trust
         shutil.copy(Path("/") / CERTIFICATES, rootfs / CERTIFICATES)
     container = done("from", "scratch")
@@ -118,8 +126,10 @@ def test_image_has_the_versions_of_the_constraints_when_built(container: str) ->
 
 def test_image_holds_no_secret_A_30(container: str) -> None:
     """Of what is ours in it: its own folders, its build history and its environment."""
-    ours = "find /etc/liaison /var/lib/liaison /home /root /srv /tmp -xdev -type f -size -1M 2>/dev/null"
-    assert [path for path in inside(container, "sh", "-c", ours).split() if not path.rpartition("/")[2].startswith((".bash", ".profile"))] == []
+    ours = "for each in /etc/liaison /var/lib/liaison /home /root /srv /tmp; do if [ -d $each ]; then find $each -xdev -type f; fi; done"
+    held = inside(container, "sh", "-c", ours, options=("--user", "0")).split()
+    assert [path for path in held if not path.rpartition("/")[2].startswith((".bash", ".profile"))] == []
+    assert "/var/lib/liaison/.profile" in held, "it looked into what is nobody else's"
     package = inside(container, "sh", "-c", "grep -rlE 'BEGIN [A-Z ]*PRIVATE KEY' /opt/liaison/lib/python3*/site-packages/adapter || true")
     assert package == ""
     described = json.loads(done("inspect", container))["OCIv1"]
