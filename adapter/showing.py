@@ -171,7 +171,8 @@ class Window:
         the disclosure, before it happens."""
         if not self._may_leave(uow, letter, dossier, tried=letter.attempts > 0 or letter.fence > 1):
             return None
-        return next(iter(self._letter_look(uow, letter, dossier)[1].resources), None)
+        found = next(iter(self._letter_look(uow, letter, dossier)[1].resources), None)
+        return _known_there(uow, letter, found) if found and withdrawn(dossier.told) else found
 
     def leaving(self, uow: Uow, letter: Letter, dossier: Dossier, *, seeking: bool = False) -> bool:
         """Whether the letter's resource (`seeking`: the traits to look for its patient by) may leave at this moment; then the
@@ -358,3 +359,12 @@ def own(who: Principal, type: str) -> bool:
 
 def _at(dossier: Dossier, element: str) -> datetime:
     return datetime.fromisoformat(dossier.task[element])
+
+
+def _known_there(uow: Uow, letter: Letter, resource: Resource) -> Resource:
+    """Without the outputs that the EHR does not have: what was withdrawn takes them along nowhere for the first time."""
+    if "output" not in resource:
+        return resource
+    kept = [each for each in resource["output"] if uow.link(letter.ehr, *split(each.get("valueReference", {}).get("reference", "")))]
+    rest = {name: value for name, value in resource.items() if name != "output"}
+    return rest | ({"output": kept} if kept else {})

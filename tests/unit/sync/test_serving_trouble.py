@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapter.clock import instant
+from adapter.errors import EhrUnavailable
 from adapter.served import GIVEN_UP
 from tests.e2e.away import known
 from tests.e2e.stage import CLINIC
