@@ -261,6 +261,7 @@ def _keep(uow: Uow, network: Network) -> None:
     """Makes it the network in force, which other processes see by its number."""
     uow.keep(NETWORK, to_json(network))
     uow.keep(NUMBER, str(int(uow.kept(NUMBER) or b"0") + 1).encode())
+    uow.weigh()
 
 
 def read_secret(secret: Secret) -> str:

@@ -163,16 +163,18 @@ def wire(
     )
     together = Together(store, clock, ownership=rules, systems=systems, told={entry.name: entry.transactions for entry in network().ehrs()})
     drafts = Drafts(
-        store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, ownership=rules, systems=systems,
-        revision=lambda uow: (uow.revision(), uow.kept(NETWORK_NUMBER)), together=together,
-    )  # fmt: skip
+        store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, ownership=rules, systems=systems, together=together
+    )
     delivery = Delivery(
         store, clock, drafts=drafts, patients=patients, inbound=inbound, ownership=rules, systems=systems,
         doubles=Doubles(store, audited=bridge.audited, proofs=proofs, searches=bridge.searched), proofs=proofs,
         readings=Readings(store, clock, told=bridge, inbound=inbound),
         together=together,
     )  # fmt: skip
-    push = Push(store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed, settled=settled)
+    push = Push(
+        store, clients, delivery, clock, holder=holder, audited=bridge.audited, lease=settings.push_lease, failed=failed, settled=settled,
+        asked=(NETWORK_NUMBER,),
+    )  # fmt: skip
     searches = {name: partial(bridge.searches, ehr=name, consents=settings.pull_interval) for name in clients}
     people = {name: People(store, client, inbound) for name, client in clients.items()}
     pulls = {

@@ -36,6 +36,12 @@ class Call:
 CALL: ContextVar[Call] = ContextVar("CALL")
 
 
+def _wait_at_most(sock: socket.socket, seconds: float) -> None:
+    """Said to the system only where it is another: each time it is, Python lets another thread go first."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
+
+
 class _TimedReader(io.RawIOBase):
     """The socket's stream, each read of which waits no longer than the call may still take."""
 
@@ -47,7 +53,7 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._call.left())
+        _wait_at_most(self._sock, self._call.left())
         count = self._stream.readinto(buffer)
         self.ended = self.ended or count == 0
         return count
@@ -99,7 +105,7 @@ class _Timed:
         if self.sock is None:
             self.connect()
         assert self.sock is not None
-        self.sock.settimeout(call.left())
+        _wait_at_most(self.sock, call.left())
         call.sent = True
         super().send(payload)  # type: ignore[misc]
 

@@ -230,8 +230,13 @@ class Uow(Protocol):
         ...
 
     def revision(self) -> int:
-        """Goes up with every commit that saved or erased a resource. Asked before all else in a unit: as long as it is the
-        same later, so is every resource that the unit read. -1 (never the same) where its transaction has saved one already."""
+        """Goes up with every commit that saved or erased a resource, or weighed. As long as it is the same later, so is all of
+        that which the unit reads from here on; what it read before is read anew, so it is best asked first. -1 (never the same)
+        where its transaction has saved one already."""
+        ...
+
+    def weigh(self) -> None:
+        """Counts this commit in `revision`: something else that decisions are made of was written (a pause, a halt, the network)."""
         ...
 
     def alone(self) -> None:
@@ -243,7 +248,15 @@ class Uow(Protocol):
 
     # the bridge to EHRs
     def link(self, ehr: str, type: str, id: str) -> Link | None: ...
+    def links_of(self, ehr: str, ours: Iterable[tuple[str, str]]) -> None:
+        """Reads the links of these (type, id) at once: `link` then knows them in this unit."""
+        ...
+
     def link_by_remote(self, ehr: str, type: str, remote_id: str) -> Link | None: ...
+    def links_by_remote(self, ehr: str, type: str, remote_ids: Sequence[str]) -> dict[str, Link]:
+        """Those there are, by the EHR's id: read at once, and not again by `link_by_remote` in this unit."""
+        ...
+
     def links(self, ehr: str, type: str, *, after: str = "", limit: int = 500) -> list[Link]:
         """Those of one type at one EHR, by our id, behind `after`."""
         ...
@@ -300,6 +313,10 @@ class Uow(Protocol):
     def remember(self, key: str, digest: str, answer: bytes) -> None: ...
     def kept(self, name: str) -> bytes | None:
         """A small named value: the applied network, a cursor, a key, a counter."""
+        ...
+
+    def kept_many(self, *names: str) -> dict[str, bytes]:
+        """Those there are: read at once, and not again by `kept` in this unit."""
         ...
 
     def keep(self, name: str, value: bytes) -> None: ...

@@ -103,12 +103,21 @@ class Chain:
         return seq, digest
 
     def revision(self) -> int:
-        """Goes up with every commit that saved or erased a resource. Asked before all else in a unit: as long as it is the
-        same later, so is every resource that the unit read. -1 where this transaction has saved one already: nobody knows yet."""
-        if self._unit.session.saved:
+        """Goes up with every commit that saved or erased a resource, or weighed. As long as it is the same later, so is all
+        of that which the unit reads from here on: what it read before it forgets, so it is best asked first. -1 where this
+        transaction has saved one already: nobody knows yet."""
+        unit = self._unit
+        if unit.session.saved:
             return -1
-        row = self._unit.session.row(_REVISION)
-        return int(row[0]) if row else 0
+        if unit.revision is None:
+            unit.forget()
+            row = unit.session.row(_REVISION)
+            unit.revision = int(row[0]) if row else 0
+        return unit.revision
+
+    def weigh(self) -> None:
+        """Counts this commit in `revision`."""
+        self._unit.session.saved = True
 
 
 def _link(row: Sequence[Any]) -> AuditRow:

@@ -60,8 +60,7 @@ class Erasure:
         for statement in _FORGET:
             session.run(statement, type=type, id=id)
         session.run(_LAST_PUT, ending=f"%/{type}/{id}")
-        self._unit.known.pop((type, id), None)
-        self._unit.memo.clear()
+        self._unit.forget()
         return int(row[0] if row else 0) + 1
 
     def copies(self, type: str, id: str) -> list[str]:

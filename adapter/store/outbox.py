@@ -97,10 +97,12 @@ _HELD = Statement(
     select(outbox.c.ehr, func.count(distinct(outbox.c.lane)))
     .where(outbox.c.open == _IS_OPEN, outbox.c.state.in_([literal_column("'parked'"), literal_column("'conflict'")])).group_by(outbox.c.ehr)
 )
-_SEEN = Statement(select(outbox.c.fence, outbox.c.number).where(*equal(outbox, "key")).with_for_update())
+_SEEN = Statement(select(outbox.c.fence).where(*equal(outbox, "key")).with_for_update())
+_MINE = outbox.c.fence == bindparam("seen_fence", type_=Integer())
+_ABSORBED = bindparam("new_number", type_=Integer())
 _CARRY = Statement(
     update(outbox).where(
-        *equal(outbox, "key"), outbox.c.fence == bindparam("seen_fence", type_=Integer()), outbox.c.holder == _EMPTY,
+        *equal(outbox, "key"), _MINE, outbox.c.holder == _EMPTY,
         outbox.c.state == literal_column("'queued'"),
     )
     .values(fence=outbox.c.fence + literal_column("1")).returning(outbox.c.fence)
@@ -111,12 +113,13 @@ _ABSORB = Statement(
     .returning(outbox.c.number)
 )
 _SETTLE = Statement(
-    update(outbox).where(*equal(outbox, "key"))
+    update(outbox).where(*equal(outbox, "key"), _MINE)
     .values(
         state=given("new_state"), open=bindparam("new_open", type_=Integer()), due=given("new_due"), reason=given("new_reason"),
-        number=bindparam("new_number", type_=Integer()), attempts=outbox.c.attempts + literal_column("1"),
+        number=case((outbox.c.number < _ABSORBED, _ABSORBED), else_=outbox.c.number), attempts=outbox.c.attempts + literal_column("1"),
         holder=_EMPTY, lease_until=_EMPTY, fence=outbox.c.fence + literal_column("1"),
     )
+    .returning(outbox.c.key)
 )
 
 
@@ -166,19 +169,18 @@ class Outbox:
         return _read(row) if row else None
 
     def settle(self, letter: Letter, *, state: LetterState, due: datetime | None = None, reason: str = "") -> bool:
-        session = self._unit.session
-        row = session.row(_SEEN, key=letter.key)
-        if row is None or row[0] != letter.fence:
-            return False
-        number, session.letters = row[1], True
+        session, number = self._unit.session, 0
         if state == "queued":  # back in the queue: what was queued meanwhile for the same resource goes with it
+            if session.row(_SEEN, key=letter.key) != (letter.fence,):
+                return False
             same = {"ehr": letter.ehr, "lane": letter.lane, "type": letter.type, "id": letter.id, "not_key": letter.key}
-            number = max([number, *(absorbed for (absorbed,) in session.rows(_ABSORB, same))])
-        session.run(
-            _SETTLE, key=letter.key, new_state=state, new_open=int(state in _OPEN_STATES), new_due=text(due or letter.due),
+            number = max((absorbed for (absorbed,) in session.rows(_ABSORB, same)), default=0)
+        row = session.row(
+            _SETTLE, key=letter.key, seen_fence=letter.fence, new_state=state, new_open=int(state in _OPEN_STATES), new_due=text(due or letter.due),
             new_reason=reason, new_number=number,
         )
-        return True
+        session.letters = session.letters or row is not None
+        return row is not None
 
     def letters(
         self, *, states: Sequence[LetterState] = (), ehr: str | None = None, lane: str | None = None, about: tuple[str, str] | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import Integer, bindparam, case, delete, or_, select
 
@@ -14,7 +15,6 @@ from adapter.store.unit import Unit
 
 _REMEMBERED = Statement(select(remembered.c.digest, remembered.c.answer).where(*equal(remembered, "key")))
 _REMEMBER = upsert(remembered, on=("key",), change=None, returning=("key",))
-_KEPT = Statement(select(kept.c.value).where(*equal(kept, "name")))
 _KEEP = upsert(kept, on=("name",), change=lambda new: {"value": new.value})
 _TOKEN = Statement(select(token.c.principal).where(*equal(token, "digest"), token.c.expires > given("now")))
 _SAVE_TOKEN = upsert(token, on=("digest",), change=lambda new: {"principal": new.principal, "expires": new.expires})
@@ -40,6 +40,11 @@ _ADD = upsert(tally, on=("name",), change=lambda new: {"used": tally.c.used + ne
 _ADDED = Statement(select(tally.c.name, tally.c.used).where(tally.c.name >= given("first"), tally.c.name < given("beyond")).order_by(tally.c.name))
 
 
+@cache
+def _kept(count: int) -> Statement:
+    return Statement(select(kept.c.name, kept.c.value).where(kept.c.name.in_([given(f"name_{i}") for i in range(count)])))
+
+
 class Shelf:
     """The part of a unit of work about small kept things."""
 
@@ -56,15 +61,19 @@ class Shelf:
             raise Conflict("This request was already answered, by another request at the same moment", code="duplicate")
 
     def kept(self, name: str) -> bytes | None:
-        memo = self._unit.memo
-        if ("kept", name) not in memo:
-            row = self._unit.session.row(_KEPT, name=name)
-            memo["kept", name] = self._unit.codec.decode(row[0], f"kept/{name}") if row else None
-        found: bytes | None = memo["kept", name]
-        return found
+        return self.kept_many(name).get(name)
+
+    def kept_many(self, *names: str) -> dict[str, bytes]:
+        known = self._unit.kept
+        if wanted := [each for each in names if each not in known]:
+            known |= dict.fromkeys(wanted)
+            params = {f"name_{i}": each for i, each in enumerate(wanted)}
+            for name, value in self._unit.session.rows(_kept(len(wanted)), params):
+                known[name] = self._unit.codec.decode(value, f"kept/{name}")
+        return {each: found for each in names if (found := known[each]) is not None}
 
     def keep(self, name: str, value: bytes) -> None:
-        self._unit.memo.pop(("kept", name), None)
+        self._unit.kept[name] = value
         self._unit.session.run(_KEEP, name=name, value=self._unit.codec.encode(value, f"kept/{name}"))
 
     def save_token(self, digest: str, principal: bytes, expires: datetime) -> None:

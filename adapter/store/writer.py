@@ -127,7 +127,7 @@ class Writer:
                     if session.saved:
                         count_saving(session)
                     committing = session.wrote
-                    ended: Any = connection.execute("COMMIT" if committing else "ROLLBACK")
+                    ended: Any = self._database.commit(connection) if committing else connection.execute("ROLLBACK")
             except self._database.errors:
                 if committing and getattr(connection, "closed", False):
                     raise Unavailable("The connection to the database was lost while committing: look whether it happened") from None

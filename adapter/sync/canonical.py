@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,13 +104,15 @@ def _instant(text: str) -> str:
     if match is None:
         return text
     seconds, fraction, zone = match.groups()
+    if zone == "Z" and not fraction:
+        return text
     try:
         at = datetime.fromisoformat(seconds + zone.replace("Z", "+00:00")).astimezone(UTC)
     except (ValueError, OverflowError):
         return text
     rest = (fraction or "").rstrip("0")
-    return at.strftime("%Y-%m-%dT%H:%M:%S") + (f".{rest}" if rest else "") + "Z"
+    return at.isoformat()[:19] + (f".{rest}" if rest else "") + "Z"
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: to make one takes as long as to write a small resource
+_text: Callable[[Any], str] = _ENCODER.encode

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 Taken = TypeVar("Taken")
+Sent = TypeVar("Sent")
 TURN = 0.0005  # seconds that a thread with an answer waits for one that computes: Python's own 5 ms would hold up each of its steps
 
 
@@ -16,14 +17,16 @@ def quick_turns() -> None:
     sys.setswitchinterval(min(TURN, sys.getswitchinterval()))
 
 
-class Crew(Generic[Taken]):
-    """`take()` gives the next letter or None, `send` deals with it; each thread does one after the other. Ends when there is none,
-    `limit` were taken, or `stop()` says so, with what is in hand dealt with. What `take` or `send` raises ends it too."""
+class Crew(Generic[Taken, Sent]):
+    """`send` deals with a letter; `turn(sent, more)` settles what came of it (None: of nothing, yet) and gives the next letter if `more`
+    is wanted and there is one. Each thread does one after the other. Ends when there is none, `limit` were taken, or `stop()` says so,
+    with what is in hand settled. What they raise ends it too."""
 
     def __init__(
-        self, take: Callable[[], Taken | None], send: Callable[[Taken], object], *, most: int, limit: int, stop: Callable[[], bool], name: str
-    ) -> None:
-        self._take, self._send, self._most, self._limit, self._stop, self._name = take, send, most, limit, stop, name
+        self, turn: Callable[[Sent | None, bool], Taken | None], send: Callable[[Taken], Sent], *, most: int, limit: int, stop: Callable[[], bool],
+        name: str,
+    ) -> None:  # fmt: skip
+        self._turn, self._send, self._most, self._limit, self._stop, self._name = turn, send, most, limit, stop, name
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._working = self.taken = 0
@@ -40,7 +43,7 @@ class Crew(Generic[Taken]):
         return self.taken
 
     @classmethod
-    def together(cls, crews: Sequence[Crew[Taken]]) -> int:
+    def together(cls, crews: Sequence[Crew[Taken, Sent]]) -> int:
         """Runs several at once; how many all of them took."""
         threads = [threading.Thread(target=crew._guarded, args=(crew.run,), name=crew._name, daemon=True) for crew in crews]
         for thread in threads:
@@ -62,7 +65,7 @@ class Crew(Generic[Taken]):
             if self._working >= self._most:
                 return
             self._working += 1
-        letter = self._taken()
+        letter = self._next_letter(None)
         if letter is None:
             with self._lock:
                 self._working -= 1
@@ -79,22 +82,22 @@ class Crew(Generic[Taken]):
         try:
             while letter is not None:
                 self._hire()
-                self._send(letter)
-                letter = self._taken()
+                letter = self._next_letter(self._send(letter))
         finally:
             with self._lock:
                 self._working -= 1
 
-    def _taken(self) -> Taken | None:
+    def _next_letter(self, sent: Sent | None) -> Taken | None:
         with self._lock:
-            if self.taken >= self._limit or self._problem is not None or self._stop():
-                return None
-            self.taken += 1
+            more = self.taken < self._limit and self._problem is None and not self._stop()
+            self.taken += more
+        if not more and sent is None:
+            return None
         letter = None
         try:
-            letter = self._take()
+            letter = self._turn(sent, more)
         finally:
-            if letter is None:
+            if more and letter is None:
                 with self._lock:
                     self.taken -= 1
         return letter

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from adapter.clock import Clock
 from adapter.errors import EhrRejected, EhrStale, EhrUnknown, Unavailable
 from adapter.names import Systems
-from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Store, Uow
+from adapter.ports import ConflictRow, EhrClient, Letter, Link, Remote, Resource, Store, Uow
 from adapter.sync import links, proof, reading, retry
 from adapter.sync.acts import Act, Outcome, What, cited, tried_before
 from adapter.sync.canonical import content_hash, encode
@@ -60,7 +62,7 @@ class Delivery:
         if letter.lane.startswith(reading.LANE) or letter.type == proof.TYPE or _looked_for(letter):
             return None
         try:
-            return self.drafts.next(uow, letter, together=True)
+            return self._next(uow, letter, together=True)
         except Unavailable:
             raise
         except Exception as problem:  # told when the letter is sent, so that it is tried so often and no more
@@ -109,16 +111,19 @@ class Delivery:
         for _ in range(2 * retry.STALE_ROUNDS):
             if self._clock.now() >= until:
                 return Outcome("queued", "retry", "lease-ended", due=self._clock.now())
-            now = begun or self._decided(letter, sending=not look and theirs is None, together=together)
+            sending = not look and theirs is None  # else it is first read what is there
+            decide = partial(self._next, letter=letter, together=together) if sending else partial(self._looked, letter=letter)
+            now = begun or (self._store.write_now(decide) if sending else self._store.read_now(decide))
             draft, begun = now.draft, None
             if now.problem:
                 raise now.problem
             if isinstance(draft, Outcome):
                 return draft
             if isinstance(draft, Unlinked):
-                stuck = self.unlinked(client, letter, draft)
-                if stuck is not None:
-                    return stuck
+                found = self._patient(client, letter, draft.id, now.sought, decide) if draft.type == "Patient" else self.unlinked(letter, draft)
+                if isinstance(found, Outcome):
+                    return found
+                begun = found
                 continue
             assert draft is not None
             if now.parts and self._together:
@@ -132,10 +137,15 @@ class Delivery:
             look = False
         return self._lost_race(letter, draft, theirs)
 
-    def _decided(self, letter: Letter, *, sending: bool, together: bool) -> Round:
-        if not sending:  # first it is read what is there
-            return Round(self._store.read_now(lambda uow: self.drafts.draft(uow, letter)))
-        return self._store.write_now(lambda uow: self.drafts.next(uow, letter, together=together))
+    def _next(self, uow: Uow, letter: Letter, *, together: bool) -> Round:
+        """`Drafts.next`, and for a patient who is not linked yet, that the EHR is asked who it is."""
+        now = self.drafts.next(uow, letter, together=together)
+        if isinstance(now.draft, Unlinked) and now.draft.type == "Patient":
+            return replace(now, sought=self._patients.seek(uow, letter, now.draft.id))
+        return now
+
+    def _looked(self, uow: Uow, letter: Letter) -> Round:
+        return Round(self.drafts.draft(uow, letter))
 
     def _round(
         self, client: EhrClient, letter: Letter, draft: Draft, leave: Leave | None, theirs: Remote | None, until: datetime, *, look: bool
@@ -238,13 +248,16 @@ class Delivery:
 
         return Outcome("done", what, act=act, remember=remember)
 
-    def unlinked(self, client: EhrClient, letter: Letter, missing: Unlinked) -> Outcome | None:
+    def _patient(self, client: EhrClient, letter: Letter, id: str, sought: Resource | str | None, then: Callable[[Uow], Round]) -> Outcome | Round:
+        """The patient linked, and the round after it decided with that: `then`."""
+        asked = sought or self._store.write_now(lambda uow: self._patients.seek(uow, letter, id))
+        found = asked if isinstance(asked, str) else self._patients.link(client, letter, id, asked, then)
+        if isinstance(found, Round):
+            return found
+        return Outcome("dropped", "withheld", WITHHELD) if found == WITHHELD else Outcome("parked", "parked", found)
+
+    def unlinked(self, letter: Letter, missing: Unlinked) -> Outcome | None:
         """None when the gap is closed. Another lane's letter that will close it is waited for, anything else is a person's."""
-        if missing.type == "Patient":
-            reason = self._patients.link(client, letter, missing.id)
-            if reason == WITHHELD:
-                return Outcome("dropped", "withheld", WITHHELD)
-            return Outcome("parked", "parked", reason) if reason else None
         linked, lane = self._store.read_now(lambda uow: (uow.link(letter.ehr, missing.type, missing.id), _underway(uow, letter, missing)))
         if linked:  # by another lane's letter, since this one looked
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ class Draft:
 class Leave:
     """The record that something leaves: `revision` of what was decided on, and when."""
 
-    revision: object
+    revision: int
     at: datetime
 
 
@@ -65,17 +65,17 @@ class Going:
 @dataclass(frozen=True, slots=True)
 class Round:
     """What is to be done next for a letter, as decided in one unit: `draft`, or why there is none. `leave`: that it leaves stands
-    in the audit already; `parts`: the letters that go along, each with its own; `problem`: a fault of our own."""
+    in the audit already; `parts`: the letters that go along, each with its own; `sought`: what `Patients.seek` gave of the patient
+    who is not linked yet; `problem`: a fault of our own."""
 
     draft: Draft | Outcome | Unlinked | None = None
     leave: Leave | None = None
     parts: tuple[Going, ...] = ()
+    sought: Resource | str | None = None
     problem: Exception | None = None
 
 
 class Drafts:
-    """`revision(uow)`: something that changes with all that is decided on; asked before all else in a unit."""
-
     def __init__(
         self,
         store: Store,
@@ -86,11 +86,10 @@ class Drafts:
         outward: Rewrite,
         ownership: Ownership,
         systems: Systems,
-        revision: Callable[[Uow], object] = lambda uow: uow.revision(),
         together: Together | None = None,
     ) -> None:
         self._store, self._clock, self._outgoing, self._leaving, self._outward = store, clock, outgoing, leaving, outward
-        self._ownership, self._systems, self._revision, self._together = ownership, systems, revision, together
+        self._ownership, self._systems, self._together = ownership, systems, together
 
     def draft(self, uow: Uow, letter: Letter, places: Mapping[str, str] = NOWHERE) -> Draft | Outcome | Unlinked:
         """What may leave at this moment, or why nothing is to be sent. `places`: our reference -> where that resource will be in
@@ -115,6 +114,7 @@ class Drafts:
             return Outcome("dropped", "withheld", "withheld")
         try:
             told = links.told(uow, letter.ehr, moved(ours, places), letter.id)
+            links.foreseen(uow, letter.ehr, told)
             sent = without_server_parts(self._outward(uow, letter.ehr, told), self._ownership)
         except Unlinked as missing:
             return missing
@@ -128,7 +128,7 @@ class Drafts:
     def next(self, uow: Uow, letter: Letter, *, together: bool) -> Round:
         """What is sent next, with the record that it leaves; where something must be read first, the draft alone. `together`: with
         what goes along, where the EHR does transactions. In a unit that writes."""
-        revision, draft = self._revision(uow), self.draft(uow, letter)
+        revision, draft = uow.revision(), self.draft(uow, letter)
         if not isinstance(draft, Draft):
             return Round(draft)
         known = draft.known
@@ -144,9 +144,9 @@ class Drafts:
 
     def may_leave(self, letter: Letter) -> Leave | None:
         """Decided again before it is sent, and in the audit before a byte leaves."""
-        return self._store.write_now(lambda uow: self.leave(uow, letter, self._revision(uow)))
+        return self._store.write_now(lambda uow: self.leave(uow, letter, uow.revision()))
 
-    def leave(self, uow: Uow, letter: Letter, revision: object) -> Leave | None:
+    def leave(self, uow: Uow, letter: Letter, revision: int) -> Leave | None:
         """The same, in a unit that writes; `revision`: asked before all else in it."""
         return Leave(revision, uow.at) if self._leaving(uow, letter) else None
 
@@ -157,14 +157,14 @@ class Drafts:
         return self._clock.now() < until and self._store.read_now(lambda uow: self._same(uow, going, places))
 
     def _same(self, uow: Uow, going: Sequence[Going], places: Mapping[str, str]) -> bool:
-        revision = self._revision(uow)
+        revision = uow.revision()  # it tells of a pause and a halt, too
         for each in going:
             if revision == each.leave.revision and uow.at - each.leave.at < FRESH:
                 continue
             now = self.draft(uow, each.letter, places)
             if not isinstance(now, Draft) or (now.number, now.sent) != (each.draft.number, each.draft.sent):
                 return False
-        return standing.paused(uow, going[0].letter.ehr) is None and not any(halts.held(uow, each.letter) for each in going)
+        return True
 
     def holds(self, sent: Resource, remote: Remote, put: Resource) -> bool:
         """Whether the EHR's copy says already what we would write."""

@@ -135,21 +135,23 @@ def _forget_versions(uow: Uow, ehr: str) -> None:
 
 
 def _load(uow: Uow, ehr: str) -> tuple[dict[str, Halt], dict[str, str]]:
-    stored = orjson.loads(uow.kept(_name(ehr)) or b"{}")
+    stored = orjson.loads(uow.kept(name(ehr)) or b"{}")
     rows = [{**each, "at": moment(each["at"])} for each in stored.get("halts", ())]
     return {each["patient"]: Halt(**each) for each in rows}, stored.get("heard", {})
 
 
 def _store(uow: Uow, ehr: str, standing: dict[str, Halt], heard: dict[str, str]) -> None:
     rows = [asdict(each) | {"at": instant(each.at)} for each in standing.values()]
-    uow.keep(_name(ehr), orjson.dumps({"halts": rows, "heard": heard}))
+    uow.keep(name(ehr), orjson.dumps({"halts": rows, "heard": heard}))
+    uow.weigh()
 
 
 def _told(uow: Uow, who: Principal, name: str, ehr: str, reason: str, patient: str) -> None:
     uow.audit(events.act(who, name, what=patient, patient=patient, at=uow.at, details=[("ehr", ehr), ("reason", reason)]))
 
 
-def _name(ehr: str) -> str:
+def name(ehr: str) -> str:
+    """Under which what stands there is kept."""
     return f"halts/{ehr}"
 
 

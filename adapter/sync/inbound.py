@@ -172,10 +172,12 @@ class Inbound:
     def _all_known(self, uow: Uow, ehr: str, arrivals: Sequence[Arrival]) -> list[tuple[Known | None, Outcome]]:
         if stopped := halts.halted(uow, ehr):
             raise halts.Halted(stopped.reason)
+        _foreseen(uow, ehr, arrivals)
         return [self._known(uow, ehr, each) for each in arrivals]
 
     def _page(self, uow: Uow, ehr: str, arrivals: Sequence[Arrival], refused: frozenset[int]) -> list[Outcome]:
         outcomes: list[Outcome] = []
+        _foreseen(uow, ehr, arrivals)
         for at, arrival in enumerate(arrivals):
             known, outcome = self._known(uow, ehr, arrival)
             if known is not None and outcome == "seen":
@@ -256,6 +258,15 @@ class Inbound:
             self._audited(uow, told)
             return "seen"
         return "applied"
+
+
+def _foreseen(uow: Uow, ehr: str, arrivals: Sequence[Arrival]) -> None:
+    """What is known of a whole page is read at once."""
+    ids: dict[str, list[str]] = {}
+    for each in arrivals:
+        ids.setdefault(each.remote.resource.get("resourceType", ""), []).append(each.remote.id)
+    for type, there in ids.items():
+        uow.links_by_remote(ehr, type, there)
 
 
 def _reused(known: Known | None, arrival: Arrival) -> bool:

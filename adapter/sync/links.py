@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapter.dossier import split
 from adapter.names import Systems
 from adapter.ports import ConflictRow, Letter, Link, Remote, Resource, Uow
 from adapter.sync.canonical import content_hash, decode, encode
@@ -49,7 +50,13 @@ class Known:
 def load(uow: Uow, ehr: str, type: str, id: str) -> Known | None:
     """None when no copy is known."""
     link = uow.link(ehr, type, id)
+    uow.kept_many(_name(ehr, type, id), _theirs(ehr, type, id))
     return None if link is None else Known(link, put(uow, ehr, type, id))
+
+
+def foreseen(uow: Uow, ehr: str, resource: Resource) -> None:
+    """What is known of all that a resource of ours points to is read at once."""
+    uow.links_of(ehr, [ours for reference in _references(resource) if all(ours := split(reference))])
 
 
 def save(uow: Uow, known: Known) -> None:
@@ -92,13 +99,13 @@ def lost(uow: Uow, ehr: str, type: str, id: str) -> bool:
 
 def adopt(uow: Uow, ehr: str, type: str, id: str) -> None:
     """Remembers that the copy there was first, the clinic's own words: of ours only `TOLD` is put over it."""
-    uow.keep(f"theirs/{ehr}/{type}/{id}", b"1")
+    uow.keep(_theirs(ehr, type, id), b"1")
 
 
 def told(uow: Uow, ehr: str, resource: Resource, id: str) -> Resource:
     """What of our resource is put over its copy there: all of it, or of what was there first how it fares here."""
     type = resource["resourceType"]
-    if type not in TOLD or uow.kept(f"theirs/{ehr}/{type}/{id}") is None:
+    if type not in TOLD or uow.kept(_theirs(ehr, type, id)) is None:
         return resource
     return {name: value for name, value in resource.items() if name == "resourceType" or name in TOLD[type]}
 
@@ -143,6 +150,20 @@ def moved(value: Any, places: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {k: places.get(v, v) if k == "reference" and isinstance(v, str) else moved(v, places) for k, v in value.items()}
     return [moved(part, places) for part in value] if isinstance(value, list) else value
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(found := value.get("reference"), str):
+            yield found
+        value = value.values()
+    for part in value:
+        if isinstance(part, dict | list):
+            yield from _references(part)
+
+
+def _theirs(ehr: str, type: str, id: str) -> str:
+    return f"theirs/{ehr}/{type}/{id}"
 
 
 def _name(ehr: str, type: str, id: str) -> str:

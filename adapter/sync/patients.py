@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from adapter.dossier import content
 from adapter.names import Systems
@@ -22,11 +23,12 @@ Called in a unit that only reads: `Leaving` records what it discloses, before it
 
 
 WITHHELD = "withheld"
+Then = TypeVar("Then")
 
 
 class Patients:
-    """`creates(ehr)`: the network file says `patients: create` for it. `seeking` decides and records, in a unit of its own, that
-    the EHR is told the traits by which a patient is looked for."""
+    """`creates(ehr)`: the network file says `patients: create` for it. `seeking` decides and records that the EHR is told the traits
+    by which a patient is looked for."""
 
     def __init__(
         self,
@@ -47,22 +49,24 @@ class Patients:
         self._seeking = seeking
         self._systems, self._audited, self._creates = systems, audited, creates
 
-    def link(self, client: EhrClient, letter: Letter, id: str) -> str:
-        """Links the patient and returns "", or why a person must see to it: patient-none, patient-several,
-        patient-gone (not here any more), patient-taken (that patient is another one's of ours); WITHHELD: the EHR may not
-        be asked. To ask for a patient tells who it is: that it is told stands in the audit before the search leaves."""
-        patient = self._store.read_now(lambda uow: _patient(uow, id))
+    def seek(self, uow: Uow, letter: Letter, id: str) -> Resource | str:
+        """The patient to look for, or why the EHR is not asked: patient-gone (not here any more), WITHHELD (it may not be). To ask for
+        a patient tells who it is: that it is told stands in the audit with this unit, before the search leaves."""
+        patient = _patient(uow, id)
         if patient is None:
             return "patient-gone"
-        if not self._store.write_now(lambda uow: self._seeking(uow, letter)):
-            return WITHHELD
-        found, created = list(self._match(client, patient)), None
+        return patient if self._seeking(uow, letter) else WITHHELD
+
+    def link(self, client: EhrClient, letter: Letter, id: str, sought: Resource, then: Callable[[Uow], Then]) -> Then | str:
+        """Links the patient whom `seek` gave and returns what `then` gives in the unit that does, or why a person must see to it:
+        patient-none, patient-several, patient-taken (that patient is another one's of ours)."""
+        found, created = list(self._match(client, sought)), None
         if not found and self._creates(letter.ehr):
             created = self._create(client, replace(letter, type="Patient", id=id))
             found = [created] if created else []
         if len(found) != 1:
             return "patient-several" if found else "patient-none"
-        return self._store.write_now(lambda uow: self._remember(uow, letter, id, found[0], created=created is not None))
+        return self._store.write_now(lambda uow: self._remember(uow, letter, id, found[0], created=created is not None) or then(uow))
 
     def choose(self, client: EhrClient, letter: Letter, id: str, remote_id: str) -> str:
         """A person says which of the EHR's patients it is. "" when linked, else patient-absent (not there) or patient-taken."""

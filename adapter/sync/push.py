@@ -1,14 +1,15 @@
 """Drains the outbox: each letter brings one resource up to date at one EHR (workflow.md 7, sync.md 5.3).
 
-No transaction is open while an EHR is called: a unit reads what may leave, the EHR is asked, a unit writes what
-came of it. A crash between the last two leaves the letter leased; whoever takes it next looks before it repeats.
+No transaction is open while an EHR is called: a unit takes a letter and decides what of it may leave, the EHR is asked, a unit
+writes what came of it and takes the next. A crash between the last two leaves the letter leased; whoever takes it next looks before
+it repeats.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -44,10 +45,19 @@ class Taken:
     begun: Round | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a letter, and of those that went along, to be settled; `weather`: what that says of its EHR."""
+
+    ehr: str
+    settled: tuple[tuple[Letter, Outcome], ...]
+    weather: Callable[[Uow], None]
+
+
 class Push:
     """`holder` names this process in leases. `failed(code, error)` hears of faults of our own (never of content),
-    `settled(what, letter)` of what became of each letter, once that is stored. A client that is no `Line` is used for one
-    letter at a time, in the caller's thread."""
+    `settled(what, letter)` of what became of each letter, once that is stored. `asked`: what is kept by these names is asked for with
+    each letter. A client that is no `Line` is used for one letter at a time, in the caller's thread."""
 
     def __init__(
         self,
@@ -61,8 +71,9 @@ class Push:
         lease: timedelta = timedelta(seconds=60),
         failed: Callable[[str, Exception], None] = lambda code, error: None,
         settled: Callable[[What, Letter], None] = lambda what, letter: None,
+        asked: Sequence[str] = (),
     ) -> None:
-        self._told = [settled]
+        self._told, self._asked = [settled], asked
         self._store, self._delivery, self._clock = store, delivery, clock
         self._lines = {name: client if isinstance(client, Line) else Line(client) for name, client in clients.items()}
         self._holder, self._audited, self._lease, self._failed = holder, audited, lease, failed
@@ -120,25 +131,41 @@ class Push:
     def step(self) -> bool:
         """Takes one letter of an EHR that is awake and settles it. False when there is none to send now. An EHR that
         was away rests, so that its letters do not each wait for a time-out while another EHR's stand behind them."""
-        return any(self._turn(ehr) for ehr in list(self._turns))
+        return any(self._one(ehr) for ehr in list(self._turns))
 
-    def _crew(self, ehr: str, limit: int, stop: Callable[[], bool]) -> Crew[Taken]:
+    def _crew(self, ehr: str, limit: int, stop: Callable[[], bool]) -> Crew[Taken, Sent]:
         most = self._lines[ehr].parallel
-        return Crew(lambda: self.take(ehr), self.send, most=most if most == 1 else AHEAD * most, limit=limit, stop=stop, name=f"liaison-push-{ehr}")
+        return Crew(partial(self._turn, ehr), self._send, most=most if most == 1 else AHEAD * most, limit=limit, stop=stop, name=f"liaison-push-{ehr}")
 
-    def _turn(self, ehr: str) -> bool:
+    def _one(self, ehr: str) -> bool:
         taken = self.take(ehr)
         if taken is None:
             return False
         self._turns = [name for name in self._turns if name != ehr] + [ehr]
-        self.send(taken)
+        self._turn(ehr, self._send(taken), more=False)
         return True
 
     def take(self, ehr: str) -> Taken | None:
         """The next letter of that EHR. None: there is none, or it is paused, rests, or was asked as often as it may be this second."""
+        return self._turn(ehr, None, more=True)
+
+    def _turn(self, ehr: str, sent: Sent | None, more: bool) -> Taken | None:
+        """Settles what was sent and takes the next letter, in one unit: one commit for both."""
         began, until = self._clock.monotonic(), self._clock.now() + self._lease
-        taken = self._store.write_now(lambda uow: self._take(uow, ehr, until))
-        self._in_vain[ehr] = 0.0 if taken else self._clock.monotonic() - began
+
+        def turn(uow: Uow) -> Taken | None:
+            if more:
+                uow.revision()  # all that is decided on is read after it
+            standing.foreseen(uow, ehr, *self._asked)
+            if sent is not None:
+                self._settle(uow, sent)
+            return self._take(uow, ehr, until) if more else None
+
+        taken = self._store.write_now(turn)
+        if more:
+            self._in_vain[ehr] = 0.0 if taken else self._clock.monotonic() - began
+        if sent is not None:
+            self._tell(sent)
         return taken
 
     def _take(self, uow: Uow, ehr: str, until: datetime) -> Taken | None:
@@ -155,23 +182,15 @@ class Push:
         standing.trying(uow, ehr, until)
         return Taken(letter, until, self._delivery.begin(uow, letter))
 
-    def send(self, taken: Taken) -> None:
-        """Sends a letter that was taken, and settles it."""
-        letter = taken.letter
+    def _send(self, taken: Taken) -> Sent:
         outcome, weather = self._outcome(taken)
+        return Sent(taken.letter.ehr, ((taken.letter, outcome), *outcome.others), weather)
 
-        settled = [(letter, outcome), *outcome.others]
-
-        def settle(uow: Uow) -> None:
-            weather(uow)
-            for each, became in settled:
-                self._settle(uow, each, became)
-
-        self._store.write_now(settle)
+    def _tell(self, sent: Sent) -> None:
         with self._lock:
-            self._counts.update((each.ehr, became.what) for each, became in settled)
+            self._counts.update((sent.ehr, became.what) for _, became in sent.settled)
         for told in self._told:
-            for each, became in settled:
+            for each, became in sent.settled:
                 told(became.what, each)
 
     def _outcome(self, taken: Taken) -> tuple[Outcome, Callable[[Uow], None]]:
@@ -204,7 +223,12 @@ class Push:
         else:
             standing.answered(uow, letter.ehr)
 
-    def _settle(self, uow: Uow, letter: Letter, outcome: Outcome) -> None:
+    def _settle(self, uow: Uow, sent: Sent) -> None:
+        sent.weather(uow)
+        for letter, outcome in sent.settled:
+            self._settle_one(uow, letter, outcome)
+
+    def _settle_one(self, uow: Uow, letter: Letter, outcome: Outcome) -> None:
         if not uow.settle(letter, state=outcome.state, due=outcome.due, reason=outcome.reason):
             return  # the lease ran out and another worker has it: it looks for itself
         if outcome.remember is not None:

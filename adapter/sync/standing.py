@@ -12,7 +12,7 @@ from datetime import datetime
 
 from adapter.clock import Clock, instant
 from adapter.ports import Uow
-from adapter.sync import retry
+from adapter.sync import halts, retry
 
 EVERY = ""  # stands for every EHR
 SILENT = 3  # answers in a row that never came, until an EHR counts as away
@@ -35,10 +35,16 @@ class Pause:
     reason: str
 
 
+def foreseen(uow: Uow, ehr: str, *more: str) -> None:
+    """What is asked before each letter is read at once, with `more` that is kept."""
+    uow.kept_many(f"pause/{EVERY}", f"pause/{ehr}", f"rest/{ehr}", halts.name(ehr), *more)
+
+
 # ── paused ───────────────────────────────────────────────────────────────────────────────────────
 def pause(uow: Uow, ehr: str, reason: str) -> None:
     """Holds the letters to one EHR, or to EVERY, in all processes from the next letter on; one on its way arrives."""
     uow.keep(f"pause/{ehr}", json.dumps({"since": instant(uow.at), "reason": reason}).encode())
+    uow.weigh()
 
 
 def resume(uow: Uow, ehr: str) -> bool:
@@ -46,6 +52,7 @@ def resume(uow: Uow, ehr: str) -> bool:
     if not uow.kept(f"pause/{ehr}"):
         return False
     uow.keep(f"pause/{ehr}", b"")
+    uow.weigh()
     return True
 
 

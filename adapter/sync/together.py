@@ -44,7 +44,7 @@ class Together:
     def __init__(self, store: Store, clock: Clock, *, ownership: Ownership, systems: Systems, told: Mapping[str, bool | None]) -> None:
         self._store, self._clock, self._ownership, self._systems, self._told = store, clock, ownership, systems, told
 
-    def begin(self, uow: Uow, drafts: Drafts, letter: Letter, draft: Draft, revision: object) -> list[Going]:
+    def begin(self, uow: Uow, drafts: Drafts, letter: Letter, draft: Draft, revision: int) -> list[Going]:
         """The letter and those behind it in its lane that can go now, up to the first that cannot; that they leave stands in the audit
         with this unit. Fewer than two: it goes alone."""
         if tried_before(letter) or not self._does(letter.ehr):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from adapter.sync.reads import refused
 from adapter.sync.sweep import Seen
 
 PAGE = 100
+AHEAD = 3  # pages that are fetched while one is taken in
 ROUNDS = 3  # times that one chain is read when its pages shift
 REPEATS = 3  # times that a page may come again before the chain counts as endless
 COARSE = timedelta(seconds=1)  # the resolution of some servers' times
@@ -82,21 +83,20 @@ class Walk:
             last, repeated = given, repeated + 1 if given == last else 0
             if repeated >= REPEATS:
                 raise EhrRejected(f"search {self._type}: the same page again and again")
-            shown = [remote for remote in page if remote.resource.get("resourceType") == self._type]
+            shown = [(remote, updated(remote)) for remote in page if remote.resource.get("resourceType") == self._type]
             now = list(self._as_they_are(shown, found))
             found.tally += self._take_in(now)
             for arrival in now:
                 found.seen.add(arrival.remote.id)
-            times = [time for remote in shown if (time := updated(remote))]
+            times = [time for _, time in shown if time]
             found.newest = max([*times, *([found.newest] if found.newest else [])], default=None)
         self._timed = found.timed
         return found
 
-    def _as_they_are(self, shown: Sequence[Remote], found: Walked) -> Iterator[Arrival]:
+    def _as_they_are(self, shown: Sequence[tuple[Remote, datetime | None]], found: Walked) -> Iterator[Arrival]:
         """What a search by time shows from before that time is read again: either its index is ahead of what it shows (Y-21), or
         it does not look at the time at all, and then shows everything (Y-20)."""
-        for remote in shown:
-            time = updated(remote)
+        for remote, time in shown:
             if self._since is None or not found.timed or time is None or time >= self._since - COARSE:
                 yield Arrival(remote)
                 continue
@@ -113,14 +113,17 @@ class Walk:
 
 
 def ahead(pages: Iterable[list[Remote]]) -> Iterator[list[Remote]]:
-    """The same pages, the next one fetched while its caller takes one in."""
+    """The same pages, the next few fetched while its caller takes one in: one that takes longer holds up nobody."""
     quick_turns()
     coming = iter(pages)
-    with ThreadPoolExecutor(1, thread_name_prefix="liaison-page") as reader:
-        following = reader.submit(next, coming, None)
-        while (page := following.result()) is not None:
-            following = reader.submit(next, coming, None)
+    reader = ThreadPoolExecutor(1, thread_name_prefix="liaison-page")
+    try:
+        following = deque(reader.submit(next, coming, None) for _ in range(AHEAD))
+        while (page := following.popleft().result()) is not None:
+            following.append(reader.submit(next, coming, None))
             yield page
+    finally:
+        reader.shutdown(cancel_futures=True)
 
 
 def updated(remote: Remote) -> datetime | None:

@@ -197,6 +197,45 @@ def test_what_is_kept_and_linked_is_read_once_in_a_unit_and_again_when_it_was_wr
     assert store.read_now(lambda uow: uow.kept("a")) == b"1"
 
 
+def test_several_kept_values_are_read_at_once_and_known_from_then_on(store: SqlStore) -> None:
+    store.write_now(lambda uow: [uow.keep("a", b"1"), uow.keep("b", b"2")])
+
+    def read(uow: Uow) -> list[object]:
+        several: list[object] = [uow.kept_many("a", "b", "c")]
+        uow.keep("c", b"3")
+        return [*several, uow.kept("a"), uow.kept("c"), uow.kept_many("c", "d")]
+
+    assert store.write_now(read) == [{"a": b"1", "b": b"2"}, b"1", b"3", {"c": b"3"}]
+
+
+def test_links_of_a_page_are_read_at_once_and_known_by_both_ids_until_they_are_written(store: SqlStore) -> None:
+    store.write_now(lambda uow: [uow.save_link(Link("ehr-a", "Task", f"t{n}", f"r{n}", base=b"{}")) for n in range(250)])
+
+    def read(uow: Uow) -> list[object]:
+        found = uow.links_by_remote("ehr-a", "Task", [f"r{n}" for n in range(251)])
+        uow.save_link(Link("ehr-a", "Task", "t7", "other"))
+        return [
+            {key: each.id for key, each in found.items()} == {f"r{n}": f"t{n}" for n in range(250)}, found["r3"].base,
+            uow.link_by_remote("ehr-a", "Task", "r7"), uow.link_by_remote("ehr-a", "Task", "other") is not None,
+            uow.link("ehr-a", "Task", "t8") == found["r8"], uow.links_by_remote("ehr-b", "Task", ["r1"]),
+        ]  # fmt: skip
+
+    assert store.write_now(read) == [True, b"{}", None, True, True, {}]
+
+
+def test_what_weighs_goes_up_in_the_revision_and_what_was_read_before_it_is_read_anew(store: SqlStore) -> None:
+    start = store.read_now(lambda uow: uow.revision())
+    store.write_now(lambda uow: [uow.keep("pause", b"1"), uow.weigh()])
+
+    def read(uow: Uow) -> tuple[int, object, int]:
+        uow.memo["dossier"] = "of before"
+        return uow.revision(), uow.memo.get("dossier"), uow.revision()
+
+    assert store.write_now(read) == (start + 1, None, start + 1)
+    store.write_now(lambda uow: uow.keep("cursor", b"1"))
+    assert store.read_now(lambda uow: uow.revision()) == start + 1
+
+
 def test_open_conflicts_are_counted_by_ehr_and_found_by_resource(store: SqlStore) -> None:
     def row(ehr: str, id: str) -> ConflictRow:
         return ConflictRow(ehr, "Task", id, "stale", b"{}", b"{}", b"{}", AT)

@@ -99,6 +99,15 @@ def test_letters_of_several_lanes_are_under_way_at_once_and_those_of_one_lane_on
     converged_all(house, 5)
 
 
+def test_one_commit_settles_a_letter_and_takes_the_next() -> None:
+    house = House().sent()
+    house.more(5)
+    commits: list[int] = []
+    house.store.on_commit(lambda: commits.append(1))
+    assert house.push().drain_one("clinic") == 5
+    assert len(commits) == 5 + 1, "the first is taken by itself"
+
+
 def test_an_ehr_that_does_not_answer_keeps_no_other_waiting() -> None:
     house = House()
     house.put(PATIENT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +109,13 @@ def test_Y_04_four_workers_and_a_bad_line_bring_each_resource_once(tmp_path: Pat
 
 
 # ── the crew by itself ───────────────────────────────────────────────────────────────────────────
-def crew(letters: list[int], sent: list[int], **more: Any) -> Crew[int]:
+def next_of(letters: list[int]) -> Callable[[object, bool], int | None]:
+    return lambda sent, more: letters.pop() if more and letters else None
+
+
+def crew(letters: list[int], sent: list[int], **more: Any) -> Crew[int, None]:
     given: dict[str, Any] = {"most": 3, "limit": 100, "stop": lambda: False, "name": "test"} | more
-    return Crew(lambda: letters.pop() if letters else None, sent.append, **given)
+    return Crew(next_of(letters), sent.append, **given)
 
 
 def test_crew_takes_all_there_is_and_no_more_than_it_may() -> None:
@@ -126,7 +131,7 @@ def test_crew_ends_with_what_went_wrong() -> None:
         raise ValueError(letter)
 
     letters = list(range(20))
-    broken = Crew(lambda: letters.pop() if letters else None, fail, most=3, limit=100, stop=lambda: False, name="test")
+    broken = Crew(next_of(letters), fail, most=3, limit=100, stop=lambda: False, name="test")
     with pytest.raises(ValueError, match="1"):
         broken.run()
     assert len(letters) >= 14, "nobody took another"
@@ -136,6 +141,5 @@ def test_crews_of_several_ehrs_run_at_once() -> None:
     meeting = threading.Barrier(2)
     crews = []
     for _ in range(2):
-        letters = [1]
-        crews.append(Crew(lambda letters=letters: letters.pop() if letters else None, lambda _: meeting.wait(20), most=2, limit=9, stop=lambda: False, name="x"))
+        crews.append(Crew(next_of([1]), lambda _: meeting.wait(20), most=2, limit=9, stop=lambda: False, name="x"))
     assert Crew.together(crews) == 2
