@@ -230,14 +230,11 @@ class Uow(Protocol):
         ...
 
     def revision(self) -> int:
-        """Goes up with every commit that saved or erased a resource, or weighed. As long as it is the same later, so is all of
-        that which the unit reads from here on; what it read before is read anew, so it is best asked first. -1 (never the same)
-        where its transaction has saved one already."""
+        """Goes up with every commit that saved or erased a resource, or weighed. As long as it is the same later, so is all of that which the
+        unit reads from here on (what it read before is read anew: best asked first). -1, never the same, where its transaction saved one."""
         ...
 
-    def weigh(self) -> None:
-        """Counts this commit in `revision`: something else that decisions are made of was written (a pause, a halt, the network)."""
-        ...
+    def weigh(self) -> None: ...  # counts this commit in `revision`: a pause, a halt, the network was written
 
     def alone(self) -> None:
         """No other unit comes past this call until this one is committed: for what must look before it writes."""
@@ -248,15 +245,9 @@ class Uow(Protocol):
 
     # the bridge to EHRs
     def link(self, ehr: str, type: str, id: str) -> Link | None: ...
-    def links_of(self, ehr: str, ours: Iterable[tuple[str, str]]) -> None:
-        """Reads the links of these (type, id) at once: `link` then knows them in this unit."""
-        ...
-
+    def links_of(self, ehr: str, ours: Iterable[tuple[str, str]]) -> None: ...  # of these (type, id), read at once: `link` knows them then
     def link_by_remote(self, ehr: str, type: str, remote_id: str) -> Link | None: ...
-    def links_by_remote(self, ehr: str, type: str, remote_ids: Sequence[str]) -> dict[str, Link]:
-        """Those there are, by the EHR's id: read at once, and not again by `link_by_remote` in this unit."""
-        ...
-
+    def links_by_remote(self, ehr: str, type: str, remote_ids: Sequence[str]) -> dict[str, Link]: ...  # the same, by the EHR's id
     def links(self, ehr: str, type: str, *, after: str = "", limit: int = 500) -> list[Link]:
         """Those of one type at one EHR, by our id, behind `after`."""
         ...
@@ -289,14 +280,8 @@ class Uow(Protocol):
         """In the order they were posted. `about`: (type, id) of the resource."""
         ...
 
-    def any_due(self, ehr: str) -> bool:
-        """Whether a letter is due that nobody has, be its lane free or not."""
-        ...
-
-    def piles(self) -> list[Pile]:
-        """All open letters, counted."""
-        ...
-
+    def any_due(self, ehr: str) -> bool: ...  # whether a letter is due that nobody has, be its lane free or not
+    def piles(self) -> list[Pile]: ...  # all open letters, counted
     def lanes(self) -> dict[str, tuple[int, int]]:
         """EHR -> (lanes with open letters, those of them that a parked letter or a conflict holds up)."""
         ...
@@ -315,10 +300,7 @@ class Uow(Protocol):
         """A small named value: the applied network, a cursor, a key, a counter."""
         ...
 
-    def kept_many(self, *names: str) -> dict[str, bytes]:
-        """Those there are: read at once, and not again by `kept` in this unit."""
-        ...
-
+    def kept_many(self, *names: str) -> dict[str, bytes]: ...  # those there are, read at once: `kept` knows them then
     def keep(self, name: str, value: bytes) -> None: ...
     def save_token(self, digest: str, principal: bytes, expires: datetime) -> None: ...
     def token(self, digest: str) -> bytes | None:
