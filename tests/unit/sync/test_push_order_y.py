@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +13,8 @@ import pytest
 
 from adapter.errors import EhrRejected, EhrUnavailable, EhrUnknown
 from adapter.net import retry_after
-from adapter.ports import Letter, Resource
-from adapter.sync import standing
+from adapter.ports import Letter, Resource, Uow
+from adapter.sync import halts, standing
 from adapter.sync.line import Line
 from tests.unit.sync.house import CONSENT, PATIENT, START, SYSTEMS, House
 from tests.unit.sync.oracle import converged, converged_all
@@ -106,6 +108,31 @@ def test_one_commit_settles_a_letter_and_takes_the_next() -> None:
     house.store.on_commit(lambda: commits.append(1))
     assert house.push().drain_one("clinic") == 5
     assert len(commits) == 5 + 1, "the first is taken by itself"
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda uow: standing.pause(uow, "clinic", "a person asked"), lambda uow: halts.halt(uow, "clinic", "restored"),
+        lambda uow: halts.halt(uow, "clinic", "patient-changed", "Patient/p1"),
+    ],
+    ids=["paused", "halted", "patient halted"],
+)  # fmt: skip
+def test_what_holds_a_letter_after_it_was_taken_and_decided_still_holds_it(hold: Callable[[Uow], object]) -> None:
+    house = House().sent()
+    house.more(1)
+
+    class Waiting(Line):
+        @contextmanager
+        def turn(self) -> Iterator[None]:
+            with super().turn():
+                house.store.write_now(hold)
+                yield
+
+    house.clients["clinic"] = Waiting(house.ehr)
+    house.push().drain(1)
+    assert house.ehr.count("create") == 0
+    assert [(each.type, each.state) for each in house.letters(states=("queued",))] == [("ServiceRequest", "queued")]
 
 
 def test_an_ehr_that_does_not_answer_keeps_no_other_waiting() -> None:
