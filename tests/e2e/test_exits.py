@@ -28,22 +28,17 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from typer.testing import CliRunner
 
 from adapter import logs, showing, web
-from adapter.cli import house as cli_house
 from adapter.cli.program import program
-from adapter.errors import NotFound
 from adapter.network import Secret
 from adapter.ports import Decision, EhrClient
 from adapter.showing import Window
-from adapter.store import upgrade
 from adapter.web import plain
 from adapter.web.examples import code
 from adapter.web.gate import Gate
 from adapter.web.measured import Found
 from tests import looping
-from tests.e2e.desk import Desk
 from tests.e2e.exits import (
     BARE,
     CALLERS,
@@ -53,7 +48,6 @@ from tests.e2e.exits import (
     METRICS,
     NOTHING,
     NOTICE,
-    NUMBERED,
     OFFICER,
     RECEIPT,
     REVEALED,
@@ -62,7 +56,7 @@ from tests.e2e.exits import (
     TERMS,
     VERBS,
 )
-from tests.e2e.stage import CALL, ROOT, Stage, staged
+from tests.e2e.stage import CALL, Stage, staged
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────
 NAME, BORN_AS, GIVEN, BORN, PHONE, STREET, WORDS, NEED = "Zyxusage", "Zyxnatal", "Zyxprenom", "1938-02-03", "639980777", "Zyxrue", "Zyxmots", "denutrition"
@@ -372,42 +366,6 @@ def test_letters_logs_and_urls_carry_no_token_but_the_search_for_the_patient(hou
         assert not found_in(each.path.encode() + repr(dict(each.headers)).encode()), each.path
         looked_for = each.method == "POST" and each.path.endswith("/Patient/_search")
         assert found_in(each.body.encode()) <= (frozenset({NAME, BORN_AS, GIVEN, BORN}) if looked_for else frozenset()), (each.method, each.path)
-
-
-def test_no_verb_prints_a_word_of_a_person_and_the_officers_stand_in_the_trail(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'liaison.db'}"
-    upgrade(url)
-    with opened(tmp_path, url) as house:
-        played(house)
-        desk = Desk(house.stage, tmp_path)
-        task = f"Task/{house.stage.app.read_now(lambda _, uow: uow.search(showing.Query('Task')))[0].id}"
-        desk.run("dpo", "key", str(tmp_path / "officer.key"))
-        for verb, (kind, told) in VERBS.items():
-            if not told or kind == CALLERS:
-                continue
-            words = [each.replace("TASK", task).replace("FOLDER", str(tmp_path)).replace("NETWORK", str(ROOT / "mappings" / "demo" / "network.yaml")) for each in told]
-            before = house.stage.app.read_now(lambda _, uow: uow.audit_head())[0]
-            result = desk.run(*words)
-            text = result.output + str(result.exception or "")
-            may = {"network show": frozenset({NEED}), "view try": CONTACT}  # the needs that a unit takes; the card of one who sees it
-            assert found_in(text.encode()) <= may.get(verb, frozenset()), (verb, sorted(found_in(text.encode())))
-            assert result.exit_code in (0, 1) and (result.exception is None or isinstance(result.exception, (SystemExit, NotFound) if told[-1] in NUMBERED else SystemExit)), (verb, text)
-            if kind == OFFICER:
-                events = house.stage.app.read_now(lambda _, uow, before=before: uow.audit_rows(after=before, limit=100))
-                assert any(b'"110100"' in each.event for each in events), verb
-        files = [file for file in tmp_path.iterdir() if file.is_file() and not file.name.startswith("liaison.db")]
-        assert len(files) > 4 and not any(found_in(file.read_bytes()) for file in files)
-
-
-@pytest.mark.parametrize("verb", [verb for verb, (kind, words) in VERBS.items() if words and kind == CALLERS])
-def test_verb_that_works_on_what_it_is_given_opens_no_store_of_the_house(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LIAISON_DATABASE_URL", "sqlite:////nowhere/liaison.db")
-    (tmp_path / "record.json").write_text(json.dumps(record()))
-    words = [each.replace("RECORD", str(tmp_path / "record.json")).replace("FOLDER", str(tmp_path)) for each in VERBS[verb][1]]
-    with mock.patch.object(cli_house, "opened", side_effect=AssertionError("it opens the house")):
-        result = CliRunner().invoke(program(), words)
-    assert result.exit_code in (0, 1, 2) and not isinstance(result.exception, AssertionError), (result.output, result.exception)
-    assert not list(tmp_path.glob("**/*.db"))
 
 
 def test_tokens_are_found_however_they_are_written() -> None:

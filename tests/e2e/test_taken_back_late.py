@@ -54,6 +54,18 @@ def test_withdrawal_after_the_end_is_no_end_for_the_ehr_that_has_it(stage: Stage
     assert states(stage, ehr=True) == ("completed", "completed", "inactive")
 
 
+def test_withdrawal_after_the_end_tells_the_end_where_the_task_is_known_and_nothing_new(stage: Stage) -> None:
+    stage.sent()
+    stage.act(COURSIER, VIEW, card(stage), "accept")
+    stage.push()
+    stage.act(COURSIER, VIEW, card(stage), "complete", outcome="aide-en-place")
+    stage.agree("patient", agreed=False)
+    stage.push()
+    (task,) = stage.ehr.all("Task")
+    assert (task["status"], "output" in task, stage.ehr.all("Procedure")) == ("completed", False, [])
+    assert {each.state for each in stage.app.read_now(lambda _, uow: uow.letters())} <= {"done", "dropped"}
+
+
 def test_withdrawal_said_again_changes_nothing(stage: Stage) -> None:
     ended(stage, pushed=False)
     stage.agree("patient", agreed=False)
