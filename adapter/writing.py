@@ -23,7 +23,6 @@ from adapter.sync import subscribers
 from adapter.sync.reading import LANE as READING
 from adapter.views import pairwise
 
-EHR_TYPES = ("Consent", "ServiceRequest", "Procedure", "Task")  # what a clinic's EHR is told, in this order
 BY_ACT = frozenset({"AuditEvent", "CareTeam", "Provenance"})  # what permits or proves: written by acts of people, never from outside
 DIRECTORY = frozenset({"Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Location", "Endpoint"})
 KEEPER = "liaison"  # who writes the directory: author of all that the network file says
@@ -270,7 +269,7 @@ class Writer:
         house = self.network.organisation(key)
         numbers = {(each.system, each.value) for each in (house.identifiers if house else ())}
         actors = [each.get("reference", {}) for each in _actors(consent.get("provision", {}))]
-        literal = {str(each.get("reference", "")) for each in actors}
+        literal = {str(each["reference"]) for each in actors if each.get("reference")}
         return (
             not actors or bool(literal & {f"Organization/{key}", owner}) or any(split(each)[0] in ("Group", "CareTeam") for each in literal)
             or any((each.get("identifier", {}).get("system"), each.get("identifier", {}).get("value")) in numbers for each in actors)

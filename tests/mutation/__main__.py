@@ -10,11 +10,13 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import yaml
 
 from tests.mutation.documents import of_yaml
+from tests.mutation.hot import hotly
 from tests.mutation.mutants import Mutant, of_python
 from tests.mutation.targets import ROOT, TARGETS, Target
 from tests.mutation.trial import Outcome, sound, tried
@@ -42,6 +44,12 @@ def equivalents() -> dict[str, str]:
 def sampled(found: list[Mutant], count: int) -> list[Mutant]:
     """`count` of them, spread evenly: the same ones each time."""
     return found if not 0 < count < len(found) else [found[number * len(found) // count] for number in range(count)]
+
+
+def every(chosen: Sequence[Mutant], target: Target, *, jobs: int) -> Generator[Outcome, None, None]:
+    """The outcome of each: first of those whose function can be changed where all is imported, which is quicker."""
+    rest = yield from hotly(chosen, target.stages, jobs=jobs, seconds=target.seconds)
+    yield from tried(rest, target.stages, jobs=jobs, seconds=target.seconds)
 
 
 def report(outcomes: list[Outcome], reasons: dict[str, str]) -> bool:
@@ -90,7 +98,7 @@ def main() -> int:
         print("the tests of this target fail on the code as it is: mend them first", file=sys.stderr)
         return 2
     outcomes = []
-    for outcome in tried(chosen, target.stages, jobs=asked.jobs, seconds=target.seconds):
+    for outcome in every(chosen, target, jobs=asked.jobs):
         outcomes.append(outcome)
         if len(outcomes) % 50 == 0:
             print(f"{len(outcomes)} of {len(chosen)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)

@@ -24,7 +24,8 @@ class Target:
 
 UNIT = "tests/unit/consent"
 VIEWS, WEB, E2E = "tests/unit/views", "tests/unit/web", "tests/e2e"
-DECIDING = ("card", "cardspec", "declared", "document", "elements", "facts", "glass", "load", "matrix", "project", "r4", "shown", "view")
+DECIDING = ("card", "cardspec", "declared", "document", "elements", "facts", "glass", "load", "matrix", "outward", "project", "r4", "shown", "view")
+REVEAL, REFERRAL = "tests/unit/reveal", "tests/unit/referral"
 TARGETS = {
     "consent": Target(
         files=("adapter/consent/*.py",),
@@ -49,22 +50,42 @@ TARGETS = {
         seconds=60,
     ),
     "reveal": Target(
-        files=("adapter/showing.py", "adapter/lists.py", "adapter/subset.py", "adapter/sight.py", "adapter/followed.py"),
+        files=tuple(f"adapter/{part}.py" for part in ("showing", "look", "lists", "subset", "sight", "followed")),
         stages=(
-            ("tests/unit/reveal",),
+            (REVEAL, f"--ignore={REVEAL}/test_past.py", f"--ignore={REVEAL}/test_trail.py"),
             (f"{E2E}/test_subset.py", f"{E2E}/test_team.py"),
             (f"{E2E}/test_consent_life.py", f"{E2E}/test_consent_stead.py", f"{E2E}/test_france.py"),
             (f"{E2E}/test_enforcement.py", f"{E2E}/test_denials.py", f"{E2E}/test_demand.py"),
         ),
         seconds=120,
     ),
+    # The doors of /fhir beside it: what was, the trail, what is taken of what a service writes, whose body is taken apart.
+    "doors": Target(
+        files=("adapter/past.py", "adapter/trail.py", "adapter/moving.py", "adapter/needless.py", "adapter/web/admitting.py"),
+        stages=(
+            (f"{REVEAL}/test_past.py", f"{REVEAL}/test_trail.py", f"{REFERRAL}/test_moving.py", f"{REFERRAL}/test_needless.py"),
+            (f"{WEB}/test_admitting.py",),
+            (f"{WEB}/test_moving.py", f"{WEB}/test_trail.py", f"{WEB}/test_sent.py", f"{WEB}/test_interactions.py"),
+        ),
+        seconds=60,
+    ),
+    # What is written, by whom, and what of it leaves for an EHR.
+    "writing": Target(
+        files=("adapter/writing.py", "adapter/bridge.py"),
+        stages=(
+            ("tests/unit/sync/test_bridge.py", f"{REVEAL}/test_writer.py"),
+            (f"{WEB}/test_sent.py", f"{WEB}/test_interactions.py", f"{WEB}/test_bundles.py"),
+            (f"{E2E}/test_direct.py", f"{E2E}/test_sync_push_y.py", f"{E2E}/test_self_referral.py"),
+            (f"{E2E}/test_enforcement.py", f"{E2E}/test_consent_life.py", f"{E2E}/test_subscriptions.py", f"{E2E}/test_ends_away.py"),
+        ),
+    ),
     # What decides and shows; `why`, `compare` and `words` only tell of it, to people.
     "views": Target(
         files=tuple(f"adapter/views/{part}.py" for part in DECIDING),
         stages=(
-            (f"{VIEWS}/test_views_table.py", f"{VIEWS}/test_views_edges.py", f"{VIEWS}/test_views_files.py"),
+            (f"{VIEWS}/test_views_table.py", f"{VIEWS}/test_views_edges.py", f"{VIEWS}/test_views_files.py", f"{VIEWS}/test_views_outward.py"),
             tuple(f"{VIEWS}/test_views_{part}.py" for part in ("pairs", "card", "project", "project_more")),
-            (f"{VIEWS}/test_load.py", f"{VIEWS}/test_views_shown.py"),
+            (f"{VIEWS}/test_load.py", f"{VIEWS}/test_load_strict.py", f"{VIEWS}/test_views_shown.py"),
             (f"{VIEWS}/test_why.py",),
         ),
         leave=("Stage", "Ground", "Way", "_TREES", "Check"),

@@ -12,6 +12,7 @@ import yaml
 
 from tests.mutation.__main__ import EQUIVALENTS, equivalents, mutants, report, sampled
 from tests.mutation.documents import of_yaml
+from tests.mutation.hot import changed
 from tests.mutation.mutants import Mutant, of_python
 from tests.mutation.targets import ROOT, TARGETS
 from tests.mutation.trial import Outcome
@@ -159,6 +160,47 @@ said = {one.mutant.place: (one.killed, one.by) for one in tried([
 ], stage, jobs=2, seconds=5)}
 print(said)
 assert said == {"same": (False, ""), "broken": (True, "stage 1"), "loops": (True, "time")}
+"""
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [("def f():\n    return 1\n\ndef g():\n    return 2\n", "def f(): return 3\n\ndef g():\n    return 2\n", "f"),  # all below moves up a line
+     ("class A:\n    def f(self):\n        return [x for x in self if x]\n", "class A:\n    def f(self):\n        return [x for x in self]\n", "A.f"),
+     ("@d\ndef f():\n    return True\n", "@d\ndef f():\n    return 1\n", "f"), ("X = 1\n", "X = 2\n", None), ("def f(a=1): ...\n", "def f(a=2): ...\n", None),
+     ("class A:\n    x = 1\n", "class A:\n    x = 2\n", None), ("X = 1\n", "X = 1\n\n", None), ("@d(1)\ndef f(): ...\n", "@d(2)\ndef f(): ...\n", None),
+     ("def f(): return 1\ndef g(): return 1\n", "def f(): return 2\ndef g(): return 2\n", None)],
+)  # fmt: skip
+def test_changed_is_the_one_function_in_which_two_modules_differ(old: str, new: str, name: str | None) -> None:
+    found = changed(compile(old, "m.py", "exec"), compile(new, "m.py", "exec"))
+    assert (found and found[0].co_qualname) == name
+
+
+def test_hotly_tells_of_functions_what_an_import_of_the_faulty_file_does_and_leaves_the_rest() -> None:
+    script = """
+from tests.mutation.hot import hotly
+from tests.mutation.mutants import of_python
+from tests.mutation.trial import ROOT, tried
+from tests.mutation.warm import warm
+path = "adapter/moving.py"
+mutants = [one for one in of_python(ROOT / path, path)][::7]
+stage = [("tests/unit/referral/test_moving.py", "-k", "the_act_of_that_move")]
+warm([ROOT / path])
+hot = hotly(mutants, stage, jobs=2, seconds=60)
+said = {}
+while True:
+    try:
+        outcome = next(hot)
+        said[outcome.mutant.key] = outcome.killed
+    except StopIteration as ended:
+        rest = ended.value
+        break
+cold = {one.mutant.key: one.killed for one in tried([one for one in mutants if one.key in said], stage, jobs=2, seconds=60)}
+assert said == cold and set(cold.values()) == {True, False}, [key for key in cold if cold[key] != said.get(key)]
+assert {one.key for one in rest} | said.keys() == {one.key for one in mutants} and rest
+assert all(one.place in ("VERBS", "_SERVERS", "_MOVING") for one in rest), rest
 """
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -9,7 +9,7 @@ import resource
 import select
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -34,16 +34,25 @@ class Outcome:
     by: str  # the stage that found it, or how the process ended
 
 
-def tried(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int) -> Iterator[Outcome]:
+def replaced(mutant: Mutant) -> None:
+    """From here on its file reads as it has it, whether it is imported or opened."""
+    if mutant.file:
+        _replaced(ROOT / mutant.file, mutant.text)
+
+
+def tried(
+    mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int, put: Callable[[Mutant], None] = replaced
+) -> Iterator[Outcome]:
     """Every mutant's outcome, as they come in. `stages`: arguments of pytest, the quickest first; `seconds` of the processor
-    for one mutant. `warm` before makes each of them cheap. Before the stages come the tests that found its neighbours."""
-    killers = Killers(lambda test: _alone(test, seconds))
+    for one mutant. `warm` before makes each of them cheap. Before the stages come the tests that found its neighbours. `put`: how
+    a mutant is put into a process."""
+    killers = Killers(lambda test: _alone(test, seconds, put))
     running: dict[int, tuple[Mutant, int]] = {}
     rest = list(reversed(mutants))
     while rest or running:
         while rest and len(running) < jobs:
             mutant = rest.pop()
-            child, told = _started(mutant, [killers.first(mutant), *stages], seconds)
+            child, told = _started(mutant, [killers.first(mutant), *stages], seconds, put)
             running[child] = mutant, told
         done, status = os.wait()
         if done not in running:
@@ -57,8 +66,8 @@ def tried(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: i
         yield Outcome(ended, code != SURVIVED, _by(code))
 
 
-def _alone(test: str, seconds: int) -> bool:
-    child, told = _started(Mutant("", "", "", "", ""), [[test]], seconds)
+def _alone(test: str, seconds: int, put: Callable[[Mutant], None]) -> bool:
+    child, told = _started(Mutant("", "", "", "", ""), [[test]], seconds, put)
     os.close(told)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == SURVIVED
 
@@ -75,7 +84,7 @@ def sound(stages: Sequence[Sequence[str]], *, seconds: int) -> bool:
     return all(not one.killed for one in tried([Mutant("", "", "", "", "")], stages, jobs=1, seconds=seconds))
 
 
-def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int) -> tuple[int, int]:
+def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int, put: Callable[[Mutant], None]) -> tuple[int, int]:
     """The child, and the pipe in which it says what test failed. The first of `stages` is that of the neighbours, which may be empty."""
     sys.stdout.flush()
     told, telling = os.pipe()
@@ -89,8 +98,7 @@ def _started(mutant: Mutant, stages: Sequence[Sequence[str]], seconds: int) -> t
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        if mutant.file:
-            _replaced(ROOT / mutant.file, mutant.text)
+        put(mutant)
         code = _first_failing(stages, Teller(telling))
     finally:
         os._exit(code)

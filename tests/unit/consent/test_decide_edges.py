@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from adapter.consent import anchored, decide, denial, may_deny
+from adapter.consent.decide import survey, weigh_consent
+from adapter.consent.question import Question
 from adapter.names import ACT_REASON, CONSENT_SCOPE
 from adapter.names import RESOURCE_TYPES as RESOURCES
 from adapter.ports import Ask, Decision
@@ -218,3 +220,42 @@ def test_decide_S6_unreadable_labels_stop_no_deny(meta: Any) -> None:
     denied = decided(consent({"type": "deny", "securityLabel": label}), resource={**REQUEST, "meta": meta})
     assert (denied.permit, denied.reason, denied.rule) == (False, "deny", "S1")
     assert decided(consent({"type": "permit", "securityLabel": label}), resource={**REQUEST, "meta": meta}).rule == "S1"
+
+
+# ── what the parts of a decision say by themselves ───────────────────────────────────────────────
+def question(resource: dict[str, Any] = REQUEST) -> Question:
+    return Question(ASK, AT, resource, {}, "UTC")
+
+
+def test_consent_that_says_nothing_names_no_rule_and_no_need() -> None:
+    for silent in (consent({"type": "permit"}, status="inactive"), consent({"type": "permit", "period": {"end": "2020"}}), consent({}), consent("x"), None):
+        assert weigh_consent(silent, question()) == ("", "", frozenset())
+
+
+@pytest.mark.parametrize(
+    ("root", "shape"),
+    [({"type": "permit"}, (True, 0)), ({"provision": [{}]}, (True, 1)), ({"provision": [{}, {"provision": [{}]}]}, (True, 2)), (DEEP, (True, 6)), ({"zyx": 1}, (False, 0)),
+     ({"provision": {}}, (False, 1)), ({"provision": [3]}, (False, 0))],
+)  # fmt: skip
+def test_survey_tells_whether_all_is_known_and_how_deep_rules_are_nested_S16(root: dict[str, Any], shape: tuple[bool, int]) -> None:
+    assert survey(root) == shape
+
+
+@pytest.mark.parametrize("beside", ["urn:sys|7", "Practitioner/x", "Group/unknown", ""])
+@pytest.mark.parametrize("first", [True, False])
+def test_decide_S7_finds_a_member_of_a_group_whoever_else_is_in_it(beside: str, first: bool) -> None:
+    members = [beside, "Organization/cbo"] if first else ["Organization/cbo", beside]
+    named = consent({"type": "permit", "actor": [{"reference": {"reference": "Group/g"}}]})
+    assert decided(named, groups={"Group/g": members}).permit
+    assert not decided(named, groups={"Group/g": [beside]}).permit
+
+
+def test_question_names_every_coding_and_every_literal_reference_of_the_resource() -> None:
+    coding = {"system": "urn:s", "code": "a"}
+    resource: dict[str, Any] = {
+        "resourceType": "Task", "code": {"coding": [coding, {"code": "without system"}, {"system": "urn:s", "code": 3}]}, "focus": {"reference": "Task/x/_history/2"},
+        "contained": [{"resourceType": "Basic", "id": "c", "code": coding | {"code": "b"}, "subject": {"reference": "#c"}, "author": {"reference": 3}}],
+        "owner": {"display": "x"}, "note": [{"text": "x", "authorReference": {"reference": "Patient/p1"}}], "description": "code",
+    }  # fmt: skip
+    asked = question(resource)
+    assert (asked.codings, asked.references) == ({"urn:s|a", "urn:s|b"}, {"Task/x", "Patient/p1"})

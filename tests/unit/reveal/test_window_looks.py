@@ -122,8 +122,10 @@ def test_parts_end_two_steps_from_the_request(scene: Scene) -> None:
             resource = chain[f"{type}/{id}"] | {"resourceType": type, "id": id}
             return Version(type, id, 1, self.at, "", json.dumps(resource).encode())
 
-    found = scene.on(lambda window, uow: [each["id"] for each in window._directory(Chain(uow), "Organization/a", 2)])  # type: ignore[arg-type]
-    assert found == ["a", "b", "c"]
+    bare = {"task": {"owner": {}}, "request": {"requester": {"reference": "Organization/a"}}}
+    dossier = scene.dossier("open", patient=None, consents=(), following=(), **bare)  # type: ignore[arg-type]
+    found = scene.on(lambda window, uow: [each["id"] for each in window.parts(Chain(uow), dossier, PERMIT)])  # type: ignore[arg-type]
+    assert found[2:] == ["a", "b", "c"]
 
 
 # ── one unsafe, all unsafe ───────────────────────────────────────────────────────────────────────

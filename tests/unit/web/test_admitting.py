@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 from unittest import mock
 
@@ -10,7 +11,8 @@ import pytest
 
 from adapter import fhir
 from adapter.limits import Limits
-from adapter.web.admitting import LONG
+from adapter.web.admitting import LONG, aside
+from tests import looping
 from tests.e2e.stage import Stage
 from tests.unit.web.conftest import Door
 
@@ -53,3 +55,30 @@ def test_long_body_of_nobody_is_not_taken_apart(door: Door) -> None:
     with mock.patch.object(fhir, "parse", never), mock.patch.object(fhir, "load", never):
         for path in ("/fhir/Patient", "/fhir", "/intake/appel-coursier", "/fhir/Patient/$validate"):
             assert door("POST", path, content=LARGE, headers=NOBODY).status_code == 401
+
+
+@pytest.mark.parametrize(("size", "before"), [(32 * 1024, False), (32 * 1024 + 1, True)])
+def test_only_of_a_long_body_it_is_asked_whose_it_is_before_it_is_taken_apart(door: Door, size: int, before: bool) -> None:
+    token, said = door.token("saint-eloi"), list[str]()
+    whole = json.dumps({"resourceType": "Patient", "name": [{"family": "Zyx"}]})
+    parse = fhir.parse
+
+    async def known(*_: Any) -> None:
+        said.append("known")
+
+    def parsed(*given: Any, **named: Any) -> Any:
+        said.append("parsed")
+        return parse(*given, **named)
+
+    with mock.patch("adapter.web.admitting._known", known), mock.patch.object(fhir, "parse", parsed):
+        assert door("POST", "/fhir/Patient", content=whole.ljust(size), headers=token).status_code == 201
+    assert said == (["known", "parsed"] if before else ["parsed"])
+
+
+@pytest.mark.parametrize(("size", "beside"), [(0, False), (32 * 1024, False), (32 * 1024 + 1, True)])
+def test_only_work_on_a_long_body_is_done_beside_the_loop(size: int, beside: bool) -> None:
+    async def elsewhere() -> bool:
+        return await aside(size, threading.get_ident) != threading.get_ident()
+
+    assert looping.run(elsewhere()) is beside
+    assert looping.run(aside(size, int, "11", base=2)) == 3

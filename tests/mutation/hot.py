@@ -1,0 +1,158 @@
+"""Mutants tried where everything is imported already: the code of the one function that a mutant changes is put into its place.
+
+It is as good as an import of the faulty file where nothing has called that function before: what ran while modules were imported and
+tests collected is watched, and its mutants are left to `trial`, as are those that change a table, a default or a class.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from inspect import CO_OPTIMIZED
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+from tests.mutation.mutants import Mutant
+from tests.mutation.trial import QUIET, ROOT, Outcome, tried
+
+Name = tuple[str, str, int]  # of a function: file, qualified name, line
+
+
+def hotly(
+    mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int
+) -> Generator[Outcome, None, list[Mutant]]:
+    """The outcomes of those that can be tried so, as they come in; returns the others. To be called before any of their files is
+    imported: that is done in a process of its own, so that the others find none."""
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        code = 1
+        try:
+            with os.fdopen(writing, "w") as told:
+                _told(mutants, stages, told, jobs=jobs, seconds=seconds)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writing)
+    rest = set(range(len(mutants)))
+    with os.fdopen(reading) as heard:
+        for line in heard:
+            number, killed, by = json.loads(line)
+            rest.discard(number)
+            yield Outcome(mutants[number], killed, by)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise RuntimeError("the process in which everything is imported failed")
+    return [mutants[number] for number in sorted(rest)]
+
+
+def _told(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], told: Any, *, jobs: int, seconds: int) -> None:
+    house = House.entered(stages, {str(ROOT / each.file) for each in mutants})
+    numbers = {id(mutant): number for number, mutant in enumerate(mutants)}
+    fitting = [mutant for mutant in mutants if house.change(mutant)]
+    for outcome in tried(fitting, stages, jobs=jobs, seconds=seconds, put=house.put):
+        print(json.dumps([numbers[id(outcome.mutant)], outcome.killed, outcome.by]), file=told, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A process with all modules and tests imported: its functions by name, and which of them ran by now."""
+
+    functions: dict[Name, list[FunctionType]]
+    ran: frozenset[Name]
+    plain: dict[str, CodeType] = field(default_factory=dict)
+
+    @classmethod
+    def entered(cls, stages: Sequence[Sequence[str]], files: set[str]) -> House:
+        ran: set[Name] = set()
+
+        def watched(frame: FrameType, event: str, _: Any) -> None:
+            if event == "call" and frame.f_code.co_filename in files:
+                ran.add(_name(frame.f_code))
+
+        sys.setprofile(watched)
+        try:
+            _collected(stages)
+        finally:
+            sys.setprofile(None)
+        functions: dict[Name, list[FunctionType]] = {}
+        for each in gc.get_objects():
+            if type(each) is FunctionType and each.__code__.co_filename in files:
+                functions.setdefault(_name(each.__code__), []).append(each)
+        return cls(functions, frozenset(ran))
+
+    def change(self, mutant: Mutant) -> tuple[list[FunctionType], CodeType] | None:
+        """The functions that a mutant changes and what their code is then; None: it changes something else, or they ran."""
+        path = str(ROOT / mutant.file)
+        if not path.endswith(".py"):
+            return None
+        if path not in self.plain:
+            self.plain[path] = compile(Path(path).read_text("utf-8"), path, "exec", dont_inherit=True)
+        found = changed(self.plain[path], compile(mutant.text, path, "exec", dont_inherit=True))
+        if found is None or found[0].co_freevars != found[1].co_freevars or _name(found[0]) in self.ran:
+            return None
+        functions = self.functions.get(_name(found[0]), [])
+        same = functions and all(_whole(each.__code__) == _whole(found[0]) for each in functions)  # not two of one name and line
+        return (functions, found[1]) if same else None
+
+    def put(self, mutant: Mutant) -> None:
+        if not mutant.file:
+            return
+        found = self.change(mutant)
+        assert found is not None
+        for function in found[0]:
+            function.__code__ = found[1]
+
+
+def changed(old: CodeType, new: CodeType) -> tuple[CodeType, CodeType] | None:
+    """The one function, of a module or a class, in which two compiled modules differ; None: they differ elsewhere, or nowhere."""
+    if _shell(old) != _shell(new):
+        return None
+    pairs = [(one, other) for one, other in zip(_inner(old), _inner(new), strict=True) if _whole(one) != _whole(other)]
+    if len(pairs) != 1:
+        return None
+    one, other = pairs[0]
+    return (one, other) if one.co_flags & CO_OPTIMIZED else changed(one, other)
+
+
+def _name(code: CodeType) -> Name:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
+
+
+def _inner(code: CodeType) -> list[CodeType]:
+    return [each for each in code.co_consts if isinstance(each, CodeType)]
+
+
+def _shell(code: CodeType) -> tuple[Any, ...]:
+    """What a piece of code does by itself, wherever it stands."""
+    consts = tuple(None if isinstance(each, CodeType) else (type(each), each) for each in code.co_consts)
+    names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
+    return code.co_code, consts, names, code.co_flags, code.co_argcount, code.co_kwonlyargcount, code.co_posonlyargcount, code.co_exceptiontable
+
+
+def _whole(code: CodeType) -> tuple[Any, ...]:
+    return _shell(code), tuple(map(_whole, _inner(code)))
+
+
+def _collected(stages: Sequence[Sequence[str]]) -> None:
+    import pytest
+
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    kept = os.dup(1), os.dup(2)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    try:
+        for stage in stages:
+            pytest.main([*QUIET, "--collect-only", *stage])
+    finally:
+        for place, file in zip((1, 2), kept, strict=True):
+            os.dup2(file, place)
+            os.close(file)
+        os.close(quiet)
