@@ -20,6 +20,8 @@ from typing import Any
 from tests.mutation.mutants import Mutant
 from tests.mutation.trial import QUIET, ROOT, Outcome, tried
 
+READERS = ("adapter/views/", "adapter/mapping/", "adapter/network/", "adapter/sync/ownership.py", "mappings/")  # what reads the documents, and these
+MAPPINGS = ROOT / "mappings"
 Name = tuple[str, str, int]  # of a function: file, qualified name, line
 
 
@@ -79,6 +81,8 @@ class House:
         sys.setprofile(watched)
         try:
             _collected(stages)
+            if not any(each.startswith(tuple(str(ROOT / part) for part in READERS)) for each in files):
+                _read()
         finally:
             sys.setprofile(None)
         functions: dict[Name, list[FunctionType]] = {}
@@ -138,6 +142,18 @@ def _shell(code: CodeType) -> tuple[Any, ...]:
 
 def _whole(code: CodeType) -> tuple[Any, ...]:
     return _shell(code), tuple(map(_whole, _inner(code)))
+
+
+def _read() -> None:
+    """The documents that every App reads: kept from here on for all that is forked (`tests.compiled`)."""
+    from adapter import mapping, network, views
+    from adapter.sync import ownership
+
+    terms = mapping.Terms.load(MAPPINGS / "terms")
+    mapping.load(MAPPINGS)
+    views.load_views(MAPPINGS / "views", needs=terms.choosable("need"))
+    ownership.load(MAPPINGS / "ownership.yaml")
+    network.load(MAPPINGS / "demo" / "network.yaml")
 
 
 def _collected(stages: Sequence[Sequence[str]]) -> None:

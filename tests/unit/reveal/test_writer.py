@@ -46,8 +46,8 @@ def refused(scene: Scene, act: Any) -> tuple[type[Refused], str, str]:
 
 # ── what is written from outside at all ──────────────────────────────────────────────────────────
 def test_tables_of_the_directory_and_of_what_acts_write() -> None:
-    assert BY_ACT == {"AuditEvent", "CareTeam", "Provenance"}
-    assert DIRECTORY == {"Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Location", "Endpoint"}
+    assert {"AuditEvent", "CareTeam", "Provenance"} == BY_ACT
+    assert {"Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Location", "Endpoint"} == DIRECTORY
     assert (KEEPER, AUTHOR, HOLDER, HIDDEN) == ("liaison", "_author", "_holder", "_hidden")  # rows that stand in databases
 
 
