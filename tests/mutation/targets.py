@@ -73,7 +73,7 @@ TARGETS = {
     "writing": Target(
         files=("adapter/writing.py", "adapter/bridge.py"),
         stages=(
-            ("tests/unit/sync/test_bridge.py", f"{REVEAL}/test_writer.py"),
+            ("tests/unit/writing", "tests/unit/sync/test_bridge.py"),
             (f"{WEB}/test_sent.py", f"{WEB}/test_interactions.py", f"{WEB}/test_bundles.py"),
             (f"{E2E}/test_direct.py", f"{E2E}/test_sync_push_y.py", f"{E2E}/test_self_referral.py"),
             (f"{E2E}/test_enforcement.py", f"{E2E}/test_consent_life.py", f"{E2E}/test_subscriptions.py", f"{E2E}/test_ends_away.py"),
