@@ -118,6 +118,7 @@ def _first_failing(stages: Sequence[Sequence[str]], teller: Teller) -> int:
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for number, arguments in enumerate(stages):
+        teller.code = number or NEIGHBOUR
         code = pytest.main([*QUIET, *arguments], plugins=[teller]) if arguments else 0
         if code == 1 or (number and code):  # a neighbours' test that is not there is no finding
             return number or NEIGHBOUR

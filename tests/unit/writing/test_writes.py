@@ -9,9 +9,11 @@ from typing import Any, cast
 
 import pytest
 
+from adapter.audit import events
 from adapter.errors import Invalid, NotFound, Refused, Stale
+from adapter.names import ABOUT
 from adapter.network import EhrEntry
-from adapter.ports import Change, Link, Resource, Uow, Version
+from adapter.ports import Change, IndexRow, Link, Resource, Uow, Version
 from adapter.showing import Window
 from adapter.writing import AUTHOR, Writer, told
 from tests.e2e.stage import CLINIC, GP
@@ -200,3 +202,144 @@ def test_ehr_gets_a_letter_of_everything_that_it_does_not_have_as_it_stands(scen
     assert posted(scene, {}, level="patient") == posted(scene, {"task": {"status": "draft"}}) == posted(scene, {"consents": ()}) == []
     over = {"task": {"status": "cancelled"}, "consents": ()}
     assert posted(scene, over, links={"Task": 0}) == [("Task", numbers["Task"])]  # its end is told where it is known
+
+
+# ── what is stored, and what the audit is told of it ─────────────────────────────────────────────
+class Saving(Told):
+    """A unit of work that keeps what it is given to save."""
+
+    def __init__(self, uow: Uow) -> None:
+        super().__init__(uow)
+        self.saved = list[tuple[Version, Any, list[Any]]]()
+
+    def save(self, version: Version, *, expected: int | None, index: Any) -> Version:
+        self.saved.append((version, expected, list(index)))
+        return version
+
+
+def saved(scene: Scene, change: Change, *, current: Version | None = None, **given: Any) -> tuple[Version, int, list[Any], list[Resource], Any]:
+    def run(writer: Writer, uow: Uow) -> Any:
+        there = Saving(uow)
+        writer._save(cast(Uow, there), GP, change, change.resource or {}, current, CLINIC, **({"request_id": "q"} | given))
+        ((version, expected, rows),) = there.saved
+        return version, expected, rows, there.events, uow.at
+
+    found: tuple[Version, int, list[Any], list[Resource], Any] = on(scene, run)
+    return found
+
+
+def test_first_version_is_marked_with_its_author_and_told_as_a_creation(scene: Scene) -> None:
+    version, expected, rows, left, at = saved(scene, Change("create", "Patient", None, patient()))
+    assert (version.number, expected, version.updated, version.clinic, version.deleted) == (1, 0, at, CLINIC, False)
+    assert IndexRow(AUTHOR, "token", value=CLINIC) in rows and version.id != "p" and json.loads(version.served)["id"] == version.id
+    assert json.loads(version.received) == patient(id=version.id)
+    assert left == [events.written(GP, version, created=True, patient=version.reference, at=at, request_id="q")]
+
+
+def test_next_version_stays_with_its_clinic_and_keeps_the_bytes_that_came(scene: Scene) -> None:
+    current = Version("Patient", "p", 4, scene.made.app.clock.now(), "autre", b"{}")
+    sent = b'{"resourceType":"Patient","id":"p","multipleBirthInteger":7,"extension":[{"url":"urn:w","valueDecimal":7.10}]}'
+    version, expected, _, left, at = saved(scene, Change("update", "Patient", "p", json.loads(sent), sent), current=current)
+    assert (version.number, expected, version.clinic, version.id, version.received) == (5, 4, "autre", "p", sent) and b"7.10" in version.served
+    assert left == [events.written(GP, version, created=False, patient="Patient/p", at=at, request_id="q")]
+
+
+def test_task_that_came_as_bytes_is_served_in_the_state_that_is_kept(scene: Scene) -> None:
+    kept = {"resourceType": "Task", "id": "t", "status": "requested", "lastModified": "2026-03-06"}
+    sent = b'{"resourceType":"Task","id":"t","status":"received"}'
+    for resource, shown in ((kept, ("requested", "2026-03-06")), ({"resourceType": "Task", "id": "t"}, ("received", None))):
+        task = json.loads(saved(scene, Change("update", "Task", "t", resource, sent))[0].served)
+        assert (task["status"], task.get("lastModified")) == shown
+    other = json.loads(saved(scene, Change("update", "Basic", "t", kept | {"resourceType": "Basic"}, sent.replace(b"Task", b"Basic")))[0].served)
+    assert (other["status"], other.get("lastModified")) == ("received", None)
+
+
+def test_document_is_found_by_the_person_whom_it_is_about(scene: Scene) -> None:
+    binary = {"resourceType": "Binary", "id": "b", "contentType": "text/plain", "securityContext": {"reference": "Patient/p"}}
+    about = IndexRow(ABOUT, "reference", value="Patient/p")
+    assert about in saved(scene, Change("create", "Binary", "b", binary))[2]
+    assert not any(row.param == ABOUT for row in saved(scene, Change("create", "Patient", "p", patient()))[2])
+
+
+def test_what_is_said_of_no_request_and_no_address_is_left_out(scene: Scene) -> None:
+    def run(writer: Writer, uow: Uow) -> list[Any]:
+        there = Told(uow)
+        bare = Writer(writer.network, writer.systems, writer.clock, writer.key)
+        made = bare.write(cast(Uow, there), GP, Change("create", "Patient", "p", patient(), origin="device"))
+        bare.take(cast(Uow, there), GP, [Change("delete", "Patient", "p")])
+        named = ["XrequestId" in json.dumps(each) for each in there.events]
+        return [bare.base, made.number, named]
+
+    assert on(scene, run) == ["", 1, [False, False]]
+    over = scene.dossier("open", task={"status": "cancelled"}, consents=())
+    assert on(scene, lambda writer, _: writer.may_leave(over)) is False
+
+
+# ── nothing is sent while an agreement is missing ────────────────────────────────────────────────
+class Refs(Told):
+    """A store with these resources, by reference."""
+
+    def __init__(self, uow: Uow, *resources: Resource) -> None:
+        super().__init__(uow)
+        self.resources = {f"{each['resourceType']}/{each['id']}": each for each in resources}
+
+    def current(self, type: str, id: str) -> Version | None:
+        found = self.resources.get(f"{type}/{id}")
+        return Version(type, id, 1, self._uow.at, CLINIC, json.dumps(found).encode()) if found else None
+
+
+TO_SEND: Resource = {"resourceType": "Task", "id": "t", "status": "requested", "focus": {"reference": "ServiceRequest/r"}, "requester": {"reference": f"Organization/{CLINIC}"}} | UNIT
+AGREED: Resource = {
+    "resourceType": "Consent", "id": "c", "status": "active", "provision": {"actor": [{"reference": {"reference": f"Organization/{OTHER}"}}]},
+}  # fmt: skip
+REQUEST: Resource = {"resourceType": "ServiceRequest", "id": "r", "status": "active", "supportingInfo": [{"reference": "Consent/gone"}, {"reference": "Basic/b"}, {"display": "x"}, {"reference": "Consent/c"}]}
+BASIC: Resource = AGREED | {"resourceType": "Basic", "id": "b"}
+
+
+def sending(scene: Scene, *resources: Resource, old: str | None = "draft", status: str = "requested", named: bool = True, urgent: bool = False) -> str:
+    """ "sent", or where and why it is refused."""
+    task, before = TO_SEND | {"status": status, "statusReason": {"text": "x"}}, None if old is None else TO_SEND | {"status": old}
+
+    def run(writer: Writer, uow: Uow) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Writer, "_urgent", lambda self, uow, request, task: urgent and request == "ServiceRequest/r")
+            try:
+                settled = writer._settled(cast(Uow, Refs(uow, *resources)), frozenset({"requester"}), before, task, named=named)
+            except Invalid as refusal:
+                return f"{refusal.issues[0].expression} {refusal.issues[0].detail}: {str(refusal).partition(' ')[2][:18]}"
+            assert settled == task | {"lastModified": settled["lastModified"]}
+            return "sent"
+
+    return str(on(scene, run))
+
+
+BARE, NOBODY = "Task.status agreement: referral needs the", "Task.owner agreement: a Consent in force"
+
+
+@pytest.mark.parametrize(("resources", "said"), [
+    ((REQUEST, AGREED, BASIC), "sent"), ((), BARE), ((AGREED,), BARE), ((REQUEST,), BARE), ((REQUEST, BASIC), BARE), ((REQUEST | {"status": "draft"}, AGREED), BARE),
+    ((REQUEST, AGREED | {"status": "proposed"}), BARE), ((REQUEST, AGREED | {"provision": {"actor": [{"reference": {"reference": "Organization/saad-seine"}}]}}), NOBODY),
+    ((REQUEST | {"requester": {"reference": "Patient/p"}}, AGREED), "Task.requester : the Organization o"),
+])  # fmt: skip
+def test_referral_is_sent_once_both_agreed_to_this_recipient(scene: Scene, resources: tuple[Resource, ...], said: str) -> None:
+    assert sending(scene, *resources) == sending(scene, *resources, old=None) == said
+
+
+def test_agreement_that_ended_names_nobody_any_more(scene: Scene) -> None:
+    other = AGREED | {"id": "d", "status": "inactive"}
+    first = AGREED | {"provision": {"actor": [{"reference": {"reference": "Organization/saad-seine"}}]}}
+    both = REQUEST | {"supportingInfo": [{"reference": "Consent/c"}, {"reference": "Consent/d"}]}
+    assert sending(scene, both, first, other) == NOBODY
+    assert sending(scene, both, first, other | {"status": "active"}) == "sent"
+    assert sending(scene, both, first, other, named=False) == "sent"  # our own acts name whom they ask
+
+
+def test_act_of_urgency_stands_for_the_patients_agreement_alone(scene: Scene) -> None:
+    proposed = AGREED | {"status": "proposed"}
+    assert sending(scene, REQUEST, proposed, urgent=True) == sending(scene, REQUEST, urgent=True) == "sent"
+    assert sending(scene, REQUEST | {"status": "draft"}, AGREED, urgent=True) == sending(scene, urgent=True) == BARE
+
+
+@pytest.mark.parametrize(("old", "status"), [("draft", "draft"), ("draft", "cancelled"), ("requested", "cancelled"), ("requested", "requested"), (None, "draft")])
+def test_draft_and_its_end_need_no_agreement(scene: Scene, old: str | None, status: str) -> None:
+    assert sending(scene, old=old, status=status) == "sent"
