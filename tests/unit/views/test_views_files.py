@@ -158,3 +158,8 @@ def test_matrix_whose_elements_are_no_mapping_is_refused_by_its_line() -> None:
     with pytest.raises(SettingsError) as refusal:
         load_matrix(text)
     assert refusal.value.variable == f"matrix.yaml:{line}"
+
+
+def test_class_that_is_not_said_by_language_has_no_words() -> None:
+    matrix = load_matrix("version: 1\nclasses: {D1: names, D2: {fr: naissance, en: birth}}\nrows: {}\nelements: {}\n")
+    assert matrix.words == {"D2": {"fr": "naissance", "en": "birth"}}
