@@ -6,10 +6,14 @@ tests collected is watched, and its mutants are left to `trial`, as are those th
 
 from __future__ import annotations
 
+import ast
+import builtins
 import gc
 import json
 import os
+import resource
 import sys
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from inspect import CO_OPTIMIZED
@@ -17,10 +21,14 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
+import pytest
+
 from tests.mutation.mutants import Mutant
 from tests.mutation.trial import QUIET, ROOT, Outcome, tried
 
 READERS = ("adapter/views/", "adapter/mapping/", "adapter/network/", "adapter/sync/ownership.py", "mappings/")  # what reads the documents, and these
+WORTH, WATCHED = 50, 30  # so many mutants are worth watching the tests for so many seconds of the processor
+ASKED, CASES = 16, 3  # of the tests that call a function, as many are asked first, and of one test so many cases
 MAPPINGS = ROOT / "mappings"
 Name = tuple[str, str, int]  # of a function: file, qualified name, line
 
@@ -58,7 +66,8 @@ def _told(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], told: Any,
     house = House.entered(stages, {str(ROOT / each.file) for each in mutants})
     numbers = {id(mutant): number for number, mutant in enumerate(mutants)}
     fitting = [mutant for mutant in mutants if house.change(mutant)]
-    for outcome in tried(fitting, stages, jobs=jobs, seconds=seconds, put=house.put):
+    house.watch(stages, seconds=WATCHED if len(fitting) >= WORTH else 0)
+    for outcome in tried(fitting, stages, jobs=jobs, seconds=seconds, put=house.put, callers=house.callers):
         print(json.dumps([numbers[id(outcome.mutant)], outcome.killed, outcome.by]), file=told, flush=True)
 
 
@@ -69,6 +78,7 @@ class House:
     functions: dict[Name, list[FunctionType]]
     ran: frozenset[Name]
     plain: dict[str, CodeType] = field(default_factory=dict)
+    calling: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # (file, line) of a function -> tests, the narrowest first
 
     @classmethod
     def entered(cls, stages: Sequence[Sequence[str]], files: set[str]) -> House:
@@ -114,6 +124,75 @@ class House:
             function.__code__ = found[1]
 
 
+    def callers(self, mutant: Mutant) -> list[str]:
+        """Tests that call the function that it changes: those that call little else first, and not all cases of one."""
+        found = self.change(mutant)
+        if found is None:
+            return []
+        cases: Counter[str] = Counter()
+        chosen = []
+        for test in self.calling.get((found[1].co_filename, found[0][0].__code__.co_firstlineno), ()):
+            cases[name := test.partition("[")[0]] += 1
+            chosen += [test] if cases[name] <= CASES else []
+        return chosen[:ASKED]
+
+    def watch(self, stages: Sequence[Sequence[str]], *, seconds: int) -> None:
+        """Learns which tests call which functions, in a process of its own and for so long; then what it knows by then."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                resource.setrlimit(resource.RLIMIT_CPU, (max(1, seconds), seconds + 5))
+                os.close(reading)
+                self._marked(builtins.__dict__.setdefault("__called__", set()))
+                for stage in stages if seconds else ():
+                    _run(stage, Watching(writing, builtins.__dict__["__called__"]))
+            finally:
+                os._exit(0)
+        os.close(writing)
+        tests: list[tuple[int, str, list[tuple[str, int]]]] = []
+        with os.fdopen(reading) as heard:
+            for line in heard:
+                if not line.endswith("\n"):  # its time was over
+                    break
+                test, called = json.loads(line)
+                tests.append((len(called), test, [(file, number) for file, number in called]))
+        os.waitpid(child, 0)
+        for _, test, called in sorted(tests):
+            for name in called:
+                self.calling.setdefault(name, []).append(test)
+
+    def _marked(self, called: set[tuple[str, int]]) -> None:
+        """Every function says when it is called."""
+        for path in {name[0] for name in self.functions}:
+            tree = ast.parse(Path(path).read_text("utf-8"))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    line = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+                    said = ast.parse(f"__called__.add(({path!r}, {line}))").body[0]
+                    node.body.insert(1 if ast.get_docstring(node) is not None else 0, ast.copy_location(said, node.body[0]))
+            rest = [compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)]
+            for code in rest:  # which grows meanwhile
+                rest += _inner(code)
+                for function in self.functions.get(_name(code), ()):
+                    if function.__code__.co_freevars == code.co_freevars:
+                        function.__code__ = code
+
+
+class Watching:
+    """A plugin of pytest: writes each test that passes, and what it called by itself, as a line."""
+
+    def __init__(self, pipe: int, called: set[tuple[str, int]]) -> None:
+        self._pipe, self._called = pipe, called
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, None]:
+        self._called.clear()
+        outcome = yield
+        if outcome.excinfo is None:
+            os.write(self._pipe, json.dumps([item.nodeid, sorted(self._called)]).encode() + b"\n")
+
+
 def changed(old: CodeType, new: CodeType) -> tuple[CodeType, CodeType] | None:
     """The one function, of a module or a class, in which two compiled modules differ; None: they differ elsewhere, or nowhere."""
     if _shell(old) != _shell(new):
@@ -157,16 +236,18 @@ def _read() -> None:
 
 
 def _collected(stages: Sequence[Sequence[str]]) -> None:
-    import pytest
+    for stage in stages:
+        _run(["--collect-only", *stage])
 
+
+def _run(arguments: Sequence[str], *plugins: object) -> None:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     quiet = os.open(os.devnull, os.O_WRONLY)
     kept = os.dup(1), os.dup(2)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
     try:
-        for stage in stages:
-            pytest.main([*QUIET, "--collect-only", *stage])
+        pytest.main([*QUIET, *arguments], plugins=plugins)
     finally:
         for place, file in zip((1, 2), kept, strict=True):
             os.dup2(file, place)

@@ -13,6 +13,7 @@ import yaml
 from tests.mutation.__main__ import EQUIVALENTS, equivalents, mutants, report, sampled
 from tests.mutation.documents import of_yaml
 from tests.mutation.hot import changed
+from tests.mutation.killers import Killers
 from tests.mutation.mutants import Mutant, of_python
 from tests.mutation.targets import ROOT, TARGETS
 from tests.mutation.trial import Outcome
@@ -176,6 +177,16 @@ assert said == {"same": (False, ""), "broken": (True, "stage 1"), "loops": (True
 def test_changed_is_the_one_function_in_which_two_modules_differ(old: str, new: str, name: str | None) -> None:
     found = changed(compile(old, "m.py", "exec"), compile(new, "m.py", "exec"))
     assert (found and found[0].co_qualname) == name
+
+
+def test_killers_are_asked_first_that_found_the_function_then_who_calls_it_and_never_who_fails_alone() -> None:
+    killers = Killers(lambda test: test != "b.py::broken", lambda mutant: ["a.py::calls", "b.py::broken", "a.py::also"])
+    one, other = (Mutant("f.py", place, "1", "2", "") for place in "gh")
+    assert killers.first(one) == ["a.py::calls", "a.py::also", "b.py::broken"]
+    assert not killers.found(one, "b.py::broken") and killers.first(one) == ["a.py::calls", "a.py::also"]
+    assert killers.found(one, "c.py::found") and not killers.found(one, "")
+    assert killers.first(one) == ["c.py::found", "a.py::calls", "a.py::also"]
+    assert killers.first(other) == ["a.py::calls", "a.py::also", "c.py::found"]
 
 
 def test_hotly_tells_of_functions_what_an_import_of_the_faulty_file_does_and_leaves_the_rest() -> None:

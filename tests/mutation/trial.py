@@ -41,12 +41,13 @@ def replaced(mutant: Mutant) -> None:
 
 
 def tried(
-    mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int, put: Callable[[Mutant], None] = replaced
-) -> Iterator[Outcome]:
+    mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int, put: Callable[[Mutant], None] = replaced,
+    callers: Callable[[Mutant], Sequence[str]] = lambda mutant: (),
+) -> Iterator[Outcome]:  # fmt: skip
     """Every mutant's outcome, as they come in. `stages`: arguments of pytest, the quickest first; `seconds` of the processor
     for one mutant. `warm` before makes each of them cheap. Before the stages come the tests that found its neighbours. `put`: how
-    a mutant is put into a process."""
-    killers = Killers(lambda test: _alone(test, seconds, put))
+    a mutant is put into a process; `callers`: as for `Killers`."""
+    killers = Killers(lambda test: _alone(test, seconds, put), callers)
     running: dict[int, tuple[Mutant, int]] = {}
     rest = list(reversed(mutants))
     while rest or running:
@@ -62,7 +63,9 @@ def tried(
         os.close(told)
         if (code := os.waitstatus_to_exitcode(status)) == BROKEN:
             raise RuntimeError(f"{ended.key}: the trial itself failed, no test did")
-        killers.found(ended, test)
+        if not killers.found(ended, test) and code == NEIGHBOUR:  # that test fails by itself: asked again, without it
+            rest.append(ended)
+            continue
         yield Outcome(ended, code != SURVIVED, _by(code))
 
 
