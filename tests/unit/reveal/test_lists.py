@@ -103,6 +103,12 @@ def test_closing_notices_are_those_of_the_callers_units_and_say_no_name(scene: S
     assert [each["resourceType"] for each in scene.on(lambda window, uow: Lists(window).closing(uow, COURSIER, COURIER))] == ["Communication"] * len(found)
 
 
+def test_practice_without_units_has_no_closing_notices(scene: Scene) -> None:
+    network = scene.network
+    bare = replace(network, organisations=tuple(replace(each, units=()) if each.key == "msp-saint-eloi" else each for each in network.organisations))
+    assert scene.on(lambda window, uow: Lists(replace(window, network=bare)).closing(uow, GP, "prescripteur")) == []
+
+
 class Later(Told):
     """The same unit of work, days later."""
 
