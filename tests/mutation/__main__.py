@@ -6,6 +6,7 @@ Ends with 1 when fewer than 95 % are killed, or when a survivor has no reason in
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -46,10 +47,10 @@ def sampled(found: list[Mutant], count: int) -> list[Mutant]:
     return found if not 0 < count < len(found) else [found[number * len(found) // count] for number in range(count)]
 
 
-def every(chosen: Sequence[Mutant], target: Target, *, jobs: int) -> Generator[Outcome, None, None]:
+def every(chosen: Sequence[Mutant], target: Target, *, jobs: int, until: float) -> Generator[Outcome, None, None]:
     """The outcome of each: first of those whose function can be changed where all is imported, which is quicker."""
-    rest = yield from hotly(chosen, target.stages, jobs=jobs, seconds=target.seconds)
-    yield from tried(rest, target.stages, jobs=jobs, seconds=target.seconds)
+    rest = yield from hotly(chosen, target.stages, jobs=jobs, seconds=target.seconds, until=until)
+    yield from tried(rest, target.stages, jobs=jobs, seconds=target.seconds, until=until)
 
 
 def report(outcomes: list[Outcome], reasons: dict[str, str]) -> bool:
@@ -76,6 +77,7 @@ def main() -> int:
     parser.add_argument("target", choices=sorted(TARGETS), nargs="?")
     parser.add_argument("--targets", action="store_true", help="name the targets and end")
     parser.add_argument("--sample", type=int, default=0, help="only so many, spread evenly, of those that equivalents.yaml does not name")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin none after so long; what was tried until then is told")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="only mutants whose key contains one of these, said with commas between")
     parser.add_argument("--trusting", action="store_true", help="the tests were just run on the code as it is: not again first")
@@ -98,13 +100,15 @@ def main() -> int:
         print("the tests of this target fail on the code as it is: mend them first", file=sys.stderr)
         return 2
     outcomes = []
-    for outcome in every(chosen, target, jobs=asked.jobs):
+    for outcome in every(chosen, target, jobs=asked.jobs, until=begun + 60 * asked.minutes):
         outcomes.append(outcome)
-        if len(outcomes) % 50 == 0:
+        if len(outcomes) % 10 == 0:
             print(f"{len(outcomes)} of {len(chosen)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
         if not outcome.killed:
             print(f"survives {outcome.mutant.key}", file=sys.stderr, flush=True)
     good = report(outcomes, equivalents())
+    if len(outcomes) < len(chosen):
+        print(f"{len(chosen) - len(outcomes)} of {len(chosen)} were not tried: the time was over")
     print(f"{time.monotonic() - begun:.0f} s")
     return 0 if good else 1
 

@@ -10,6 +10,7 @@ import ast
 import builtins
 import gc
 import json
+import math
 import os
 import resource
 import sys
@@ -34,9 +35,9 @@ Name = tuple[str, str, int]  # of a function: file, qualified name, line
 
 
 def hotly(
-    mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int
+    mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int, until: float = math.inf
 ) -> Generator[Outcome, None, list[Mutant]]:
-    """The outcomes of those that can be tried so, as they come in; returns the others. To be called before any of their files is
+    """The outcomes of those that can be tried so, as they come in, as `tried` has it; returns the others. To be called before any of their files is
     imported: that is done in a process of its own, so that the others find none."""
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -46,7 +47,7 @@ def hotly(
         code = 1
         try:
             with os.fdopen(writing, "w") as told:
-                _told(mutants, stages, told, jobs=jobs, seconds=seconds)
+                _told(mutants, stages, told, jobs=jobs, seconds=seconds, until=until)
             code = 0
         finally:
             os._exit(code)
@@ -62,12 +63,12 @@ def hotly(
     return [mutants[number] for number in sorted(rest)]
 
 
-def _told(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], told: Any, *, jobs: int, seconds: int) -> None:
+def _told(mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], told: Any, *, jobs: int, seconds: int, until: float) -> None:
     house = House.entered(stages, {str(ROOT / each.file) for each in mutants})
     numbers = {id(mutant): number for number, mutant in enumerate(mutants)}
     fitting = [mutant for mutant in mutants if house.change(mutant)]
     house.watch(stages, seconds=WATCHED if len(fitting) >= WORTH else 0)
-    for outcome in tried(fitting, stages, jobs=jobs, seconds=seconds, put=house.put, callers=house.callers):
+    for outcome in tried(fitting, stages, jobs=jobs, seconds=seconds, put=house.put, callers=house.callers, until=until):
         print(json.dumps([numbers[id(outcome.mutant)], outcome.killed, outcome.by]), file=told, flush=True)
 
 

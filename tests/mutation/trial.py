@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import io
+import math
 import os
 import resource
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
@@ -42,16 +44,17 @@ def replaced(mutant: Mutant) -> None:
 
 def tried(
     mutants: Sequence[Mutant], stages: Sequence[Sequence[str]], *, jobs: int, seconds: int, put: Callable[[Mutant], None] = replaced,
-    callers: Callable[[Mutant], Sequence[str]] = lambda mutant: (),
+    callers: Callable[[Mutant], Sequence[str]] = lambda mutant: (), until: float = math.inf,
 ) -> Iterator[Outcome]:  # fmt: skip
     """Every mutant's outcome, as they come in. `stages`: arguments of pytest, the quickest first; `seconds` of the processor
     for one mutant. `warm` before makes each of them cheap. Before the stages come the tests that found its neighbours. `put`: how
-    a mutant is put into a process; `callers`: as for `Killers`."""
+    a mutant is put into a process; `callers`: as for `Killers`; `until`: none is begun after that
+    (`time.monotonic`)."""
     killers = Killers(lambda test: _alone(test, seconds, put), callers)
     running: dict[int, tuple[Mutant, int]] = {}
     rest = list(reversed(mutants))
-    while rest or running:
-        while rest and len(running) < jobs:
+    while (rest and time.monotonic() < until) or running:
+        while rest and len(running) < jobs and time.monotonic() < until:
             mutant = rest.pop()
             child, told = _started(mutant, [killers.first(mutant), *stages], seconds, put)
             running[child] = mutant, told

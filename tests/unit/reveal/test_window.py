@@ -13,6 +13,7 @@ import pytest
 from adapter.audit import events
 from adapter.consent.life import FRESH_FOR
 from adapter.dossier import load
+from adapter.errors import Malformed
 from adapter.look import Bounds, Look
 from adapter.network import EhrEntry, Network
 from adapter.ports import Basis, Clause, Decision, Principal, Query, Uow, Version
@@ -98,6 +99,20 @@ def test_referral_that_is_not_found_leaves_the_reason_in_the_audit_alone(scene: 
     at = scene.made.app.clock.now()
     assert found == (None, None)
     assert [plain(each) for each in left] == [plain(events.denied(COURSIER, "Task", reason=reason, view=COURIER, at=at, request_id="r-1"))]
+
+
+@pytest.mark.parametrize("who", [COURSIER, SAAD, CARSAT, GP])
+def test_class_that_is_not_shown_on_demand_is_refused_with_those_that_are(scene: Scene, who: Principal) -> None:
+    def refused(window: Window, uow: Uow) -> None:
+        offered = ", ".join(sorted(window.views[VIEW_OF[who]].on_demand)) or "nothing"
+        with pytest.raises(Malformed) as caught:
+            window.find(uow, who, VIEW_OF[who], "x", lang="fr", request_id="", demanded=frozenset({"D98", "D99"}))
+        assert str(caught.value).endswith(f"2 of the classes asked for are not shown on demand in this view; it shows {offered}")
+        assert caught.value.issues[0].expression == "demand"
+
+    scene.on(refused)
+    views = scene.on(lambda window, uow: [bool(window.views[view].on_demand) for view in VIEW_OF.values()])
+    assert set(views) == {True, False}  # some show something on demand, some nothing
 
 
 def test_calls_of_one_moment_come_in_the_order_of_their_ids(scene: Scene) -> None:
