@@ -99,6 +99,15 @@ def test_entry_says_whether_patients_are_made_there_and_what_can_be_searched(sta
     assert on(stage, said) == [False, False, True, True, False]
     assert on(stage, said, patients="create", searches=False, provenance=True) == [True, False, False, True, True]
 
+    def among_others(bridge: Bridge, _: Uow) -> list[bool]:
+        network = bridge.network()
+        (entry,) = network.ehrs()
+        houses = tuple(replace(each, ehr=each.ehr or replace(entry, name=each.key, patients="link")) for each in network.organisations)
+        there = Bridge(bridge.story, lambda: replace(network, organisations=houses))
+        return [there.creates(CLINIC), there.creates("saad-seine")]
+
+    assert on(stage, among_others, patients="create") == [True, False]
+
 
 def test_unit_works_in_the_ehr_where_the_network_file_says_so(stage: Stage) -> None:
     def works(bridge: Bridge, uow: Uow) -> list[bool]:

@@ -202,6 +202,7 @@ class Past(Told):
         self.statuses, self.proofs = statuses, proofs
 
     def history(self, type: str, id: str) -> list[Version]:
+        assert (type, id) == ("Task", "t")
         served = (json.dumps({"resourceType": "Task", "status": each}).encode() if each else b"" for each in self.statuses)
         return [Version(type, id, number, self._uow.at, "", each, deleted=not each) for number, each in enumerate(served)]
 
