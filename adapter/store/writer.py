@@ -117,7 +117,7 @@ class Writer:
         """Runs the units in one transaction, `apart`: each in a savepoint. Raises Undone and the driver's errors, with nothing
         kept, and Unavailable when there is no connection or it was lost while committing (then nobody knows)."""
         with self._database.session(writing=True) as (connection, session):
-            committing = False
+            committing, ended = False, None
             try:
                 with self._database.pipeline(connection):
                     self._database.begin(connection)
@@ -127,12 +127,12 @@ class Writer:
                     if session.saved:
                         count_saving(session)
                     committing = session.wrote
-                    ended: Any = self._database.commit(connection) if committing else connection.execute("ROLLBACK")
+                    ended = self._database.commit(connection) if committing else connection.execute("ROLLBACK")
             except self._database.errors:
-                if committing and getattr(connection, "closed", False):
-                    raise Unavailable("The connection to the database was lost while committing: look whether it happened") from None
+                if committing and (getattr(connection, "closed", False) or _committed(ended)):  # done, perhaps: never once more
+                    raise Unavailable("The database was lost while committing: look whether it happened") from None
                 raise
-            if committing and getattr(ended, "statusmessage", "COMMIT") != "COMMIT":
+            if committing and self._database.dialect == "postgresql" and not _committed(ended):
                 raise Unavailable("The database did not commit")
         for wake in [*(self.wakes if committing else ()), *(self.letters if committing and session.letters else ())]:
             with contextlib.suppress(Exception):  # the commit stands whatever becomes of the call
@@ -156,3 +156,8 @@ class Writer:
         session.wrote = before or (done and session.wrote) or bool(done and uow.events)
         session.saved = saved or (done and session.saved)
         return uow.events if done else []
+
+
+def _committed(ended: Any) -> bool:
+    """Whether PostgreSQL said of a COMMIT that it is one."""
+    return getattr(ended, "statusmessage", "") == "COMMIT"

@@ -16,6 +16,7 @@ from adapter.errors import Conflict, LiaisonError, Unavailable
 from adapter.ports import Link, Query, Uow
 from adapter.store import SqlStore
 from adapter.store.chain import seal_events
+from adapter.store.database import Database
 from tests.contract.stores import (  # noqa: F401 - fixtures
     ALL,
     Opening,
@@ -359,3 +360,19 @@ def test_programming_errors_of_the_database_tell_no_values(store: SqlStore) -> N
     assert "object" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert store.write_now(lambda uow: uow.post(letter())).key
+
+
+@pytest.mark.parametrize("url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+def test_commit_that_happened_is_not_done_again_when_what_comes_behind_it_fails(store: SqlStore) -> None:
+    """The word that waits for the disk: nobody knows then, and nothing is written twice."""
+
+    def commit(_: Database, connection: Any) -> Any:
+        ended = connection.execute("COMMIT")
+        connection.execute("SELECT no_such_function()")
+        return ended
+
+    ran: list[int] = []
+    with mock.patch.object(Database, "commit", commit), pytest.raises(Unavailable, match="look whether it happened"):
+        store.write_now(lambda uow: (ran.append(1), uow.post(letter())))
+    assert ran == [1] and len(store.read_now(lambda uow: uow.letters())) == 1
+    assert store.write_now(lambda uow: uow.post(letter("t2"))).key
