@@ -1,4 +1,4 @@
-"""`liaison map list | check | try | explain | diff`: the mapping documents, by hand."""
+"""`liaison map list | new | check | try | explain | diff`: the mapping documents, by hand."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def list_(lang: Annotated[str, typer.Option(help="fr or en.")] = "en", json: Jso
 
 
 @app.command()
-def check(name: Annotated[str | None, typer.Argument(help="One of them only.")] = None, json: Json = False) -> None:
+def check(name: Annotated[str | None, typer.Argument(help="One of them only, or the file of one.")] = None, json: Json = False) -> None:
     """Run the examples inside the documents, both ways. Exit 1 when one does not hold."""
     from adapter.mapping import check as examine
 
-    found = documents(house.settings())
-    chosen = {name: chosen_of(found, name)} if name else found
+    settings = house.settings()
+    chosen = {name: _document(settings, name)} if name else documents(settings)
     told, lines = [], []
     for each, document in sorted(chosen.items()):
         failures = examine(document)
@@ -48,7 +48,7 @@ def check(name: Annotated[str | None, typer.Argument(help="One of them only.")] 
 
 @app.command("try")
 def try_(
-    name: Annotated[str, typer.Argument(help="The mapping.")],
+    name: Annotated[str, typer.Argument(help="The mapping, or the file of one.")],
     record: Annotated[Path, typer.Argument(metavar="RECORD|-", help="A record as JSON.")],
     json: Json = False,
 ) -> None:
@@ -57,7 +57,7 @@ def try_(
     from adapter.mapping import try_ as attempt
 
     settings = house.settings()
-    document = chosen_of(documents(settings), name)
+    document = _document(settings, name)
     written = house.record(record)
     trial = attempt(document, written, context=context(settings))
     if json:
@@ -69,8 +69,24 @@ def try_(
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="What the mapping is to be called: small letters and -.")],
+    sample: Annotated[Path, typer.Option("--from", metavar="SAMPLE", help="A record of the tool as JSON.")],
+) -> None:
+    """A document to begin with, made from a record, on standard output. What the record cannot tell is marked as a gap."""
+    import re
+
+    from adapter.mapping import Terms, start
+    from adapter.settings import mappings_folder
+
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", name):
+        raise SettingsError("expected small letters, digits and -", variable="NAME", fix="liaison map new mon-outil --from record.json")
+    typer.echo(start(name, house.record(sample), terms=Terms.load(mappings_folder(house.settings()) / "terms")), nl=False)
+
+
+@app.command()
 def explain(
-    name: Annotated[str, typer.Argument(help="The mapping.")],
+    name: Annotated[str, typer.Argument(help="The mapping, or the file of one.")],
     record: Annotated[Path, typer.Argument(metavar="RECORD|-", help="A record as JSON.")],
     json: Json = False,
 ) -> None:
@@ -80,7 +96,7 @@ def explain(
 
     settings = house.settings()
     try:
-        found = explained(chosen_of(documents(settings), name), house.record(record), context=context(settings))
+        found = explained(_document(settings, name), house.record(record), context=context(settings))
     except RecordRefused as refused:
         told = [{"path": each.path, "mapping": each.document, "text": each.text} for each in refused.problems]
         printed({"problems": told}, json, [f"refused  {each}" for each in refused.problems])

@@ -12,6 +12,7 @@ from adapter.errors import MappingError
 from adapter.mapping.compiling import compile_program
 from adapter.mapping.context import MapContext, Mapped, RecordRefused, Run
 from adapter.mapping.document import Tree, as_list, as_text, as_tree, fault, parse, words
+from adapter.mapping.gaps import GAP, gaps
 from adapter.mapping.program import Program
 from adapter.mapping.record import write
 from adapter.mapping.shape import Field
@@ -30,6 +31,9 @@ class Mapping:
 
     def __init__(self, tree: Tree, *, parts: ReadOnly[str, Tree], terms: Terms) -> None:
         self.tree, self.terms = tree, terms
+        if left := list(gaps(tree)):
+            more = f", and {len(left) - 1} more" if len(left) > 1 else ""
+            raise fault(left[0], f"a gap to fill{more}: {GAP} stands where only you can say what belongs there")
         wanted = [as_text(node, "parts") for node in as_list(tree.need("parts"), "parts")] if "parts" in tree.entries else []
         self.parts = {part: parts[part] for part in parts if part in wanted}
         self._programs: dict[Systems, Program] = {}

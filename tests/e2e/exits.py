@@ -52,7 +52,7 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "person erase": (OFFICER, ["person", "erase", "TASK", "--yes"]),
     "keys new": (CALLERS, ["keys", "new", "FOLDER/ehr.key"]), "keys jwks": (CALLERS, ["keys", "jwks", "RECORD"]), "demo": (CALLERS, ["demo", "--json"]), "map check": (CALLERS, ["map", "check", "appel-coursier"]), "map list": (CALLERS, ["map", "list"]),
     "map try": (CALLERS, ["map", "try", "appel-coursier", "RECORD"]), "map explain": (CALLERS, ["map", "explain", "appel-coursier", "RECORD"]),
-    "map diff": (CALLERS, ["map", "diff", "appel-coursier", "appel-coursier", "--record", "RECORD"]), "validate": (CALLERS, ["validate", "RECORD"]), "consent check": (CALLERS, ["consent", "check", "RECORD"]),
+    "map new": (CALLERS, ["map", "new", "mon-outil", "--from", "RECORD"]), "map diff": (CALLERS, ["map", "diff", "appel-coursier", "appel-coursier", "--record", "RECORD"]), "validate": (CALLERS, ["validate", "RECORD"]), "consent check": (CALLERS, ["consent", "check", "RECORD"]),
     "view list": (CALLERS, ["view", "list"]), "view check": (CALLERS, ["view", "check"]), "view show": (CALLERS, ["view", "show", "saad"]),
     "view diff": (CALLERS, ["view", "diff", "saad", "saad"]), "init": (CALLERS, ["init", "FOLDER/new"]), "sandbox status": (CALLERS, ["sandbox", "status"]),
     "fake-ehr": (CALLERS, []), "sandbox down": (CALLERS, []), "sandbox up": (CALLERS, []), "serve": (BARE, []), "worker": (BARE, []),

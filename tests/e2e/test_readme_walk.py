@@ -95,3 +95,11 @@ def test_record_of_mappings_readme_is_taken_by_its_mapping(tmp_path: Path) -> No
     done = typed(tmp_path, "liaison map try appel-coursier record.json")
     assert done.returncode == 0, done.stdout
     assert "refused" not in done.stdout and "warning" not in done.stdout and '"ServiceRequest"' in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_new_tool_is_mapped_by_the_commands_of_its_readme(tmp_path: Path) -> None:
+    done = typed(tmp_path, block(MAPPINGS, "A new tool in 15 minutes"))
+    assert done.returncode == 0, done.stderr
+    assert "a gap to fill" in done.stderr and "mon-outil.yaml:5" in done.stderr
+    assert "mon-outil.yaml  holds" in done.stdout and '"resourceType": "ServiceRequest"' in done.stdout
