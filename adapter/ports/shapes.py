@@ -302,6 +302,7 @@ class Uow(Protocol):
 
     def kept_many(self, *names: str) -> dict[str, bytes]: ...  # those there are, read at once: `kept` knows them then
     def keep(self, name: str, value: bytes) -> None: ...
+    def discard(self, start: str) -> None: ...  # all that is kept under names that begin so
     def save_token(self, digest: str, principal: bytes, expires: datetime) -> None: ...
     def token(self, digest: str) -> bytes | None:
         """The principal as JSON, None when unknown or expired."""

@@ -16,6 +16,7 @@ from adapter.store.unit import Unit
 _REMEMBERED = Statement(select(remembered.c.digest, remembered.c.answer).where(*equal(remembered, "key")))
 _REMEMBER = upsert(remembered, on=("key",), change=None, returning=("key",))
 _KEEP = upsert(kept, on=("name",), change=lambda new: {"value": new.value})
+_DISCARD = Statement(delete(kept).where(kept.c.name >= given("first"), kept.c.name < given("beyond")))
 _TOKEN = Statement(select(token.c.principal).where(*equal(token, "digest"), token.c.expires > given("now")))
 _SAVE_TOKEN = upsert(token, on=("digest",), change=lambda new: {"principal": new.principal, "expires": new.expires})
 _END_TOKEN = Statement(delete(token).where(*equal(token, "digest")))
@@ -43,6 +44,11 @@ _ADDED = Statement(select(tally.c.name, tally.c.used).where(tally.c.name >= give
 @cache
 def _kept(count: int) -> Statement:
     return Statement(select(kept.c.name, kept.c.value).where(kept.c.name.in_([given(f"name_{i}") for i in range(count)])))
+
+
+def _beyond(start: str) -> str:
+    """The first name behind all that begin so."""
+    return start[:-1] + chr(ord(start[-1]) + 1)
 
 
 class Shelf:
@@ -76,6 +82,11 @@ class Shelf:
         self._unit.kept[name] = value
         self._unit.session.run(_KEEP, name=name, value=self._unit.codec.encode(value, f"kept/{name}"))
 
+    def discard(self, start: str) -> None:
+        known = self._unit.kept
+        known |= dict.fromkeys(name for name in known if name.startswith(start))
+        self._unit.session.run(_DISCARD, first=start, beyond=_beyond(start))
+
     def save_token(self, digest: str, principal: bytes, expires: datetime) -> None:
         self._unit.session.run(_SAVE_TOKEN, digest=digest, principal=principal, expires=text(expires))
 
@@ -95,7 +106,7 @@ class Shelf:
         self._unit.session.run(_ADD, name=name, period=0, used=number)
 
     def added(self, start: str) -> dict[str, int]:
-        rows = self._unit.session.rows(_ADDED, {"first": start, "beyond": start[:-1] + chr(ord(start[-1]) + 1)})
+        rows = self._unit.session.rows(_ADDED, {"first": start, "beyond": _beyond(start)})
         return {name: int(used) for name, used in rows}
 
     def once(self, name: str, until: datetime) -> bool:

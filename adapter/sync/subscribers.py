@@ -105,9 +105,10 @@ def _letters(uow: Uow, parties: frozenset[str], lane: str, changed: dict[str, tu
 
 
 def drop(uow: Uow, id: str) -> None:
-    """What waits for a subscriber that is not told of anything any more goes nowhere."""
+    """What waits for a subscriber that is not told of anything any more goes nowhere, and what it was told of is forgotten."""
     for letter in uow.letters(states=("queued", "unknown"), ehr=HOOK + id, limit=100_000):
         uow.settle(letter, state="dropped", reason="unsubscribed")
+    uow.discard(f"told/{id}/")
 
 
 # ── what each was told of last ───────────────────────────────────────────────────────────────────

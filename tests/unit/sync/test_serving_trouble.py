@@ -12,7 +12,9 @@ import pytest
 
 from adapter.clock import instant
 from adapter.errors import EhrUnavailable
+from adapter.ports import Query
 from adapter.served import GIVEN_UP
+from adapter.sync import subscribers
 from tests.e2e.away import known
 from tests.e2e.stage import CLINIC
 from tests.unit.sync.test_serving import PLACES, House, hidden, parameters, placed, wanted
@@ -63,11 +65,22 @@ def test_subscription_that_ended_is_off(house: House) -> None:
 def test_client_ends_it(house: House, how: str) -> None:
     id = house.subscribe()
     house.stage.sent()
+    house.turn()
+    (task,) = house.stage.app.read_now(lambda _, uow: uow.search(Query("Task")))
+
+    def told() -> str:
+        found = house.stage.app.read_now(lambda _, uow: subscribers.load(uow, id))
+        assert found is not None
+        return house.stage.app.read_now(lambda _, uow: subscribers.told(uow, found, f"Task/{task.id}"))
+
+    assert told() != ""
+    hidden(house.stage, priority="stat")
     if how == "off":
         assert house.ask("PUT", f"/fhir/Subscription/{id}", json=wanted(status="off") | {"id": id}).status_code == 200
     else:
         assert house.ask("DELETE", f"/fhir/Subscription/{id}").status_code == 204
-    assert house.turn() == [] and set(house.letters()) <= {"dropped"}
+    assert house.turn() == [] and set(house.letters()) == {"done", "dropped"}
+    assert told() == "", "what it was told of is forgotten with it"
 
 
 def test_status_tells_how_it_fares(house: House) -> None:
