@@ -97,9 +97,11 @@ class House:
         finally:
             sys.setprofile(None)
         functions: dict[Name, list[FunctionType]] = {}
+        gc.unfreeze()  # what is frozen (by a collection of tests too) is not told of
         for each in gc.get_objects():
             if type(each) is FunctionType and each.__code__.co_filename in files:
                 functions.setdefault(_name(each.__code__), []).append(each)
+        gc.freeze()
         return cls(functions, frozenset(ran))
 
     def change(self, mutant: Mutant) -> tuple[list[FunctionType], CodeType] | None:

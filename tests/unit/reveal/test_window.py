@@ -329,6 +329,13 @@ def test_consents_that_an_ehr_masters_count_while_it_was_heard_of_lately_S14(sce
         assert not decision(scene, "open", window={"network": network}).permit
 
 
+def test_decision_about_a_person_whom_the_ehr_says_to_be_another_is_no_and_says_so(scene: Scene) -> None:
+    dossier = replace(scene.dossier("open"), frozen=True)
+    found = scene.on(lambda window, uow: window.decision(uow, COURSIER, COURIER, dossier))
+    assert (found.permit, found.rule, found.reason) == (False, "patient-frozen", "the EHR says that this is another person")
+    assert scene.on(lambda window, uow: window.decision(uow, GP, "prescripteur", dossier)).permit
+
+
 def test_decision_about_a_referral_of_another_unit_is_no(scene: Scene) -> None:
     dossier = scene.dossier("open")
     found = scene.on(lambda window, uow: window.decision(uow, SAAD, "saad", dossier))
