@@ -235,9 +235,12 @@ def test_withdraw_sends_no_notice_when_nobody_had_seen_it() -> None:
     assert "Communication" not in kinds(verbs.withdraw(referral("draft", doctor="draft"), scene(), shown=True))
 
 
-def test_withdraw_only_ends_consents_when_the_referral_is_over() -> None:
-    assert kinds(verbs.withdraw(referral("completed", doctor="completed"), scene(), shown=True)).keys() == {"Consent"}
-    assert verbs.withdraw(referral("completed", doctor="completed", patient="inactive"), scene(), shown=True) == []
+def test_withdraw_only_ends_consents_and_tells_who_knew_when_the_referral_is_over() -> None:
+    over = referral("completed", doctor="completed")
+    assert kinds(verbs.withdraw(over, scene(), shown=False)).keys() == {"Consent"}
+    assert kinds(verbs.withdraw(over, scene(), shown=True)).keys() == {"Consent", "Communication"}
+    ended = referral("completed", doctor="completed", patient="inactive")
+    assert verbs.withdraw(ended, scene(), shown=False) == [] and kinds(verbs.withdraw(ended, scene(), shown=True)).keys() == {"Communication"}
 
 
 def test_withdraw_ends_every_consent_of_the_referral_when_there_are_two() -> None:
