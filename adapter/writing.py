@@ -157,8 +157,10 @@ class Writer:
 
     def _hidden(self, uow: Uow, task: Resource) -> bool:
         """A draft, one that was given up as a draft, one that the person took back. What proves it is written before the Task."""
-        if task["status"] not in _UNSENT or task["status"] == "draft":
-            return bool(task["status"] == "draft")
+        if task["status"] == "draft":
+            return True
+        if task["status"] not in _UNSENT:
+            return False
         if all(content(each)["status"] in _UNSENT for each in uow.history("Task", task["id"]) if not each.deleted):
             return True
         told = pointing(uow, "Provenance", "target", task.get("focus", {}).get("reference", ""))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from adapter.mapping import MapContext, Mapping, Trial
     from adapter.settings import Settings
 
+Name = Annotated[str, typer.Argument(help="The mapping, or the file of one.")]
+Record = Annotated[Path, typer.Argument(metavar="RECORD|-", help="A record as JSON.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 app = typer.Typer(no_args_is_help=True, help="The mapping documents: social records to FHIR and back.")
 
@@ -47,11 +49,7 @@ def check(name: Annotated[str | None, typer.Argument(help="One of them only, or 
 
 
 @app.command("try")
-def try_(
-    name: Annotated[str, typer.Argument(help="The mapping, or the file of one.")],
-    record: Annotated[Path, typer.Argument(metavar="RECORD|-", help="A record as JSON.")],
-    json: Json = False,
-) -> None:
+def try_(name: Name, record: Record, json: Json = False) -> None:
     """Map one record, and back; nothing is stored or sent. Exit 1 when it is refused."""
     from adapter.mapping import report
     from adapter.mapping import try_ as attempt
@@ -85,11 +83,7 @@ def new(
 
 
 @app.command()
-def explain(
-    name: Annotated[str, typer.Argument(help="The mapping, or the file of one.")],
-    record: Annotated[Path, typer.Argument(metavar="RECORD|-", help="A record as JSON.")],
-    json: Json = False,
-) -> None:
+def explain(name: Name, record: Record, json: Json = False) -> None:
     """Which line of the document made which element from which fields of a record. Exit 1 when it is refused."""
     from adapter.mapping import RecordRefused
     from adapter.mapping import explain as explained

@@ -1,7 +1,7 @@
 """The wire: FHIR R4 as JSON in and out, and as XML where lxml is there. The only room that knows fhir.resources, and it imports it only when
 the first type is compiled."""
 
-from adapter.fhir.bundle import searchset
+from adapter.fhir.bundle import dated, searchset
 from adapter.fhir.capability import capability
 from adapter.fhir.checking import check
 from adapter.fhir.dates import after, span
@@ -18,6 +18,6 @@ from adapter.fhir.xml_reading import from_xml
 from adapter.fhir.xml_writing import to_xml
 
 __all__ = [
-    "CORE_TYPES", "DEFAULT_COUNT", "after", "capability", "check", "dumps", "exact", "from_xml", "load", "outcome", "parse", "query", "refuse",
+    "CORE_TYPES", "DEFAULT_COUNT", "after", "capability", "check", "dated", "dumps", "exact", "from_xml", "load", "outcome", "parse", "query", "refuse",
     "resource_types", "rows", "searchset", "served_types", "span", "stamp", "to_xml", "warm", "xml_available",
 ]

@@ -44,6 +44,11 @@ def history_bundle(versions: Iterable[Version], *, base: str, self_url: str, nex
     return bundle
 
 
+def dated(version: Version) -> bool:
+    """Whether its reader may know when it changed: the time of a projection is nobody's business."""
+    return version.deleted or b'"lastUpdated":' in version.served
+
+
 def _line(version: Version, base: str) -> Resource:
     method, url = ("DELETE", version.reference) if version.deleted else ("POST", version.type) if version.number == 1 else ("PUT", version.reference)
     status = "204" if version.deleted else "201" if version.number == 1 else "200"
@@ -52,7 +57,7 @@ def _line(version: Version, base: str) -> Resource:
         line["resource"] = orjson.Fragment(version.served)
     line["request"] = {"method": method, "url": url}
     line["response"] = {"status": status, "etag": f'W/"{version.number}"'}
-    if version.deleted or b'"lastUpdated":' in version.served:  # the time of a projection is nobody's business
+    if dated(version):
         line["response"]["lastModified"] = instant(version.updated)
     return line
 

@@ -15,8 +15,6 @@ from adapter.mapping.mapping import Mapping, Record
 from adapter.mapping.shape import Field
 from adapter.ports import Resource
 
-ABSENT = None
-
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -52,7 +50,7 @@ def made(old: Mapping, new: Mapping, record: Record, *, contexts: tuple[MapConte
         return [Changed("refused", *refused)] if refused[0] != refused[1] else []
     flat = [dict(_flat(trial.mapped.resources, by=each)) for each, trial in ((old, before), (new, after)) if trial.mapped]
     names = dict.fromkeys([*flat[0], *flat[1]])
-    return [Changed(name, flat[0].get(name), flat[1].get(name)) for name in names if flat[0].get(name, ABSENT) != flat[1].get(name, ABSENT)]
+    return [Changed(name, flat[0].get(name), flat[1].get(name)) for name in names if flat[0].get(name) != flat[1].get(name)]
 
 
 def _refused(trial: Trial) -> list[str] | None:

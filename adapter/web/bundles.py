@@ -84,7 +84,7 @@ def _response(answer: Answer, asked: Asked, base: str) -> Resource:
     if answer.version is not None and answer.status != 204:
         response["location"] = f"{base}/{answer.version.cited}"
         response["etag"] = f'W/"{answer.version.number}"'
-        response |= {"lastModified": instant(answer.version.updated)} if answer.dated else {}
+        response |= {"lastModified": instant(answer.version.updated)} if fhir.dated(answer.version) else {}
         found["fullUrl"] = f"{base}/{answer.version.reference}"
     if shown and written and asked.returns == "OperationOutcome":
         response["outcome"] = orjson.Fragment(answer.body)

@@ -50,20 +50,16 @@ async def intake(mapping: str, request: Request) -> Response:
     key = request.headers.get("idempotency-key", "")
     request_id = request.state.request_id
 
-    def tried(story: Flows, uow: Uow) -> Any:
-        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
-        with refusing(who, "intake", verb="create", request_id=request_id):
-            return story.intake.tried(uow, who, mapping, record)
-
-    if dry == "true":
-        return answer(await app.write(tried))
-
     def refer(story: Flows, uow: Uow) -> Any:
         who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
         with refusing(who, "intake", verb="create", request_id=request_id):
+            if dry == "true":
+                return story.intake.tried(uow, who, mapping, record)
             return story.refer(uow, who, mapping, record, body=body, key=key, request_id=request_id)
 
     receipt = await app.write(refer)
+    if dry == "true":
+        return answer(receipt)
     log("intake-received", count=len(receipt.referrals), request_id=request_id)
     return answer(receipt.shown(), 201, {"Idempotency-Replayed": "true"} if receipt.replayed else None)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 from typing import Literal
 
 from adapter import coded, fhir
@@ -41,16 +42,11 @@ class Answer:
     refusal: Refused | None = None
     warnings: tuple[Issue, ...] = ()
 
-    @property
-    def dated(self) -> bool:
-        """Whether the caller may know when it changed: a projection has no such time."""
-        return self.version is not None and (self.version.deleted or b'"lastUpdated"' in self.version.served)
-
     def headers(self, base: str) -> dict[str, str]:
         if self.version is None:
             return {}
         found = {"ETag": f'W/"{self.version.number}"'}
-        if self.dated:
+        if fhir.dated(self.version):
             found["Last-Modified"] = format_datetime(self.version.updated.astimezone(UTC), usegmt=True)
         # what stood there before is no new place (RFC 9110, 8.7); whoever wrote by a condition knows its id from there only
         place = {"Location" if self.status == 201 else "Content-Location": f"{base}/{self.version.cited}"}
@@ -132,9 +128,11 @@ class Rest:
 
     def _coded(self, change: Change, resource: Resource) -> None:
         """Raises Invalid for a code that is none of ours, unless it was there before."""
-        now, writer = self.uow.current(change.type, change.id or ""), self.story.writer
-        before = content(now) if now and not now.deleted else None
-        if found := list(coded.issues(resource, before, systems=writer.systems, terms=self.story.window.terms)):
+        issues = partial(coded.issues, resource, systems=self.story.writer.systems, terms=self.story.window.terms)
+        if not any(issues(None)):
+            return
+        now = self.uow.current(change.type, change.id or "")
+        if found := list(issues(content(now) if now and not now.deleted else None)):
             raise Invalid(found[0].text, issues=found)
 
     def _wished(self, asked: Asked) -> Wish:
