@@ -117,7 +117,7 @@ class Columns:
     def column_of(self, path: str) -> str:
         """The map's name of the column behind a path of the record: of the field, or of the first field below; "" for none."""
         bare = "".join(part.partition("]")[2] if at else part for at, part in enumerate(path.split("[")))
-        found = [feed for feed in self.feeds if feed.columns and bare in (feed.path, feed.second)]
+        found = [feed for feed in self.feeds if feed.columns and bare and bare in (feed.path, feed.second)]
         found += [feed for feed in self.feeds if feed.columns and bare and feed.path.startswith(f"{bare}.")]
         return " + ".join(found[0].columns) if found else ""
 
