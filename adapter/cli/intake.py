@@ -38,8 +38,7 @@ def intake(
     Beside FILE come its outcome (NAME.outcome.csv, a line for each row) and the refused rows as they came (NAME.rejected.csv), to be mended
     and sent again. Exit 1 when rows were refused, 2 when the table, its header or the client is.
     """
-    from adapter.drop import Sending, sending
-    from adapter.drop.rows import client_of
+    from adapter.drop import Sending, client_of, sending
 
     with house.opened(house.settings()) as opened:
         if columns not in opened.columns:

@@ -2,7 +2,7 @@
 
 from adapter.drop.files import Busy, Files
 from adapter.drop.folder import Folder
-from adapter.drop.rows import House, Line, Rows, Sending, sending
+from adapter.drop.rows import House, Line, Rows, Sending, client_of, sending
 from adapter.drop.run import Run, Tally, tried
 
-__all__ = ["Busy", "Files", "Folder", "House", "Line", "Rows", "Run", "Sending", "Tally", "sending", "tried"]
+__all__ = ["Busy", "Files", "Folder", "House", "Line", "Rows", "Run", "Sending", "Tally", "client_of", "sending", "tried"]
