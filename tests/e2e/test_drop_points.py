@@ -22,7 +22,7 @@ from tests.property.chaos import process
 from tests.unit.drop.sheets import DECLINED, REFUSED, call, told, written
 
 NIGHTLY = os.environ.get("LIAISON_TEST_PROFILE") == "nightly"
-FEW = 3  # places of each kind
+FEW = 2  # places of each kind
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from adapter.cli.program import program
 from adapter.errors import NotFound
 from adapter.store import upgrade
 from tests.e2e.desk import Desk
-from tests.e2e.exits import BORN, BORN_AS, CALLERS, GIVEN, NAME, NUMBERED, OFFICER, PHONE, STREET, VERBS, WORDS
+from tests.e2e.exits import CALLERS, NUMBERED, OFFICER, VERBS
 from tests.e2e.stage import ROOT
-from tests.e2e.test_exits import CONTACT, NEED, found_in, opened, played, record
+from tests.e2e.test_exits import BORN, BORN_AS, CONTACT, GIVEN, NAME, NEED, PHONE, STREET, WORDS, found_in, opened, played, record
 from tests.unit.drop.sheets import call
 
 
@@ -52,8 +52,8 @@ def test_no_verb_prints_a_word_of_a_person_and_the_officers_stand_in_the_trail(t
 def dropped(folder: Path) -> Path:
     """A table with a row that is taken in and one that is refused, both about the person."""
     folder.mkdir()
-    said = {"Nom": NAME, "Nom de naissance": BORN_AS, "Prénom": GIVEN, "Né(e) le": BORN, "Téléphone": PHONE, "Adresse": STREET, "Remarques": WORDS}
-    rows = [call("A-1", **said), call("A-2", **said, **{"Code postal": PHONE}), call("A-3", **said | {"Né(e) le": NAME, "Téléphone": GIVEN})]
+    said = {"Nom": NAME, "Nom de naissance": BORN_AS, "Prénom": GIVEN, "Né(e) le": BORN, "Téléphone": f"0{PHONE}", "Adresse": STREET, "Remarques": WORDS}
+    rows = [call("A-1", **said), call("A-2", **said, **{"Code postal": PHONE}), call("A-3", **said | {"Sexe": NAME, "Téléphone": GIVEN})]
     with (folder / "appels.csv").open("w", encoding="utf-8", newline="") as text:
         table = csv.DictWriter(text, list(rows[0]), delimiter=";")
         table.writeheader()
