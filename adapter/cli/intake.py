@@ -73,7 +73,8 @@ def _taken(app: App, file: Path, what: Sending, *, resume: bool) -> tuple[Tally,
     if begun and not resume:
         raise refused(file, "it was begun before, and broken off", fix="say --resume, and it goes on where it ended")
     if not begun and (resume or files.begun):
-        fix = f"move {files.outcome.name} and {files.rejected.name} away: nothing is written over, and a row that is in is not taken twice"
+        names = f"{files.outcome.name} and {files.rejected.name} (or what is there of them as .part)"
+        fix = f"move {names} away and leave out --resume: nothing is written over, and a row that is in is not taken twice"
         raise refused(file, "no broken-off run of this very file, column map and client" if resume else "an outcome of an earlier run is there", fix=fix)
     run = Run(app, file, what, id=id)
     try:

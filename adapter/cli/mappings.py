@@ -38,7 +38,7 @@ def check(name: Annotated[str | None, typer.Argument(help="One of them only, or 
     from adapter.mapping import check_columns
 
     settings = house.settings()
-    maps = columns(settings)
+    maps = columns(settings, name)
     runs = {key: partial(check_columns, each) for key, each in maps.items() if name in (None, key)}
     if not runs or not name:
         chosen = {name: _document(settings, name)} if name else documents(settings)
@@ -160,12 +160,16 @@ def documents(settings: Settings) -> dict[str, Mapping]:
     return load(mappings_folder(settings))
 
 
-def columns(settings: Settings) -> dict[str, Columns]:
-    """Every column map, as `columns/NAME`."""
-    from adapter.mapping import load_columns
+def columns(settings: Settings, file: str | None = None) -> dict[str, Columns]:
+    """Every column map, as `columns/NAME`; or the one in a file."""
+    from adapter.mapping import load_column_map, load_columns
     from adapter.settings import mappings_folder
 
-    return {f"columns/{name}": each for name, each in load_columns(mappings_folder(settings), documents(settings)).items()}
+    known, place = documents(settings), Path(file or "")
+    if place.suffix == ".yaml" and place.is_file():
+        found = load_column_map(place, known)
+        return {str(file): found} if found else {}
+    return {f"columns/{name}": each for name, each in load_columns(mappings_folder(settings), known).items()}
 
 
 def chosen_of(found: dict[str, Mapping], name: str) -> Mapping:

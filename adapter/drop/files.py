@@ -49,8 +49,9 @@ class Files:
     def whole(self) -> bool:
         return self.outcome.exists()
 
-    def open(self, sizes: tuple[int, int]) -> None:
-        """Goes on where both had these sizes (0: from the start). Raises Busy."""
+    def open(self, sizes: tuple[int, int]) -> bool:
+        """Goes on where both had these sizes (0: from the start). False where they are shorter, for somebody took them away: then both
+        begin anew. Raises Busy."""
         if sizes[1] and not self._parts[1].exists() and self.rejected.exists():
             self.rejected.rename(self._parts[1])  # it had been made whole, and the outcome not yet
         self._open = [os.open(each, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for each in self._parts]
@@ -60,11 +61,13 @@ class Files:
             except OSError:
                 self.close()
                 raise Busy("another process is at this table", variable=self.outcome.name, fix="let it end, or end it and say --resume") from None
-        for file, size, head in zip(self._open, sizes, self._heads(), strict=True):
+        there = all(os.fstat(file).st_size >= size for file, size in zip(self._open, sizes, strict=True))
+        for file, size, head in zip(self._open, sizes if there else (0, 0), self._heads(), strict=True):
             os.ftruncate(file, size)
             os.lseek(file, size, os.SEEK_SET)
             if not size:
                 _all(file, head)
+        return there
 
     def add(self, lines: Sequence[Line], rejected: Iterable[tuple[Line, tuple[str, ...]]]) -> tuple[int, int]:
         """Writes the lines, and the rejected rows as they came; on the disk when it returns. The sizes now."""

@@ -27,6 +27,7 @@ from adapter.ports import Uow
 from adapter.tables import Row, Table, opened
 
 BATCH = 256  # rows of one fsync: four of the writer's commits
+FRESH: dict[str, Any] = {"row": 0, "counts": {}, "sizes": [0, 0]}
 
 
 @dataclass
@@ -139,12 +140,12 @@ class Run:
 
     def _begun(self) -> Tally:
         kept = self._house.read_now(lambda _, uow: uow.kept(self._name))
-        found: dict[str, Any] = orjson.loads(kept) if kept else {"row": 0, "counts": {}, "sizes": [0, 0]}
-        self.files.open((found["sizes"][0], found["sizes"][1]))
-        tally = Tally(found["row"], Counter(found["counts"]))
-        if not kept:
-            self._house.write_now(lambda _, uow: uow.keep(self._name, orjson.dumps(found)))
-        return tally
+        found: dict[str, Any] = orjson.loads(kept) if kept else FRESH
+        if not self.files.open((found["sizes"][0], found["sizes"][1])):
+            found = FRESH  # the rows that are in are told as such
+        if found is FRESH:
+            self._house.write_now(lambda _, uow: uow.keep(self._name, orjson.dumps(FRESH)))
+        return Tally(found["row"], Counter(found["counts"]))
 
     def _keep(self, sizes: tuple[int, int]) -> None:
         kept = orjson.dumps({"row": self.tally.row, "counts": self.tally.counts, "sizes": sizes})

@@ -214,6 +214,14 @@ def _name(written: str) -> str:
     return " ".join(unicodedata.normalize("NFC", written).split())
 
 
+def load_column_map(file: Path | Traversable, documents: ReadOnly[str, Mapping], *, name: str = "") -> Columns | None:
+    """The column map in a file; None: it is another kind of document. Raises MappingError with file and line."""
+    text = words(file)
+    if not any(line.startswith("columns:") for line in text.splitlines()):
+        return None
+    return Columns(parse(text, name=name or file.name), documents)
+
+
 def load_columns(folder: Path | Traversable, documents: ReadOnly[str, Mapping]) -> dict[str, Columns]:
     """Every column map of the folder `columns/`, by its name. Raises MappingError with file and line."""
     within, found = folder / "columns", dict[str, Columns]()
@@ -221,7 +229,9 @@ def load_columns(folder: Path | Traversable, documents: ReadOnly[str, Mapping]) 
         return found
     for each in sorted(within.iterdir(), key=lambda each: each.name):
         if each.name.endswith(".yaml"):
-            made = Columns(parse(words(each), name=f"columns/{each.name}"), documents)
+            made = load_column_map(each, documents, name=f"columns/{each.name}")
+            if made is None:
+                raise MappingError("expected a column map", document=f"columns/{each.name}:1")
             if f"{made.name}.yaml" != each.name:
                 raise MappingError(f"expected the name of the file, {each.name.removesuffix('.yaml')}", document=made.tree.places["columns"])
             found[made.name] = made

@@ -98,6 +98,23 @@ def test_a_run_that_is_broken_off_goes_on_where_it_ended_and_tells_each_row_once
     assert [row["N° d'appel"] for row in told(file.with_name("appels.rejected.csv"))] == ["A-2", "A-7"] and tasks(stage) == 3 and not kept(stage)
 
 
+def test_the_store_keeps_of_rows_that_are_told_how_far_they_go_alone(stage: Stage, file: Path) -> None:
+    begun = Run(stage.app, written(file, [call("A-1"), call("A-2")]), what(stage.app), id="run-1")
+    begun.step()
+    begun.close()
+    names = stage.app.read_now(lambda _, uow: list(uow.kept_many("drop run-1", "drop-row run-1 2", "drop-row run-1 3")))
+    assert names == ["drop run-1"]
+
+
+def test_an_outcome_that_somebody_took_away_begins_anew_and_tells_every_row(stage: Stage, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapter.drop.run.BATCH", 1)
+    broken = Run(stage.app, written(file, [call("A-1"), call("A-2")]), what(stage.app), id="run-1")
+    broken.step()
+    broken.close()
+    broken.files._parts[0].unlink()
+    assert [(line["row"], line["outcome"]) for line in run(stage.app, file)] == [("2", "already"), ("3", "taken")]
+
+
 def test_files_that_were_being_made_whole_are_made_whole(stage: Stage, file: Path) -> None:
     written(file, MIXED)
     broken = Run(stage.app, file, what(stage.app), id="run-1")
