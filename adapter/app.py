@@ -15,6 +15,7 @@ import orjson
 from adapter import __version__, audit, ehr, mapping, views
 from adapter.audit import events
 from adapter.clock import Clock, SystemClock
+from adapter.drop import Folder
 from adapter.errors import EhrUnavailable, LiaisonError, NotFound, Refused, SettingsError
 from adapter.flows import Flows
 from adapter.intake import Intake
@@ -187,7 +188,19 @@ class App:
 
     @cached_property
     def jobs(self) -> Jobs:
-        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled, late=late, serve=self.served.run)
+        drop = self.folder.look if self.folder else None
+        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled, late=late, serve=self.served.run, drop=drop)
+
+    @cached_property
+    def columns(self) -> dict[str, mapping.Columns]:
+        """The column maps: how tables become records."""
+        return mapping.load_columns(mappings_folder(self.settings), self.documents)
+
+    @cached_property
+    def folder(self) -> Folder | None:
+        """Where tables are dropped. Raises SettingsError where there is no such folder."""
+        root = self.settings.drop_dir
+        return Folder(root, self, self.clock, columns=self.columns, keep=self.settings.drop_kept, tell=dropped) if root else None
 
     def link_directory(self, ehr: str) -> list[str]:
         """Links the clinic's Organization to the one its EHR has under the same identifiers; returns what was linked.
@@ -250,6 +263,8 @@ class App:
     def close(self) -> None:
         if "keyring" in vars(self):
             self.keyring.close()
+        if (folder := vars(self).get("folder")) is not None:
+            folder.close()
         self.store.close()
 
 
@@ -304,6 +319,11 @@ def pulled(report: Report) -> None:
         log("pull-done", ehr=report.ehr, count=changed)
     if held := total["conflict"]:
         log("pull-refused", ehr=report.ehr, count=held)
+
+
+def dropped(code: str, count: int) -> None:
+    """What became of what was dropped."""
+    log(code, count=count)
 
 
 def late(ehr: str) -> None:

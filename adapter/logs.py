@@ -28,6 +28,9 @@ CODES: Mapping[str, tuple[str, str]] = {
     "worker-stopped": ("info", "the jobs have stopped"),
     "request-failed": ("error", "a request ended in an error that nobody foresaw"),
     "intake-received": ("info", "a record was taken in"),
+    "drop-done": ("info", "a dropped table was taken in, row by row"),
+    "drop-refused": ("warning", "rows of a dropped table were refused: its outcome file says why"),
+    "drop-waits": ("warning", "dropped files lie where nobody takes them: no such client, column map or kind of file"),
     "token-issued": ("info", "an access token was issued"),
     "token-refused": ("warning", "a token request was refused"),
     "network-applied": ("info", "the network file was applied"),
@@ -54,7 +57,7 @@ STATES = frozenset({"debug", "info", "warning", "error", "critical"})  # how lou
 OTHER = "other"  # what stands for a value that is not in its catalogue
 REQUEST_ID = r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._-]{8,64}"  # letter and digit: else a name, a phone or a date is one
 LARGEST = 10_000_000  # no number of a person has so few digits
-_JOB = re.compile(r"(?:push|pull|directory|consents|retention|probe|overdue|subscribe|subscribers|heard|sync)(?:-(?P<ehr>.+))?-(?:ehr|store|fault)")
+_JOB = re.compile(r"(?:push|pull|directory|consents|retention|probe|overdue|subscribe|subscribers|heard|drop|sync)(?:-(?P<ehr>.+))?-(?:ehr|store|fault)")
 _PLACE = re.compile(r"(?P<file>\w+\.py):\d{1,6}")
 _declared: set[str] = set()
 

@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     push_every: Duration = Field(timedelta(seconds=1), description="between looks at the outbox when no commit wakes the job")
     push_lease: Duration = Field(timedelta(seconds=60), description="how long a letter is its taker's; after a crash it is taken again then")
     pull_interval: Duration = Field(timedelta(minutes=15), description="how often each EHR is asked for Consents, and the clinic looked for there")
+    drop_dir: Path | None = Field(None, description="a folder in which tables are dropped, as CLIENT/COLUMN-MAP/table.csv; none: nothing is watched")
+    drop_kept: Duration = Field(timedelta(days=7), description="how long a dropped table, its outcome and its rejected rows stay in taken/")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least of debug, info, warning, error that is logged")
     metrics_token_file: Path | None = Field(None, description="file with the token that opens /metrics to others than this machine")
     token_seconds: int = Field(300, ge=30, le=3600, description="life of an access token, in seconds; of one for a signed assertion 300 at most")

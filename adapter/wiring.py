@@ -121,10 +121,10 @@ class Wiring:
     def jobs(
         self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None],
         pulled: Callable[[Report], None] = lambda report: None, late: Callable[[str], None] = lambda ehr: None,
-        serve: Callable[[], object] = lambda: None,
+        serve: Callable[[], object] = lambda: None, drop: Callable[[], object] | None = None,
     ) -> Jobs:
         """The jobs of this process, not yet started. `link` links the directory of one EHR; `late` hears of each that was not read for
-        a business day; `serve` tells those who subscribed with us."""
+        a business day; `serve` tells those who subscribed with us; `drop` looks into the folder where tables are dropped."""
         every = self.settings.pull_interval
         chores: dict[str, tuple[Callable[[], object], timedelta]] = {f"directory-{ehr}": (partial(link, ehr), every) for ehr in self.pulls}
         chores |= {f"probe-{ehr}": (partial(self.probe, ehr), DAILY) for ehr in self.pulls}
@@ -134,6 +134,7 @@ class Wiring:
         chores |= {f"heard-{ehr}": (partial(self.listen, ehr, pulled), LISTEN) for ehr in self.pulls}
         chores["subscribers"] = (serve, LISTEN)
         chores["retention"] = (self.retention.run, RETENTION)
+        chores |= {"drop": (drop, LISTEN)} if drop else {}
         chores = {name: (partial(self._in_turn, name, length, chore), length) for name, (chore, length) in chores.items()}
         return Jobs(self.store, self.push, self.pulls, schedule=Schedule(), chores=chores, failed=failed, pulled=pulled, beat=self.settings.push_every)
 

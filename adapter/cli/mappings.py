@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from adapter.cli import house
 from adapter.errors import SettingsError
 
 if TYPE_CHECKING:
-    from adapter.mapping import MapContext, Mapping, Trial
+    from adapter.mapping import Columns, MapContext, Mapping, Trial
     from adapter.settings import Settings
 
 Name = Annotated[str, typer.Argument(help="The mapping, or the file of one.")]
@@ -32,14 +33,19 @@ def list_(lang: Annotated[str, typer.Option(help="fr or en.")] = "en", json: Jso
 
 @app.command()
 def check(name: Annotated[str | None, typer.Argument(help="One of them only, or the file of one.")] = None, json: Json = False) -> None:
-    """Run the examples inside the documents, both ways. Exit 1 when one does not hold."""
+    """Run the examples inside the documents, both ways, and of the column maps (columns/NAME). Exit 1 when one does not hold."""
     from adapter.mapping import check as examine
+    from adapter.mapping import check_columns
 
     settings = house.settings()
-    chosen = {name: _document(settings, name)} if name else documents(settings)
+    maps = columns(settings, name)
+    runs = {key: partial(check_columns, each) for key, each in maps.items() if name in (None, key)}
+    if not runs or not name:
+        chosen = {name: _document(settings, name)} if name else documents(settings)
+        runs |= {key: partial(examine, document) for key, document in chosen.items()}
     told, lines = [], []
-    for each, document in sorted(chosen.items()):
-        failures = examine(document)
+    for each, run in sorted(runs.items()):
+        failures = run()
         told.append({"name": each, "failures": [{"place": one.place, "example": one.example, "text": one.text} for one in failures]})
         lines.append(f"{each}  " + ("holds" if not failures else f"{len(failures)} do not hold"))
         lines += [f"  {one.place}  {one.example + ': ' if one.example else ''}{one.text}" for one in failures]
@@ -152,6 +158,18 @@ def documents(settings: Settings) -> dict[str, Mapping]:
     from adapter.settings import mappings_folder
 
     return load(mappings_folder(settings))
+
+
+def columns(settings: Settings, file: str | None = None) -> dict[str, Columns]:
+    """Every column map, as `columns/NAME`; or the one in a file."""
+    from adapter.mapping import load_column_map, load_columns
+    from adapter.settings import mappings_folder
+
+    known, place = documents(settings), Path(file or "")
+    if place.suffix == ".yaml" and place.is_file():
+        found = load_column_map(place, known)
+        return {str(file): found} if found else {}
+    return {f"columns/{name}": each for name, each in load_columns(mappings_folder(settings), known).items()}
 
 
 def chosen_of(found: dict[str, Mapping], name: str) -> Mapping:

@@ -18,6 +18,7 @@ from adapter.cli import (
     dpo,
     fake_ehr,
     init,
+    intake,
     keys,
     mappings,
     network,
@@ -57,7 +58,8 @@ def program() -> typer.Typer:
     app.callback()(_top)
     for name, verb in (
         ("demo", demo.demo), ("init", init.init), ("serve", serve.serve), ("worker", worker.worker), ("validate", validate.validate),
-        ("fake-ehr", fake_ehr.fake_ehr), ("seed", seed.seed), ("doctor", doctor.doctor), ("reconcile", reconcile.reconcile),
+        ("fake-ehr", fake_ehr.fake_ehr), ("seed", seed.seed), ("intake", intake.intake), ("doctor", doctor.doctor),
+        ("reconcile", reconcile.reconcile),
     ):  # fmt: skip
         app.command(name)(verb)
     waiting.app.add_typer(dead.app, name="dead")

@@ -39,6 +39,7 @@ class Mapping:
         self._programs: dict[Systems, Program] = {}
         program = self.program(Systems())
         self.name, self.version = program.name, program.version
+        self.id_field = program.id_field  # the path of the record's own id
         title = as_tree(tree.need("title"), "title")
         self.title = {lang: as_text(title.need(lang), f"title.{lang}") for lang in ("fr", "en")}
         self.file = tree.place.rpartition(":")[0]

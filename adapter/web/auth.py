@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
 from starlette.requests import Request
 
-from adapter.acting import of_client
+from adapter.acting import of_client, refusing, standing
 from adapter.app import App
-from adapter.audit import events
-from adapter.errors import Forbidden, Refused, Unauthorized
+from adapter.errors import Unauthorized
 from adapter.flows import Flows
 from adapter.limits import Limits
 from adapter.network import ClientEntry
@@ -92,22 +89,8 @@ def principal(story: Flows, uow: Uow, token: Bearer, *, scope: str = "", request
     token.limits.spend(client.id, uow.at)
     who = replace(of_client(story, client, scopes=held(issued.scopes, client.scopes)), jti=jti(token.digest))
     with refusing(who, "token", verb="scope", request_id=request_id):
-        if client.person and story.network.serving(client.person, uow.at) is None:
-            raise Unauthorized("the client's person is not in service today; the network file's from and to say when")
-        if scope and scope not in who.scopes:
-            raise Forbidden(f"this client was not given the scope {scope}; the network file's scopes say what it may", detail="scope")
+        standing(story, who, at=uow.at, scope=scope)
     return who
 
-
-@contextmanager
-def refusing(who: Principal, what: str, *, verb: str, view: str = "", request_id: str) -> Iterator[None]:
-    """What is refused inside leaves an event: who asked for what, and the kind of refusal. `what`, `verb` and `view` are names of
-    ours, never the caller's text."""
-    try:
-        yield
-    except Refused as refusal:
-        reason = refusal.kind
-        refusal.event = lambda at: events.denied(who, what, reason=reason, verb=verb, view=view, at=at, request_id=request_id)
-        raise
 
 __all__ = ["Bearer", "Issued", "authorization", "bearer", "digest", "jti", "of_client", "principal", "refusing"]

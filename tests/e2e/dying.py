@@ -23,7 +23,9 @@ from types import TracebackType
 from typing import Any
 from unittest import mock
 
+from adapter.app import App
 from adapter.clock import FrozenClock
+from adapter.drop import Run, Sending, files
 from adapter.net import GuardedSession
 from adapter.store.database import Database
 from tests import compiled
@@ -100,14 +102,48 @@ def instrumented(count: Count) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def at_files(count: Count) -> Iterator[None]:
+    """The same of what a table being taken in writes beside it: its text, its way to the disk, its last name."""
+    def reached(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def act(*given: Any) -> Any:
+            count.reach(f"before {name}")
+            found = real(*given)
+            count.reach(f"after {name}")
+            return found
+
+        return act
+
+    with mock.patch.object(files, "_all", reached("text", files._all)), mock.patch.object(os, "fsync", reached("fsync", os.fsync)), mock.patch.object(
+        Path, "rename", reached("rename", Path.rename)
+    ):
+        yield
+
+
+def taken(app: App, table: Path) -> None:
+    """A table taken in to its end, two rows at a time, or what is left of one that somebody began."""
+    if files.Files(table).whole:
+        Run.forget(app, "run-1")
+        return
+    with mock.patch("adapter.drop.run.BATCH", 2):
+        begun = Run(app, table, Sending("coursiers", app.columns["appels-tableur"]), id="run-1")
+        while begun.step():
+            pass
+        begun.close()
+    Run.forget(app, "run-1")
+
+
 def live(url: str, jobs: list[str], at: int | None, seconds: float) -> list[str]:
-    """One life: the jobs of a worker, in turn, `seconds` after Friday evening. The places it came by."""
+    """One life: the jobs of a worker, in turn (`drop FILE`: a table), `seconds` after Friday evening. The places it came by."""
     app = process(url, FrozenClock(FRIDAY + timedelta(seconds=seconds)))
     each: dict[str, Callable[[], object]] = {"push": app.jobs.tick, "pull": lambda: app.jobs.pull(CLINIC, now=True)}
     count = Count(at)
-    with instrumented(count):
+    with instrumented(count), at_files(count):
         for job in jobs:
-            each[job]()
+            if job.startswith("drop "):
+                taken(app, Path(job[5:]))
+            else:
+                each[job]()
     app.close()
     return count.places
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from unittest import mock
@@ -17,7 +18,8 @@ from adapter.store import upgrade
 from tests.e2e.desk import Desk
 from tests.e2e.exits import CALLERS, NUMBERED, OFFICER, VERBS
 from tests.e2e.stage import ROOT
-from tests.e2e.test_exits import CONTACT, NEED, found_in, opened, played, record
+from tests.e2e.test_exits import BORN, BORN_AS, CONTACT, GIVEN, NAME, NEED, PHONE, STREET, WORDS, found_in, opened, played, record
+from tests.unit.drop.sheets import call
 
 
 def test_no_verb_prints_a_word_of_a_person_and_the_officers_stand_in_the_trail(tmp_path: Path) -> None:
@@ -28,10 +30,11 @@ def test_no_verb_prints_a_word_of_a_person_and_the_officers_stand_in_the_trail(t
         desk = Desk(house.stage, tmp_path)
         task = f"Task/{house.stage.app.read_now(lambda _, uow: uow.search(showing.Query('Task')))[0].id}"
         desk.run("dpo", "key", str(tmp_path / "officer.key"))
+        table = dropped(tmp_path / "tables")
         for verb, (kind, told) in VERBS.items():
             if not told or kind == CALLERS:
                 continue
-            words = [each.replace("TASK", task).replace("FOLDER", str(tmp_path)).replace("NETWORK", str(ROOT / "mappings" / "demo" / "network.yaml")) for each in told]
+            words = [each.replace("TASK", task).replace("TABLE", str(table)).replace("FOLDER", str(tmp_path)).replace("NETWORK", str(ROOT / "mappings" / "demo" / "network.yaml")) for each in told]
             before = house.stage.app.read_now(lambda _, uow: uow.audit_head())[0]
             result = desk.run(*words)
             text = result.output + str(result.exception or "")
@@ -42,7 +45,20 @@ def test_no_verb_prints_a_word_of_a_person_and_the_officers_stand_in_the_trail(t
                 events = house.stage.app.read_now(lambda _, uow, before=before: uow.audit_rows(after=before, limit=100))
                 assert any(b'"110100"' in each.event for each in events), verb
         files = [file for file in tmp_path.iterdir() if file.is_file() and not file.name.startswith("liaison.db")]
-        assert len(files) > 4 and not any(found_in(file.read_bytes()) for file in files)
+        files.append(table.with_name("appels.outcome.csv"))
+        assert len(files) > 5 and not any(found_in(file.read_bytes()) for file in files)
+
+
+def dropped(folder: Path) -> Path:
+    """A table with a row that is taken in and one that is refused, both about the person."""
+    folder.mkdir()
+    said = {"Nom": NAME, "Nom de naissance": BORN_AS, "Prénom": GIVEN, "Né(e) le": BORN, "Téléphone": f"0{PHONE}", "Adresse": STREET, "Remarques": WORDS}
+    rows = [call("A-1", **said), call("A-2", **said, **{"Code postal": PHONE}), call("A-3", **said | {"Sexe": NAME, "Téléphone": GIVEN})]
+    with (folder / "appels.csv").open("w", encoding="utf-8", newline="") as text:
+        table = csv.DictWriter(text, list(rows[0]), delimiter=";")
+        table.writeheader()
+        table.writerows(rows)
+    return folder / "appels.csv"
 
 
 @pytest.mark.parametrize("verb", [verb for verb, (kind, words) in VERBS.items() if words and kind == CALLERS])

@@ -79,3 +79,13 @@ def test_diff_tells_a_record_that_only_one_of_them_refuses(place: Path) -> None:
 def test_json_is_what_the_lines_say(arguments: list[str]) -> None:
     lines, told = run(*arguments).stdout, json.loads(run(*arguments, "--json").stdout)
     assert [each["name"] for each in told] == [line.split()[0] for line in lines.splitlines()]
+
+
+def test_check_runs_the_example_rows_of_column_maps_by_name_and_in_a_file(place: Path) -> None:
+    assert run("check", "columns/appels-tableur").stdout == "columns/appels-tableur  holds\n" and "columns/appels-tableur  holds" in run("check").stdout
+    text = (ROOT / "mappings" / "columns" / "appels-tableur.yaml").read_text("utf-8")
+    (place / "mine.yaml").write_text(text, "utf-8")
+    assert run("check", "mine.yaml").stdout == "mine.yaml  holds\n"
+    (place / "mine.yaml").write_text(text.replace("digits: 5", "digits: 6"), "utf-8")
+    failed = run("check", "mine.yaml")
+    assert failed.exit_code == 1 and "mine.yaml:" in failed.stdout and "code_postal" in failed.stdout
