@@ -35,14 +35,14 @@ def search(
     json: Json = False,
 ) -> None:
     """Services around: the nearest first, or by name. They are reached as their entry says, not through Liaison. Exit 1: none."""
-    from adapter.directory import DirectorySystems, Wanted
+    from adapter.directory import Wanted
     from adapter.directory import search as find
 
     wanted = Wanted(
         tuple(need or ()), tuple(theme or ()), _commune(commune) or None, _place(near) if near else None, within, tuple(public or ()), scheme or None, most
     )
     with house.opened(house.settings()) as opened:
-        hits = opened.read_now(lambda _, uow: find(uow, wanted, systems=DirectorySystems(opened.systems), terms=opened.terms))
+        hits = opened.read_now(lambda _, uow: find(uow, wanted, terms=opened.terms))
     if json:
         import orjson
 

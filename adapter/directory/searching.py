@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from adapter.directory.keeping import STEP
-from adapter.directory.naming import CELL, EVERYBODY, INSEE_COMMUNE, PREFIX, PUBLIC, SOURCE, DirectorySystems
+from adapter.directory.naming import CELL, EVERYBODY, PREFIX, PUBLIC, SOURCE
 from adapter.errors import Invalid
 from adapter.mapping import Terms
 from adapter.names import SIRENE
@@ -57,10 +57,10 @@ def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:
     return 2 * EARTH * math.asin(math.sqrt(min(1.0, half)))
 
 
-def search(uow: Uow, wanted: Wanted, *, systems: DirectorySystems, terms: Terms) -> list[Hit]:
+def search(uow: Uow, wanted: Wanted, *, terms: Terms) -> list[Hit]:
     """The services that fit, the nearest first; where no distance is asked for, by name. Raises Invalid: a need that no code of
     data·inclusion stands for, a radius beyond FARTHEST."""
-    clauses = _clauses(wanted, systems, terms)
+    clauses = _clauses(wanted, terms)
     if wanted.near is None:
         found = [each for each in _pages(uow, "HealthcareService", clauses, most=MOST) if each.id.startswith(PREFIX)]
         hits = (_hit(uow, each, wanted) for each in sorted(found, key=_name))
@@ -88,18 +88,16 @@ def _first(hits: Iterator[Hit | None], most: int) -> list[Hit]:
     return found
 
 
-def _clauses(wanted: Wanted, systems: DirectorySystems, terms: Terms) -> tuple[Clause, ...]:
+def _clauses(wanted: Wanted, terms: Terms) -> tuple[Clause, ...]:
     found: list[Clause] = []
     if wanted.needs or wanted.themes:
         themes = [*wanted.themes, *(theme for need in wanted.needs for theme in themes_of(need, terms))]
         if not themes:
             text = "no code of data·inclusion stands for this need: nothing of the directory can be found by it"
             raise Invalid(text, expression="need")
-        found.append(Clause("service-category", "token", tuple(f"{systems.codes('thematique')}|{theme}" for theme in dict.fromkeys(themes))))
+        found.append(Clause("service-category", "token", tuple(dict.fromkeys(themes))))
     if wanted.commune:
-        zones = (wanted.commune, department(wanted.commune), "france")
-        values = (*(f"{systems.zone}|{each}" for each in zones), f"{INSEE_COMMUNE}|{wanted.commune}")
-        found.append(Clause("coverage-area:identifier", "token", values))
+        found.append(Clause("coverage-area:identifier", "token", (wanted.commune, department(wanted.commune), "france")))
     if wanted.publics:
         found.append(Clause(PUBLIC, "token", (*wanted.publics, EVERYBODY)))
     return tuple(found) or (Clause(SOURCE, "token", ("false",), "missing"),)

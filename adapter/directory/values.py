@@ -21,6 +21,8 @@ _LONGEST = 20_000  # characters of one value
 _FLOAT = re.compile(r"([+-]?\d+)\.0*|[+-]?\d+(?:\.\d+)?[eE][+-]?\d{1,2}")
 _SLUG = re.compile(r"[a-z0-9]+(?:[-_]+[a-z0-9]+)*")
 _ZONE = re.compile(r"france|\d{9}|[0-9A-Za-z]{2}\d{3}|0\d|[1-9]\d|2[AB]|97\d|98\d")
+# What is there and not seen: controls, marks of direction and of bytes, private and lone halves of characters.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ud800-\uf8ff\ufeff\ufff0-\uffff]")
 _PHONE_ENDS = re.compile(r"\s*(?:[/;,|]|\bou\b|\bet\b)\s*")
 LA_POSTE = "356000000"  # its establishments do not keep to Luhn: the sum of their digits is a multiple of five
 
@@ -47,16 +49,14 @@ def plain(value: Any) -> str | None:
     return written or None
 
 
-def _kept(char: str) -> bool:
-    return char in "\n\t" or unicodedata.category(char)[0] != "C"
-
-
 def text(value: Any) -> str | None:
     """Several lines: composed (NFC), without invisible characters."""
     written = plain(value)
     if written is None:
         return None
-    lines = "".join(filter(_kept, unicodedata.normalize("NFC", written.replace("\r\n", "\n").replace("\r", "\n")))).split("\n")
+    if written.isascii() and written.isprintable():
+        return written.strip() or None
+    lines = _INVISIBLE.sub("", unicodedata.normalize("NFC", written.replace("\r\n", "\n").replace("\r", "\n"))).split("\n")
     return "\n".join(line.rstrip() for line in lines).strip() or None
 
 
