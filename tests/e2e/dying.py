@@ -23,7 +23,10 @@ from types import TracebackType
 from typing import Any
 from unittest import mock
 
+from adapter import directory
+from adapter.app import App
 from adapter.clock import FrozenClock
+from adapter.directory import importing
 from adapter.net import GuardedSession
 from adapter.store.database import Database
 from tests import compiled
@@ -107,9 +110,16 @@ def live(url: str, jobs: list[str], at: int | None, seconds: float) -> list[str]
     count = Count(at)
     with instrumented(count):
         for job in jobs:
-            each[job]()
+            each.get(job, lambda job=job: imported(app, Path(job.removeprefix("directory "))))()  # type: ignore[misc]
     app.close()
     return count.places
+
+
+def imported(app: App, file: Path) -> None:
+    """Takes in the structures of a file, three in a commit."""
+    run = directory.Import(lambda fn: app.write_now(lambda story, uow: fn(story.network, uow)), directory.DirectorySystems(app.systems), directory.STRUCTURES, "file")
+    with mock.patch.object(importing, "BATCH", 3), directory.records(file) as rows:
+        run.run(rows)
 
 
 class Lives:

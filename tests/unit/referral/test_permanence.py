@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -84,6 +85,6 @@ def test_slots_never_overlap_and_never_take_more_than_there_is_room(length: int,
     week = Permanence(tuple(Opening(day, 0, 1440) for day in range(7)), length, at_once)
     found = [slot for slot, _ in zip(slots(network(week), "as", since=since, booked=booked), range(40), strict=False)]
     assert all(slot.start >= since and 0 <= slot.free <= at_once for slot in found)
-    assert all(one.end <= other.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(found))
     for slot in found:
         assert slot.free == max(0, at_once - sum(begins < slot.end and slot.start < ends for begins, ends in booked))
