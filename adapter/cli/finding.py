@@ -15,8 +15,6 @@ from adapter.errors import SettingsError
 
 if TYPE_CHECKING:
     from adapter.directory import Hit, Recipient
-
-__all__ = ["app"]
 Need = Annotated[list[str] | None, typer.Option("--need", help="A need of mappings/terms/needs.yaml; may be said several times.")]
 Commune = Annotated[str, typer.Option(metavar="INSEE", help="INSEE code of the commune where the person lives.")]
 Scheme = Annotated[str, typer.Option(help="Health insurance scheme, as the network file writes it.")]
@@ -82,15 +80,15 @@ def who(
             if each not in opened.terms.choosable("need"):
                 raise SettingsError("expected a need that a record may choose", variable="--need", fix="mappings/terms/needs.yaml names them")
         zone = opened.network.zone
-        moment = _moment(at, zone) if at else opened.clock.now()
+        since = moment(at, zone) if at else opened.clock.now()
         asked = Asked(tuple(need or ()), _commune(commune) or None, age, scheme or None)
-        found = opened.read_now(lambda story, uow: find(uow, story.network, asked, at=moment, others=others))
+        found = opened.read_now(lambda story, uow: find(uow, story.network, asked, at=since, others=others))
     if json:
         import orjson
 
         typer.echo(orjson.dumps([_told(each) for each in found], option=orjson.OPT_INDENT_2).decode())
     else:
-        typer.echo("\n".join(_row(each, moment) for each in found) or "nobody")
+        typer.echo("\n".join(_row(each, since) for each in found) or "nobody")
     if not any(not each.against for each in found):
         raise typer.Exit(1)
 
@@ -128,7 +126,8 @@ def _place(written: str) -> tuple[float, float]:
     return float(found[1]), float(found[2])
 
 
-def _moment(written: str, zone: str) -> datetime:
+def moment(written: str, zone: str) -> datetime:
+    """A time given on the command line; without an offset it is meant in `zone`. Raises SettingsError."""
     try:
         found = datetime.fromisoformat(written)
     except ValueError:

@@ -25,8 +25,11 @@ def fetch(
 ) -> None:  # fmt: skip
     """Writes what is at `url` to `file`. `hosts`: those that may be called; `advance(bytes so far, bytes in all or 0)`. Raises SettingsError:
     a host that was not named, no https (but on this machine), a redirect, no answer, a file too large or changed meanwhile."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise _wrong("not an address", "name an address such as https://host/file") from None
     if host not in {each.casefold() for each in hosts}:
         raise _wrong("its host was not named", f"say --allow {host}" if host else "name an address such as https://host/file")
     if parts.scheme != "https" and host not in ("127.0.0.1", "localhost", "::1"):

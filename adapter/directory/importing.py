@@ -24,7 +24,7 @@ from adapter.network import Network
 from adapter.ports import Clause, Principal, Query, Uow
 
 T = TypeVar("T")
-BATCH = 200
+BATCH = 100  # records in a commit: while it runs, other writers wait
 SAMPLES = 20  # of each kind of difference that are named one by one
 FEW = 20  # as many may be gone whatever is left
 WHO = Principal("liaison", "liaison", role="operator")

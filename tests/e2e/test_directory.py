@@ -352,6 +352,23 @@ def test_directory_who_counts_what_a_unit_has_in_hand_and_the_full_come_last(des
     assert "Zyx" not in json.dumps(told)
 
 
+def test_directory_slots_are_those_that_no_appointment_takes(desk: Desk) -> None:
+    form = {
+        "id": "fiche-1", "date": "2026-03-06", "demandeur": {"nom": "Exemple", "prenom": "Camille", "qualification": "medecin"}, "date_rdv": "2026-03-10T09:00:00+01:00",
+        "personne": {"nom_usage": "Zyxdurand", "prenom": "Jeannezyx"}, "motifs": ["acces-droits"], "destinataire": "permanence-saint-eloi",
+    }  # fmt: skip
+    assert "Tuesday 10 March, 09:00          1 free" in desk.run("directory", "slots", "permanence-saint-eloi").output
+    desk.stage.app.write_now(lambda story, uow: story.refer(uow, GP, "fiche-st-eloi", form))
+    told = desk.run("directory", "slots", "permanence-saint-eloi")
+    assert told.exit_code == 0 and told.output.splitlines()[:2] == ["Tuesday 10 March, 09:00          full", "Tuesday 10 March, 09:45          1 free"] and "yx" not in told.output
+    schedule, first, second, *_ = map(json.loads, desk.run("directory", "slots", "permanence-saint-eloi", "--fhir").output.splitlines())
+    assert (schedule["resourceType"], first["status"], second["status"]) == ("Schedule", "busy", "free") and second["start"] == "2026-03-10T09:45:00+01:00"
+    assert json.loads(desk.run("directory", "slots", "permanence-saint-eloi", "--json", "--most", "1", "--at", "2026-03-10T09:00").output)[0]["free"] == 0
+    assert desk.run("directory", "slots", "permanence-saint-eloi", "--most", "1").exit_code == 1 and desk.run("directory", "slots", "coursier-rouen").exception
+    (who,) = [each for each in json.loads(desk.run("directory", "who", "--commune", "76540", "--json").output) if each["unit"] == "permanence-saint-eloi"]
+    assert who["slots"][0]["start"] == "2026-03-10T09:45:00+01:00"
+
+
 # ── material of others ───────────────────────────────────────────────────────────────────────────
 @pytest.mark.shared
 def test_fixtures_and_dataset_of_data_inclusion_go_through(stage: Stage, shared: Path) -> None:
