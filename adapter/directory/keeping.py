@@ -13,7 +13,7 @@ from adapter.directory.naming import CELL, EVERYBODY, PUBLIC, SOURCE
 from adapter.directory.reading import Made
 from adapter.network import Network
 from adapter.ports import IndexRow, Resource, Uow, Version
-from adapter.writing import AUTHOR, KEEPER
+from adapter.writing import AUTHOR, KEEPER, LISTED
 
 STEP = 10  # cells a degree: eleven kilometres from south to north
 
@@ -39,7 +39,7 @@ def cell(latitude: float, longitude: float) -> str:
 
 def marks(resource: Resource, source: str) -> list[IndexRow]:
     """The search rows of the house, all of what the resource itself holds."""
-    found = [IndexRow(AUTHOR, "token", value=KEEPER), IndexRow(SOURCE, "token", value=source)]
+    found = [IndexRow(AUTHOR, "token", value=LISTED), IndexRow(SOURCE, "token", value=source)]
     if position := resource.get("position"):
         found.append(IndexRow(CELL, "token", value=cell(position["latitude"], position["longitude"])))
     if resource["resourceType"] == "HealthcareService":
