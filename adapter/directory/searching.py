@@ -58,7 +58,8 @@ def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 
 def search(uow: Uow, wanted: Wanted, *, terms: Terms) -> list[Hit]:
-    """The services that fit, the nearest first; where no distance is asked for, by name. Raises Invalid: a need that no code of
+    """The services that fit, the nearest first; where no distance is asked for, by name (of the first MOST). A commune is served by a zone
+    that names it, its department or all of France; groups of communes are kept and not looked into. Raises Invalid: a need that no code of
     data·inclusion stands for, a radius beyond FARTHEST."""
     clauses = _clauses(wanted, terms)
     if wanted.near is None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from adapter.directory import SERVICES, STRUCTURES, DirectorySystems, Wanted, search
 from adapter.directory import searching as looking
 from adapter.dossier import content
-from adapter.errors import Invalid
+from adapter.errors import Invalid, SettingsError
 from adapter.fhir import query
 from adapter.network import Opening, Permanence
 from adapter.store import upgrade
@@ -169,6 +170,17 @@ def test_directory_command_imports_searches_and_says_who(desk: Desk, tmp_path: P
     assert hit["structure"]["name"] == "CCAS" and hit["service"]["name"] == "Service 0"
     none = desk.run("directory", "search", "--commune", "13055")
     assert none.exit_code == 1 and none.output == "none\n"
+
+
+def test_directory_command_fetches_only_from_hosts_that_are_named(desk: Desk) -> None:
+    def fetched(url: str, file: Any, *, hosts: list[str], **_: Any) -> None:
+        assert (url, hosts) == ("https://exemple.fr/structures.json", ["exemple.fr"])
+        file.write(json.dumps([structure(0)]).encode())
+
+    with mock.patch("adapter.directory.fetching.fetch", fetched):
+        assert "new 1" in desk.run("directory", "import", "https://exemple.fr/structures.json", "--allow", "exemple.fr").output
+    refused = desk.run("directory", "import", "https://exemple.fr/structures.json")
+    assert isinstance(refused.exception, SettingsError) and refused.exception.fix == "say --allow exemple.fr"
 
 
 def test_directory_who_says_who_takes_it_when_and_with_what_room(desk: Desk) -> None:
