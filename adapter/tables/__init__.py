@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from adapter.tables.delimited import delimited
+from adapter.tables.sheets import workbook
 from adapter.tables.table import Fault, Row, Table, column_letter, refused
-from adapter.tables.workbook import workbook
 
 __all__ = ["Fault", "Row", "Table", "column_letter", "opened", "refused", "rows"]
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from adapter.tables.table import Line, Table, headed, refused
 
 SEPARATORS = ";,\t"  # the first of them where the header does not tell
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 LONGEST = 1 << 20  # characters of one line
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _MEND = "save it as CSV in UTF-8, from the program it comes from"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
@@ -69,7 +70,7 @@ def _bounded(path: Path) -> None:
                             raise refused(path, "not readable as a workbook: a part has a document type", fix=_SAVE)
             if archive.testzip():
                 raise refused(path, "damaged", fix=_SAVE)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError):
         raise refused(path, "damaged, or not readable as a workbook", fix=_SAVE) from None
 
 
