@@ -15,7 +15,7 @@ from adapter.dossier import content, patient_of
 from adapter.own import Own, ground
 from adapter.ports import Principal, Query, Uow, Version
 from adapter.subset import Subset
-from adapter.writing import AUTHOR, KEEPER
+from adapter.writing import AUTHOR, KEEPER, LISTED
 
 After = tuple[str, str, int]
 
@@ -78,7 +78,7 @@ class Past:
         """Whose word a resource has to be for the caller to read its past; None: nobody's."""
         limited = self.own.window.limited(who, Query(type), "r")
         authors = [clause.values for clause in limited.clauses if clause.param == AUTHOR] if limited else []
-        return None if limited is None else authors[0] if authors else (KEEPER,)
+        return None if limited is None else authors[0] if authors else (KEEPER, LISTED)
 
     def _wrote(self, uow: Uow, who: Principal, type: str, id: str) -> bool:
         return any(uow.marked(type, id, AUTHOR, author) for author in self._marks(who, type) or ())

@@ -26,6 +26,7 @@ from adapter.views import pairwise
 BY_ACT = frozenset({"AuditEvent", "CareTeam", "Provenance"})  # what permits or proves: written by acts of people, never from outside
 DIRECTORY = frozenset({"Organization", "HealthcareService", "Practitioner", "PractitionerRole", "Location", "Endpoint"})
 KEEPER = "liaison"  # who writes the directory: author of all that the network file says
+LISTED = "annuaire"  # author of what the public directory says: nothing of it takes part (adapter.directory)
 AUTHOR = "_author"  # search row: key of the organisation that wrote it
 HOLDER = "_holder"  # search row of a Task: "unit or organisation|the id under which it knows the Task"
 HIDDEN = "_hidden"  # the same where its recipient is to find nothing: a draft, a referral withdrawn

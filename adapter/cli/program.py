@@ -27,6 +27,7 @@ from adapter.cli import (
     sandbox,
     seed,
     serve,
+    slots,
     team,
     validate,
     view,
@@ -65,7 +66,8 @@ def program() -> typer.Typer:
     waiting.app.add_typer(dead.app, name="dead")
     waiting.app.add_typer(conflicts.app, name="conflicts")
     groups = (
-        ("audit", audit.app), ("client", client.app), ("consent", consent.app), ("db", db.app), ("dpo", dpo.app), ("keys", keys.app),
+        ("audit", audit.app), ("client", client.app), ("consent", consent.app), ("db", db.app), ("directory", slots.app), ("dpo", dpo.app),
+        ("keys", keys.app),
         ("map", mappings.app), ("network", network.app), ("person", person.app), ("sandbox", sandbox.app), ("sync", waiting.app),
         ("team", team.app), ("view", view.app),
     )  # fmt: skip

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import partial
 from typing import Any
 
 import yaml
 
 from adapter.names import FINESS, FR_IDENTIFIER_TYPE, RPPS, SIRENE
 from adapter.network.hours import Opening, days_from, joined, range_from
-from adapter.network.model import Closure, EhrAuth, Identifier, Limits, Secret
+from adapter.network.model import Closure, EhrAuth, Identifier, Limits, Permanence, Secret
 from adapter.network.reading import Field, Reader, Wrong, address, choice, day, flag, kind_of, matching, nearest, number, seconds, text
 
 # Given identifiers: system, type code, form (france.md 1.2)
@@ -64,6 +65,12 @@ def closure(reader: Reader, node: yaml.Node, path: str) -> Closure | None:
     if end < found["from"]:
         raise Wrong("expected `to` on or after `from`")
     return Closure(found["from"], end, found.get("why", ""))
+
+
+def permanence(reader: Reader, node: yaml.Node, path: str) -> Permanence:
+    """`{hours: {tue: "09:00-12:30"}, slot_minutes: 45, at_once: 1}`; its closures and holidays are the unit's."""
+    fields: dict[str, Field] = {"hours": partial(hours, reader), "slot_minutes": number(5, 480), "at_once": number(1, 100)}
+    return Permanence(**reader.mapping(node, path, fields))
 
 
 def ages(node: yaml.Node, path: str) -> tuple[int, int | None]:
@@ -167,5 +174,5 @@ def limits(reader: Reader, node: yaml.Node, path: str) -> Limits:
 
 __all__ = [
     "SECRET", "ages", "area", "auth", "choice", "closure", "code", "commune", "email", "flag", "hours", "identifiers", "limits",
-    "nir_basis", "person_name", "phone", "seconds", "secret_of", "words",
+    "nir_basis", "permanence", "person_name", "phone", "seconds", "secret_of", "words",
 ]

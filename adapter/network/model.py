@@ -54,6 +54,16 @@ class Closure:
 
 
 @dataclass(frozen=True, slots=True)
+class Permanence:
+    """The surgery that a unit holds for who comes by appointment: in which `hours` (none: those of the unit), in slots of so many
+    minutes, so many persons at once."""
+
+    hours: tuple[Opening, ...] = ()
+    slot_minutes: int = 45
+    at_once: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A HealthcareService of an organisation: what owns Tasks. `ages` are whole years, both included; empty
     `territory`, `schemes` or `needs` mean any. `service` is the code of the service asked by default."""
@@ -76,6 +86,7 @@ class Unit:
     needs: tuple[str, ...] = ()
     telling: bool = False
     works_on_ehr: bool = False
+    permanence: Permanence | None = None
     self_referrals: bool = False  # it takes what persons ask themselves, without a doctor
     active: bool = True
 

@@ -54,6 +54,15 @@ class Calendar:
             if openings and not self.closed(day):
                 yield self._at(day, min(o.opens for o in openings)), self._at(day, max(o.closes for o in openings))
 
+    def openings(self, since: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """(beginning, end) of every opening that ends after `since` (aware), in the unit's zone, for a year."""
+        first = since.astimezone(ZoneInfo(self.zone)).date()
+        for step in range(HORIZON + 1):
+            day = first + timedelta(days=step)
+            if not self.closed(day):
+                spans = ((self._at(day, each.opens), self._at(day, each.closes)) for each in sorted(self.hours) if each.day == day.weekday())
+                yield from (span for span in spans if span[1] > since)
+
     def _at(self, day: date, minutes: int) -> datetime:
         """A wall-clock time; 1440 is midnight of the next day, a time that the spring change skips is moved on."""
         wall = datetime.combine(day, time()) + timedelta(minutes=minutes)

@@ -78,6 +78,8 @@ def _met(i: int, part: Part, table: FromClause) -> list[ColumnElement[bool]]:
         return [*found, or_(*(_DATE_TESTS[name](table.c.low, table.c.high, bind(i, j)) for j, name in enumerate(names)))]
     if set(names) == {"value"}:
         return [*found, table.c.value.in_([bind(i, j)(0) for j in range(len(names))])]
+    if len(names) > 1 and EQUAL.issuperset(names):
+        found.append(table.c.value.in_([bind(i, j)(0) for j in range(len(names))]))  # so that the index finds it: it goes through all values for an OR
     return [*found, or_(*(_value(table, name, bind(i, j)) for j, name in enumerate(names)))]
 
 

@@ -19,9 +19,9 @@ _OLD = b"\xd0\xcf\x11\xe0"  # what .xls begins with, and a workbook under a pass
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Table]:
+def opened(path: Path, *, sheet: str = "", doubled: bool = False) -> Iterator[Table]:
     """The table in a file: `columns`, and the rows when iterated. What it is its first bytes say, not its name: a workbook (its first
-    sheet that is shown), else CSV (UTF-8 with or without mark, UTF-16, else Windows-1252; `;`, `,` or tab, found from the header).
+    sheet that is shown, or the `sheet` of that name), else CSV (UTF-8 with or without mark, UTF-16, else Windows-1252; `;`, `,` or tab, found from the header).
 
     Raises SettingsError naming the file, and row and column where there is one: no header, a column twice, quotes that do not
     close, a text or workbook that cannot be read, one that unpacks to too much.
@@ -31,7 +31,7 @@ def opened(path: Path) -> Iterator[Table]:
             start = file.read(4)
         if start == _OLD:
             raise refused(path, "an old .xls, or a workbook under a password", fix="save it as .xlsx or .csv, without a password")
-        with workbook(path) if start == b"PK\x03\x04" else delimited(path) as table:
+        with workbook(path, sheet=sheet, doubled=doubled) if start == b"PK\x03\x04" else delimited(path, doubled=doubled) as table:
             yield table
     except OSError as error:
         raise refused(path, f"cannot be read ({error.strerror or type(error).__name__})", fix="name a file that you may read") from None

@@ -21,16 +21,16 @@ _MEND = "save it as CSV in UTF-8, from the program it comes from"
 
 
 @contextmanager
-def delimited(path: Path) -> Iterator[Table]:
+def delimited(path: Path, *, doubled: bool = False) -> Iterator[Table]:
     """Raises SettingsError as `tables.opened` tells, before the first row for all that is wrong with the file itself."""
     encoding = _encoding(path)
     with path.open("rb") as file, TextIOWrapper(file, encoding=encoding, newline="") as text:
         separator = _separator(path, text)
     with path.open("rb") as file, TextIOWrapper(file, encoding=encoding, newline="") as text:
-        for _ in headed(path, _lines(path, text, separator), size=0, done=file.tell):
+        for _ in headed(path, _lines(path, text, separator), size=0, done=file.tell, doubled=doubled):
             pass
     with path.open("rb") as file, TextIOWrapper(file, encoding=encoding, newline="") as text:
-        yield headed(path, _lines(path, text, separator), size=path.stat().st_size, done=file.tell)
+        yield headed(path, _lines(path, text, separator), size=path.stat().st_size, done=file.tell, doubled=doubled)
 
 
 def _encoding(path: Path) -> str:

@@ -29,8 +29,8 @@ _ERRORS = frozenset({"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!",
 
 
 @contextmanager
-def workbook(path: Path) -> Iterator[Table]:
-    """The first sheet that is shown. Raises SettingsError as `tables.opened` tells, and where the extra is not there."""
+def workbook(path: Path, *, sheet: str = "", doubled: bool = False) -> Iterator[Table]:
+    """The first sheet that is shown, or the one of that name (case aside). Raises SettingsError as `tables.opened` tells, and where the extra is not there."""
     if find_spec("openpyxl") is None:
         raise SettingsError("a workbook needs its library", variable=path.name, fix="pip install 'liaison-fhir[xlsx]', or save the table as CSV")
     from openpyxl import load_workbook
@@ -43,11 +43,12 @@ def workbook(path: Path) -> Iterator[Table]:
     except Exception:  # openpyxl raises what the part of it raised that did not understand
         raise refused(path, "not readable as a workbook", fix=_SAVE) from None
     try:
-        sheet = next((each for each in book.worksheets if each.sheet_state == "visible"), None)
-        if sheet is None:
-            raise refused(path, "no sheet with cells is shown", fix=_SAVE)
-        with sheet._get_source() as source:
-            yield headed(path, _lines(path, book, sheet, source), size=_size(path, sheet), done=source.tell)
+        shown = [each for each in book.worksheets if each.sheet_state == "visible"]
+        found = next((each for each in shown if not sheet or each.title.casefold() == sheet.casefold()), None)
+        if found is None:
+            raise refused(path, f"no sheet {'of this name' if sheet else 'with cells'} is shown", fix=_SAVE)
+        with found._get_source() as source:
+            yield headed(path, _lines(path, book, found, source), size=_size(path, found), done=source.tell, doubled=doubled)
     finally:
         book.close()
 

@@ -72,18 +72,19 @@ class Table:
         return tuple(found)
 
 
-def headed(path: Path, lines: Iterable[Line], *, size: int, done: Callable[[], int]) -> Table:
-    """The table whose header is the first row with anything in it. Raises SettingsError: no header, a column twice, too many."""
+def headed(path: Path, lines: Iterable[Line], *, size: int, done: Callable[[], int], doubled: bool = False) -> Table:
+    """The table whose header is the first row with anything in it. `doubled`: a column that is there twice is the first of them, the other is
+    called after its place as well. Raises SettingsError: no header, a column twice, too many."""
     left = iter(lines)
     for count, line in enumerate(left):
         if any(map(str.strip, line.written)):
-            return Table(path, line.written, _columns(path, line), left, size, done)
+            return Table(path, line.written, _columns(path, line, doubled=doubled), left, size, done)
         if count >= SEARCHED:
             break
     raise refused(path, "no header", fix="the first row that is not empty names the columns")
 
 
-def _columns(path: Path, line: Line) -> tuple[str, ...]:
+def _columns(path: Path, line: Line, *, doubled: bool) -> tuple[str, ...]:
     names = [named(each) for each in line.written]
     while names and not names[-1]:
         names.pop()  # many tools end each line with a separator
@@ -94,6 +95,8 @@ def _columns(path: Path, line: Line) -> tuple[str, ...]:
         if len(name) > MOST_HEAD:
             text = f"expected a column name of at most {MOST_HEAD} characters"
             raise refused(path, text, row=line.number, column=column_letter(place), fix="the first row that is not empty names the columns")
+        if name and name in seen and doubled:
+            name = names[place] = f"{name} ({column_letter(place)})"
         if name and name in seen:
             text = f"the same column name as in {column_letter(seen[name])}"
             raise refused(path, text, row=line.number, column=column_letter(place), fix="give each column a name of its own")

@@ -18,12 +18,12 @@ from adapter.fhir.patching import patch
 from adapter.fhir.subsetting import SUBSETTED, subset
 from adapter.flows import Flows
 from adapter.needless import spared, warned
-from adapter.ports import Act, Change, Principal, Query, Resource, Uow, Version
+from adapter.ports import Act, Change, Clause, Principal, Query, Resource, Uow, Version
 from adapter.web import pages
 from adapter.web.asked import Asked, Pairs, local, same_tag
 from adapter.web.auth import refusing
 from adapter.web.untold import absent
-from adapter.writing import DIRECTORY
+from adapter.writing import AUTHOR, DIRECTORY, LISTED
 
 UNCHANGED, NOTHING = 304, 204
 ACTS: dict[str, Act] = {"create": "c", "update": "u", "patch": "u", "delete": "d"}
@@ -194,13 +194,15 @@ class Rest:
         return found[0] if found else None
 
     def matching(self, query: Query) -> Sequence[Version]:
-        """Two of what meets `query`, of what the caller may see, at most. Raises NotFound and Forbidden for who may not look."""
+        """Two of what meets `query`, of what the caller may see, at most; what the public directory lists takes no part. Raises NotFound and
+        Forbidden for who may not look."""
         if self.who.role != "clinic":
             raise NotFound("not found")
         limited = self.story.window.limited(self.who, replace(query, count=2))
         if limited is None or not query.clauses:
             raise Forbidden(f"a condition needs search parameters and the scope system/{query.type}.s", expression=query.type, detail="scope")
-        found = self.uow.search(limited)
+        partaking = Clause(AUTHOR, "token", (LISTED,), "not")
+        found = self.uow.search(replace(limited, clauses=(*limited.clauses, partaking)) if query.type in DIRECTORY else limited)
         closed = self.story.own.closed(self.uow, self.who, found)
         if closed:
             raise NotFound("not found")

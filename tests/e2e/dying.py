@@ -23,8 +23,10 @@ from types import TracebackType
 from typing import Any
 from unittest import mock
 
+from adapter import directory
 from adapter.app import App
 from adapter.clock import FrozenClock
+from adapter.directory import importing
 from adapter.drop import Run, Sending, files
 from adapter.net import GuardedSession
 from adapter.store.database import Database
@@ -142,10 +144,19 @@ def live(url: str, jobs: list[str], at: int | None, seconds: float) -> list[str]
         for job in jobs:
             if job.startswith("drop "):
                 taken(app, Path(job[5:]))
+            elif job.startswith("directory "):
+                imported(app, Path(job.removeprefix("directory ")))
             else:
                 each[job]()
     app.close()
     return count.places
+
+
+def imported(app: App, file: Path) -> None:
+    """Takes in the structures of a file, three in a commit."""
+    run = directory.Import(lambda fn: app.write_now(lambda story, uow: fn(story.network, uow)), directory.DirectorySystems(app.systems), directory.STRUCTURES, "file")
+    with mock.patch.object(importing, "BATCH", 3), directory.records(file) as rows:
+        run.run(rows)
 
 
 class Lives:

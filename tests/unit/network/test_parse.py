@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from adapter.errors import SettingsError
 from adapter.names import FR_IDENTIFIER_TYPE, RPPS
-from adapter.network import Closure, Identifier, Limits, Opening, Secret, from_json, load, parse, to_json
+from adapter.network import Closure, Identifier, Limits, Opening, Permanence, Secret, from_json, load, parse, to_json
 from tests.unit.network.network import TEXT, changed, line_of
 
 DEMO = Path(__file__).resolve().parents[3] / "mappings" / "demo" / "network.yaml"
@@ -35,6 +35,14 @@ def test_parse_reads_the_clinic_and_its_ehr_when_the_file_is_right() -> None:
     assert (ehr.interval, ehr.limits) == (900, Limits(rate=5, parallel=1, page=50))
     assert ehr.remote == {"clinic": "Organization/77", "gp": "PractitionerRole/9"}
     assert ehr.hours[0] == Opening(0, 7 * 60, 20 * 60) and ehr.transactions is None
+
+
+def test_parse_reads_the_permanence_that_a_unit_holds() -> None:
+    network = parse(changed(("ages: 18+", 'ages: 18+\n        permanence: {hours: {tue: "09:00-12:30"}, slot_minutes: 30, at_once: 2}'), ("stage: pool", "stage: pool\n        permanence: {}")))
+    held, plain, none = (network.unit(key) for key in ("coursier", "pool", "desk"))
+    assert held and held.permanence == Permanence((Opening(1, 540, 750),), 30, 2)
+    assert plain and plain.permanence == Permanence((), 45, 1) and none and none.permanence is None
+    assert from_json(to_json(network)) == network
 
 
 def test_parse_reads_how_an_ehr_is_polled_and_how_often_a_sandbox_may_be() -> None:
@@ -101,6 +109,9 @@ def test_parse_reads_who_sends_and_who_takes_what_persons_ask_themselves() -> No
         ("category: coursier-dac-asso", "category: prescripteur", "key: asso", "prescripteur is for clinics"),
         ("category: coursier-dac-asso", "category: coursier-dac-asso\n    platform: true", "key: asso", "expected kind clinic"),
         ("ages: 18+", "ages: 18+\n        self_referrals: often", "self_referrals", "expected true or false"),
+        ("ages: 18+", "ages: 18+\n        permanence: {slot_minutes: 3}", "slot_minutes", "expected a whole number from 5 to 480"),
+        ("ages: 18+", "ages: 18+\n        permanence: {minutes: 45}", "minutes", "unknown key"),
+        ("ages: 18+", "ages: 18+\n        permanence: tue", "permanence", "expected keys and values"),
         ("    category: coursier-dac-asso\n", "", "key: asso", "the key category is missing"),
         ("    controller: Asso\n", "", "key: asso", "a service needs controller"),
         ("    legal_basis: mission\n", "", "key: asso", "a service needs legal_basis"),
