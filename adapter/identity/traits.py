@@ -15,7 +15,7 @@ BIRTH_GIVEN = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-b
 BIRTH_PLACE = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
 INSEE = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-address-insee-code"
 _BIRTH_NAME = ("official", "maiden", None)  # `official` is the name at birth in France; others call that one maiden
-_PARTICLE = re.compile(r"(?:(?:de la|de l|de|du|des|d) )+(?=\S)")
+_PARTICLE = re.compile(r"(?:de|du|des|d) (?=\S)")
 _LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})
 
 
@@ -40,7 +40,7 @@ def plain(text: str) -> str:
 
 def family_key(text: str) -> str:
     """The same for a family name: without its particle, and however its words are joined."""
-    return _PARTICLE.sub("", found, count=1).replace(" ", "") if (found := plain(text)) else ""
+    return _PARTICLE.sub("", found, count=1).replace(" ", "") if _PARTICLE.match(found := plain(text)) else found.replace(" ", "")
 
 
 def given_key(text: str) -> str:
