@@ -100,9 +100,10 @@ def _has(resource: Resource, numbers: Iterable[tuple[str, str]], *, old: bool = 
 
 
 def same_person(before: Resource, now: Resource) -> bool:
-    """Whether a record is still of whom it was: it kept every number it had, if as an old one, has no other date of birth, and was not
-    replaced."""
-    kept = {*_numbers(now), *_numbers(now, old=True)}
+    """Whether a record is still of whom it was: it kept every number it had (as an old one where it has another in its place), has no
+    other date of birth, and was not replaced."""
+    present = _numbers(now)
+    kept = {*present, *(each for each in _numbers(now, old=True) if each[0] in {system for system, _ in present})}
     births = sorted((str(one["birthDate"]) for one in (before, now) if one.get("birthDate")), key=len)
     return set(_numbers(before)) <= kept and not (len(births) == 2 and not births[1].startswith(births[0])) and not replaced(now)
 
