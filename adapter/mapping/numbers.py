@@ -6,12 +6,9 @@ import re
 
 import phonenumbers
 
-from adapter.identity import keys
+from adapter.identity import keys, phones
 from adapter.mapping.context import Run
 from adapter.mapping.values import Kind, Unfit, clean, same
-
-_FRENCH_PHONE = re.compile(r"(?:\+33|0033|0)([1-9]\d{8})")
-_PHONE_MARKS = str.maketrans("", "", " .-/()\u00a0")
 
 
 def phone() -> Kind:
@@ -21,8 +18,7 @@ def phone() -> Kind:
         typed = clean(value, 40)
         if typed is None:
             return None
-        french = _FRENCH_PHONE.fullmatch(typed.translate(_PHONE_MARKS))
-        return "+33" + french[1] if french and french[1].isascii() else _foreign_phone(typed)
+        return phones.french(typed) or _foreign_phone(typed)
 
     return Kind(read, same)
 

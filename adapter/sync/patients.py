@@ -69,14 +69,7 @@ class Patients:
             return "patient-several" if found else "patient-none"
         if created is None and differing(sought, found[0].resource):
             return "patient-differs"  # found by its number, and the rest says that it is somebody else
-
-        def remember(uow: Uow) -> Then | str:
-            if refused := self._remember(uow, letter, id, found[0], created=created is not None):
-                return refused
-            doubts.heard(uow, letter.ehr, f"Patient/{id}", found[0].resource)
-            return then(uow)
-
-        return self._store.write_now(remember)
+        return self._store.write_now(lambda uow: self._remember(uow, letter, id, found[0], created=created is not None) or then(uow))
 
     def choose(self, client: EhrClient, letter: Letter, id: str, remote_id: str) -> str:
         """A person says which of the EHR's patients it is. "" when linked, else patient-absent (not there) or patient-taken."""
@@ -101,6 +94,7 @@ class Patients:
         links.save(uow, links.Known(links.linked(letter.ehr, "Patient", id, remote, self._ownership, sent=0), {}))
         told = cited("Patient", remote.id, remote.version)
         self._audited(uow, Act("linked", letter.ehr, "Patient", id, lane=letter.lane, remote=told, request_id=letter.request_id))
+        doubts.heard(uow, letter.ehr, f"Patient/{id}", remote.resource)
         if created and self._proofs and (ours := uow.current("Patient", id)):
             self._proofs.post(uow, replace(letter, type="Patient", id=id), remote, number=ours.number)
         return ""

@@ -180,7 +180,7 @@ def test_draft_of_its_author_is_not_read_until_it_is_asked_for(clinic: Clinic) -
 def test_person_who_is_known_already_is_not_doubled(clinic: Clinic, numbered: bool) -> None:
     number = [{"system": "urn:ipp", "value": "77"}]
     if numbered:
-        clinic("POST", "Patient", {"resourceType": "Patient", "identifier": number, "name": [{"family": "Autre"}], "managingOrganization": {"reference": f"Organization/{CLINIC}"}})
+        clinic("POST", "Patient", {"resourceType": "Patient", "identifier": number, "name": [{"family": "ZYX-DURAND"}], "managingOrganization": {"reference": f"Organization/{CLINIC}"}})
         clinic.ehr.edit("Patient", "zyx-patient", {"identifier": number})
     else:
         clinic.stage.sent()
@@ -191,6 +191,26 @@ def test_person_who_is_known_already_is_not_doubled(clinic: Clinic, numbered: bo
     assert {each["for"]["reference"] for each in stored(clinic.stage, "Task")} == {f"Patient/{known['id']}"}
     link = clinic.stage.app.read_now(lambda _, uow: uow.link_by_remote(CLINIC, "Patient", "zyx-patient"))
     assert link is not None and link.id == known["id"]
+
+
+def test_person_who_has_the_number_of_somebody_else_waits_for_the_clinic(clinic: Clinic) -> None:
+    number = [{"system": "urn:ipp", "value": "77"}]
+    clinic("POST", "Patient", {"resourceType": "Patient", "identifier": number, "name": [{"family": "Autre"}], "managingOrganization": {"reference": f"Organization/{CLINIC}"}})
+    clinic.ehr.edit("Patient", "zyx-patient", {"identifier": number})
+    task = clinic.post()
+    clinic.stage.push()
+    assert clinic.why(task["id"])[0] == "draft" and len(stored(clinic.stage, "Patient")) == 1
+    assert clinic.stage.app.read_now(lambda _, uow: uow.link_by_remote(CLINIC, "Patient", "zyx-patient")) is None
+
+
+def test_numbers_that_may_not_be_kept_stay_at_the_ehr(clinic: Clinic) -> None:
+    oid = "urn:oid:1.2.250.1.213.1.4"
+    given = [{"system": f"{oid}.8", "value": "1"}, {"system": "1.2.250.1.213.1.4.9", "value": "2"}, {"system": f"{oid}.2", "value": "3"}, {"system": "urn:ipp", "value": "4"}]
+    clinic.ehr.edit("Patient", "zyx-patient", {"identifier": [*given, {"system": "http://finess.sante.gouv.fr", "value": "5"}]})
+    clinic.post()
+    clinic.stage.push()
+    kept = only(stored(clinic.stage, "Patient"))["identifier"]
+    assert [each["value"] for each in kept][:2] == ["4", "5"] and kept[1]["system"] == "https://finess.esante.gouv.fr"
 
 
 def test_person_who_may_be_several_waits_for_the_clinic(clinic: Clinic) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from adapter import fhir
 from adapter.fhir.matching import matches
-from adapter.identity import canonical, canonised, kind_of, marked, spellings
+from adapter.identity import canonical, canonised, e164, kind_of, marked, spellings
 from adapter.identity.systems import TABLE
 from adapter.names import FINESS, NIR, RPPS, SIRENE
 from adapter.views.glass import selected
@@ -93,3 +93,23 @@ def test_a_search_by_one_name_finds_what_is_kept_under_another(stored: str, aske
     assert matches(request, fhir.query("ServiceRequest", [("identifier", f"{asked}|760000010")]))
     assert not matches(request, fhir.query("ServiceRequest", [("identifier", f"{asked}|760000011")]))
     assert not matches(request, fhir.query("ServiceRequest", [("identifier:not", f"{asked}|760000010")]))
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("01 23 24 67 89", "+33123246789"), ("+33 1 23 24 67 89", "+33123246789"), ("0033123246789", "+33123246789"), ("01.23.24.67.89", "+33123246789"),
+        ("+33(0)1 23 24 67 89", "+33123246789"), ("(01) 23 24 67 89", "+33123246789"), ("+32 2 123 45 67", "+3221234567"), ("0032 2 123 45 67", "+3221234567"),
+        ("15", ""), ("0", ""), ("01 23 24 67", ""), ("poste 12", ""), ("\u0660123246789", ""),
+    ],
+)  # fmt: skip
+def test_a_telephone_number_has_one_form(written: str, found: str) -> None:
+    assert e164(written) == found and e164(found or "x") == found
+
+
+@pytest.mark.parametrize("stored", ["01 23 24 67 89", "+33123246789", "0033 1 23 24 67 89"])
+@pytest.mark.parametrize(("param", "asked"), [("phone", "+33123246789"), ("phone", "0123246789"), ("telecom", "phone|01.23.24.67.89"), ("telecom", "+33123246789")])
+def test_a_person_is_found_by_a_telephone_number_however_it_is_written(stored: str, param: str, asked: str) -> None:
+    patient = {"resourceType": "Patient", "telecom": [{"system": "phone", "value": stored}, {"system": "email", "value": "a@b.example"}]}
+    assert matches(patient, fhir.query("Patient", [(param, asked)])) and not matches(patient, fhir.query("Patient", [(param, "0123246780")]))
+    assert matches(patient, fhir.query("Patient", [("email", "a@b.example")]))
