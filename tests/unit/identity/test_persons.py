@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from adapter.identity import alike, differing, doubtful, entered, postal_and_city, status, traits, unchecked
+from adapter.identity import alike, differing, doubtful, entered, postal_and_city, scheme, status, traits, unchecked
 from adapter.identity.reliability import RELIABILITY
 from adapter.identity.traits import BIRTH_GIVEN, BIRTH_PLACE, INSEE, family_key
 from adapter.names import NIR
+from adapter.network import Unit
 
 V2_0445 = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0445"
 MAIN = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-identity-status"
@@ -150,3 +151,17 @@ def test_without_a_basis_nothing_is_said_of_such_numbers_here() -> None:
 
 def test_a_postal_code_in_a_town_is_a_warning() -> None:
     assert said(person(address=[{"city": "92140 CLAMART"}]))[2] == ["Patient.address[0].city"]
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("Régime général", "regime-general"), ("regime-general", "regime-general"), ("01", "regime-general"), ("MSA", "msa"), ("Mutualité sociale agricole", "msa"), ("02", "msa"),
+     ("RSI", "regime-general"), ("CAMIEG", "camieg"), ("Caisse d'ailleurs", "caisse-d-ailleurs")],
+)  # fmt: skip
+def test_a_scheme_has_one_code_whatever_a_form_says(written: str, code: str) -> None:
+    assert scheme(written) == code == scheme(code)
+
+
+def test_a_unit_takes_a_scheme_by_any_of_its_names() -> None:
+    unit = Unit(key="u", name="U", schemes=("regime-general",))
+    assert unit.takes_scheme("Régime général") and unit.takes_scheme("01") and unit.takes_scheme(None) and not unit.takes_scheme("MSA")
