@@ -67,7 +67,8 @@ class Writer:
             return self._delete(uow, who, change, request_id)
         if change.origin == "fhir":
             change = Doorstep(self.network, self.systems, self.base).brought_in(uow, who.organisation, change)
-            change = replace(change, resource=identity.canonised(change.resource))  # as `_server_kept` has it in what is served
+            if change.received is None or identity.marked(change.received):  # as `_server_kept` has it in what is served
+                change = replace(change, resource=identity.canonised(change.resource))
         resource = change.resource
         if resource is None:
             raise Invalid("expected a resource", code="required")

@@ -17,8 +17,10 @@ from adapter.app import App
 from adapter.ehr import connect
 from adapter.ehr.fake import FakeEhr
 from adapter.ehr.fake.faults import Fault
+from adapter.identity.reliability import RELIABILITY
 from adapter.names import NIR, SIRENE
 from adapter.ports import Resource
+from adapter.sync import doubts
 from tests.e2e.direct import Clinic, consent, request
 from tests.e2e.records import DOCTOR, VIEW, card, only, stored
 from tests.e2e.stage import CLINIC, COURSIER, GP, Stage, staged
@@ -201,6 +203,18 @@ def test_person_who_has_the_number_of_somebody_else_waits_for_the_clinic(clinic:
     clinic.stage.push()
     assert clinic.why(task["id"])[0] == "draft" and len(stored(clinic.stage, "Patient")) == 1
     assert clinic.stage.app.read_now(lambda _, uow: uow.link_by_remote(CLINIC, "Patient", "zyx-patient")) is None
+
+
+def test_person_whose_identity_the_ehr_doubts_is_shown_to_nobody_until_checked_F11(clinic: Clinic) -> None:
+    coding = {"url": "identityStatus", "valueCoding": {"code": "FICT"}}
+    clinic.ehr.edit("Patient", "zyx-patient", {"extension": [{"url": RELIABILITY, "extension": [coding]}]})
+    clinic.post()
+    clinic.stage.push()
+    (row,) = clinic.stage.app.read_now(lambda _, uow: uow.conflicts(state="doubt"))
+    task = only(stored(clinic.stage, "Task"))
+    assert task["status"] == "requested" and clinic.stage.cards(COURSIER, VIEW) == []
+    clinic.stage.app.write_now(lambda _, uow: doubts.checked(uow, COURSIER, row.key))
+    assert len(clinic.stage.cards(COURSIER, VIEW)) == 1 and only(stored(clinic.stage, "Task"))["status"] == "requested"
 
 
 def test_numbers_that_may_not_be_kept_stay_at_the_ehr(clinic: Clinic) -> None:
