@@ -73,7 +73,7 @@ class App:
 
     def flows(self, network: Network) -> Flows:
         declare([each.id for each in network.clients] + [each.name for each in network.ehrs()])
-        writer = Writer(network, self.systems, self.clock, self.settings.key(), self.fhir_base)
+        writer = Writer(network, self.systems, self.clock, self.settings.key(), self.fhir_base, self.settings.environment == "production")
         intake = Intake(self.documents, network, self.systems, self.clock)
         bounds = Bounds(self.settings.consent_max_age, self.settings.reference_kept)
         return Flows(network, writer, intake, Window(network, self.views, self.terms, writer, bounds), self.ownership)

@@ -21,6 +21,7 @@ from adapter.pulling import searches_of, work_done
 from adapter.recall import Recall
 from adapter.referral.codes import CLOSED, OTHER
 from adapter.referral.states import NEEDS_REASON
+from adapter.sync import pairs
 from adapter.sync.acts import Act, cited
 from adapter.sync.canonical import moment
 from adapter.sync.inbound import Pulled
@@ -95,6 +96,11 @@ class Bridge:
         found = self.recall.of_request(uow, letter.lane)
         return found is not None and self.story(uow).window.leaving(uow, letter, found, seeking=True)
 
+    def doubted(self, uow: Uow, letter: Letter) -> bool:
+        """Whether a person has to check first who the letter is about (france.md 1.3)."""
+        found = self.recall.of_request(uow, letter.lane)
+        return found is not None and bool(found.doubt)
+
     def keeps_provenance(self, uow: Uow, ehr: str) -> bool:
         return self._entry(self.story(uow), ehr).provenance
 
@@ -135,7 +141,7 @@ class Bridge:
             named = split(entry.remote.get(id, ""))
             if named[0] == type:
                 return named[1]
-            link = uow.link(ehr, type, id)
+            link = uow.link(ehr, type, id) or (uow.link(ehr, type, pairs.standing(uow, id)) if type == "Patient" else None)
             return link.remote_id if link and not (type == "Consent" and lost(uow, ehr, type, id)) else None
 
         def logical(type: str, id: str) -> dict[str, Any] | None:

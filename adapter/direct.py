@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapter import asking, fhir
+from adapter import asking, fhir, identity
 from adapter.addresses import focus_there, waits, within
 from adapter.dossier import content, split
 from adapter.ehr import matching_patients
 from adapter.errors import Invalid, Stale
 from adapter.fhir.details import SYSTEM as ERRORS
 from adapter.flows import Flows
-from adapter.names import NIR_SYSTEMS, RPPS
+from adapter.names import RPPS
 from adapter.network import EhrEntry
 from adapter.ports import Change, Letter, Link, Principal, Remote, Resource, Uow
 from adapter.referral import codes, due, verbs
-from adapter.sync import links
+from adapter.sync import doubts, links
 from adapter.sync.reading import GONE, Asked, Place, Read
 
 Inward = Callable[[Resource, Mapping[Place, str]], Resource]
@@ -93,8 +93,8 @@ class Direct:
         for (type, remote), resource in read.parties.items():
             if self._ours(type, remote):
                 continue
-            wanted = {(str(each.get("system")), str(each.get("value"))) for each in _objects(resource.get("identifier"))}
-            wanted |= {(str(each.get("system")), str(each.get("value"))) for each in _objects(self._behind(read, resource).get("identifier"))}
+            both = [*_objects(resource.get("identifier")), *_objects(self._behind(read, resource).get("identifier"))]
+            wanted = {(identity.canonical(str(each.get("system"))), str(each.get("value"))) for each in both}
             key = self._organisation(wanted) if type == "Organization" else self._person(wanted)
             if key and self.uow.link(self.letter.ehr, type, key) is None:
                 self.uow.save_link(Link(self.letter.ehr, type, key, remote))
@@ -128,11 +128,13 @@ class Direct:
         network, systems = self.story.network, self.story.writer.systems
         clinic = network.organisation(self.letter.ehr)
         person: Resource = {"resourceType": "Patient"} | {name: remote.resource[name] for name in PERSON if name in remote.resource}
-        if not (clinic and clinic.nir_authorised):  # no basis to receive it: it stays where it is (workflow.md 8)
-            person["identifier"] = [each for each in _objects(person.get("identifier")) if each.get("system") not in NIR_SYSTEMS]
+        if (numbers := self._numbers(remote.resource, bool(clinic and clinic.nir_authorised))) != person.get("identifier"):
+            person["identifier"] = numbers
         found = matching_patients(_Shelf(self.uow, self.letter.ehr), person)
         if len(found) > 1:
             raise Invalid("the person may be several of those who are known here", expression="Task.for", detail="several")
+        if found and identity.differing(person, found[0].resource):
+            raise Invalid("the person has the number of somebody else who is known here", expression="Task.for", detail="several")
         if found and self.uow.link(self.letter.ehr, "Patient", found[0].id):
             raise Invalid("the person is known here as another Patient of the EHR", expression="Task.for", detail="duplicate")
         if found:
@@ -141,6 +143,16 @@ class Direct:
         own = {"system": systems.sid("patient"), "value": id}
         managing = {"managingOrganization": {"reference": f"Organization/{self.letter.ehr}"}}
         return id, person | managing | {"id": id, "identifier": [*person.get("identifier", ()), own]}
+
+    def _numbers(self, patient: Resource, authorised: bool) -> list[Resource]:
+        """The identifiers that may be kept: without a basis no number of the social security, which stays where it is (workflow.md 8); no
+        INS of an identity that is not qualified, no INS-C, on a server in production none of tests."""
+        production = self.story.writer.production
+        given = _objects(patient.get("identifier"))
+        dropped = identity.entered({"resourceType": "Patient", **patient, "identifier": given}, production=production, sandbox=False).dropped
+        unfit = identity.NUMBERS if not authorised else identity.TRIALS if production else frozenset()
+        kept = (each for number, each in enumerate(given) if number not in dropped and identity.kind_of(each) not in unfit)
+        return [identity.canonised(each) for each in kept]
 
     def _consents(self, remotes: Iterable[Remote], known: dict[Place, str]) -> Iterator[Resource]:
         """Those in force, ours where it is here already."""
@@ -218,6 +230,7 @@ class Direct:
         if self.uow.link_by_remote(self.letter.ehr, "Patient", read.patient.id) is None:
             link = links.linked(self.letter.ehr, "Patient", known["Patient", read.patient.id], read.patient, self.story.ownership, sent=0)
             links.save(self.uow, links.Known(link, {}))
+            doubts.heard(self.uow, self.letter.ehr, f"Patient/{link.id}", read.patient.resource)
 
     def _there(self, tasks: Sequence[Remote], task: Resource) -> Remote | None:
         """The EHR's own Task of this referral: it has an identifier of it, or is the only one. Raises Invalid where any may be."""

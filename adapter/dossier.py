@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import orjson
 
+from adapter import identity
 from adapter.ports import Clause, Query, Resource, Uow, Version
 
 FOLLOWING = ("Procedure", "Communication")  # types that point to the request by `basedOn`
 NOBODY = "none"  # an id that nothing has
 FROZEN = "frozen/"  # before a patient's reference: the name under which it is kept that nobody may be shown this person
+DOUBTED = "doubted/"  # the same: what is known of its identity's status, and what of it a person has checked (`identity.noted`)
 
 
 def content(version: Version) -> Resource:
@@ -65,6 +67,7 @@ class Dossier:
     told: tuple[Resource, ...] = ()
     teams: tuple[Resource, ...] = ()
     frozen: bool = False  # nobody knows any more whether it is this person (sync.md Y-23)
+    doubt: str = ""  # status by which the identity is to be checked by a person before anything is sent (france.md 1.3)
 
     @property
     def lane(self) -> str:
@@ -105,7 +108,7 @@ def load(uow: Uow, task_id: str) -> Dossier | None:
     patient = follow(uow, subject)
     following = [found for type in FOLLOWING for found in pointing(uow, type, "based-on", target)]
     consents, told = pointing(uow, "Consent", "patient", subject), pointing(uow, "Provenance", "target", target)
-    teams, frozen = pointing(uow, "CareTeam", "patient", subject), uow.kept(FROZEN + subject)
+    teams, kept = pointing(uow, "CareTeam", "patient", subject), uow.kept_many(FROZEN + subject, DOUBTED + subject)
     if version is None or request_version is None:
         return None
     return Dossier(
@@ -118,7 +121,8 @@ def load(uow: Uow, task_id: str) -> Dossier | None:
         following=tuple(map(content, following)),
         told=tuple(map(content, told)),
         teams=tuple(map(content, teams)),
-        frozen=bool(frozen),
+        frozen=bool(kept.get(FROZEN + subject)),
+        doubt=identity.unchecked(content(patient) if patient else None, kept.get(DOUBTED + subject)),
     )
 
 

@@ -97,6 +97,7 @@ def erase(story: Flows, uow: Uow, who: Principal, patient: str, *, sealed: Seale
             uow.file(seq, patient, line.at, sealed(line.dumps()))
             lines += 1
     versions = sum(uow.erase(version.type, version.id) for version in everything)
+    uow.discard(dossier.DOUBTED + patient)  # how sure the identity was
     for start in range(0, len(links), LARGEST):
         some = links[start : start + LARGEST]
         uow.audit(events.act(who, ERASE, at=uow.at, details=[("links", ranges(some))]), erasing=some)

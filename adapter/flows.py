@@ -33,7 +33,7 @@ from adapter.referral.states import TERMINAL
 from adapter.showing import Window
 from adapter.subscriptions import Subscriptions
 from adapter.subset import Subset
-from adapter.sync import links
+from adapter.sync import doubts, links, pairs
 from adapter.sync.canonical import decode
 from adapter.sync.inbound import GONE
 from adapter.sync.judge import as_theirs
@@ -92,7 +92,12 @@ class Flows:
         """Every write of the house: /fhir, intake, pull, portal, and what ends with it. Returns the versions that now stand,
         those asked for first. `heard`: when and how the person said it, where a Consent is taken back by it."""
         changes = [self.subscriptions.brought_in(uow, who, each) if each.type == "Subscription" and each.origin == "fhir" else each for each in changes]
-        return self.agreements.received(uow, who, changes, heard=heard or {}, request_id=request_id)
+        saved = self.agreements.received(uow, who, changes, heard=heard or {}, request_id=request_id)
+        for person in (each for each in saved if each.type == "Patient" and not each.deleted):
+            doubts.written(uow, person)
+            if person.number == 1:
+                pairs.look(uow, person)
+        return saved
 
     # ── refer ────────────────────────────────────────────────────────────────────────────────────
     def refer(
@@ -327,6 +332,16 @@ class Flows:
         release(uow, row.ehr, row.type, row.id)
         patient = patient_of(content(current)) if current and not current.deleted else ""
         uow.audit(events.act(who, "resolve", at=uow.at, what=f"{row.type}/{row.id}", patient=patient, request_id=request_id))
+
+    def pair(self, uow: Uow, who: Principal, number: int, choice: str) -> list[Version]:
+        """A person of the practice says of two of its records that they are the `same` person or `different` ones; the records that changed.
+        Raises NotFound, Invalid."""
+        row = pairs.row_of(uow, number)
+        if choice not in (pairs.SAME, pairs.DIFFERENT):
+            raise Invalid("expected same or different", code="value", expression="choice")
+        saved = self.receive(uow, who, pairs.tied(uow, row)) if choice == pairs.SAME else []
+        pairs.settled(uow, who, row, choice)
+        return saved
 
     # ── the clinic's own software on /fhir ───────────────────────────────────────────────────────
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str = "") -> Version | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from adapter import acts, fhir, hearsay, onward, speaking, traces, witness
+from adapter import acts, fhir, hearsay, identity, onward, speaking, traces, witness
 from adapter.clock import Clock
 from adapter.consent import proof
 from adapter.dossier import Dossier, split
@@ -20,6 +20,7 @@ from adapter.names import RPPS, Systems
 from adapter.network import Network
 from adapter.ports import Change, Clause, Principal, Query, Resource, Uow
 from adapter.referral import codes, due, spoken, verbs
+from adapter.sync import pairs
 from adapter.witness import Case, witnessed
 
 ORDER = ("Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Consent", "ServiceRequest", "Provenance", "Appointment", "Task")
@@ -133,7 +134,7 @@ class Intake:
         alone."""
         people = [each for each in self.network.people if not own or self.network.organisation_of_person(each.key) == own]
         for resource in (each for each in resources if each["resourceType"] == "Practitioner"):
-            numbers = {each.get("value") for each in resource.get("identifier", ()) if each.get("system") == RPPS}
+            numbers = {each.get("value") for each in resource.get("identifier", ()) if identity.canonical(each.get("system", "")) == RPPS}
             for person in people:
                 if numbers & {each.value for each in person.identifiers if each.system == RPPS} and self.network.serving(person.key, uow.at):
                     return f"PractitionerRole/{person.key}"
@@ -151,8 +152,9 @@ class Intake:
             tries.append(traits)
         for params in tries:
             query = replace(fhir.query("Patient", params), clinics=frozenset({clinic}))
-            if len(found := uow.search(query)) == 1:
-                return found[0].reference
+            found = {f"Patient/{pairs.standing(uow, each.id)}" for each in uow.search(query)}  # one that was set aside takes nothing new
+            if len(found) == 1:
+                return found.pop()
         return None
 
     def changes(

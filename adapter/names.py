@@ -30,7 +30,6 @@ OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue" 
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 FR_IDENTIFIER_TYPE = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"
 NIR = "urn:oid:1.2.250.1.213.1.4.8"  # INS-NIR and NSS share it: the type code decides
-NIR_SYSTEMS = frozenset({NIR, *(f"urn:oid:1.2.250.1.213.1.4.{last}" for last in (9, 10, 11))})  # provisional (NIA), of tests, of demonstrations
 RPPS = "https://rpps.esante.gouv.fr"
 FINESS = "https://finess.esante.gouv.fr"
 SIRENE = "https://sirene.fr"

@@ -1,13 +1,13 @@
-"""What nobody may ever need is not kept (workflow.md 1 and 6): the free text of a Task. Words have two places, the prescriber's own on
-his request and the message to the practice."""
+"""What nobody may ever need is not kept (workflow.md 1 and 6): the free text of a Task, for words have two places, the prescriber's own on
+his request and the message to the practice; of a Patient an INS without a qualified identity, and the INS-C (france.md 1.2)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from adapter import fhir
-from adapter.errors import Issue
-from adapter.ports import Change
+from adapter import fhir, identity
+from adapter.errors import Invalid, Issue
+from adapter.ports import Change, Resource
 
 NEEDLESS: dict[str, tuple[str, ...]] = {"Task": ("description", "note")}
 
@@ -24,6 +24,26 @@ def spared(change: Change) -> tuple[Change, tuple[str, ...]]:
         received = fhir.dumps({name: value for name, value in fhir.exact(change.received).items() if name not in gone})
     kept = {name: value for name, value in resource.items() if name not in gone}
     return replace(change, resource=kept, received=received), tuple(f"{change.type}.{name}" for name in given)
+
+
+def numbered(change: Change, *, production: bool, sandbox: bool, authorised: bool) -> tuple[Change, tuple[str, ...], tuple[Issue, ...]]:
+    """The change without the numbers of a Patient that are not kept, their paths, and what the sender is told (`identity.entered`). Raises
+    Invalid with every number that cannot be right."""
+    resource = change.resource
+    if resource is None:
+        return change, (), ()
+    found = identity.entered(resource, production=production, sandbox=sandbox, authorised=authorised)
+    if found.errors:
+        raise Invalid(found.errors[0].text, issues=found.errors)
+    if found.dropped:
+        received = fhir.dumps(_without(fhir.exact(change.received), found.dropped)) if change.received else None
+        change = replace(change, resource=_without(resource, found.dropped), received=received)
+    return change, tuple(f"Patient.identifier[{number}]" for number in found.dropped), found.warnings
+
+
+def _without(patient: Resource, dropped: tuple[int, ...]) -> Resource:
+    kept = [each for number, each in enumerate(patient["identifier"]) if number not in dropped]
+    return {name: value for name, value in patient.items() if name != "identifier"} | ({"identifier": kept} if kept else {})
 
 
 def warned(paths: tuple[str, ...]) -> list[Issue]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from adapter import dossier
-from adapter.dossier import FROZEN, Dossier, patient_of
+from adapter import dossier, identity
+from adapter.dossier import DOUBTED, FROZEN, Dossier, patient_of
 from adapter.ports import Uow
 
 MOST = 64  # referrals
@@ -31,7 +31,10 @@ class Recall:
         with self._lock:
             known = self._kept.get(request_id)
         if known is not None and known[0] == revision:
-            return replace(known[1], frozen=bool(uow.kept(FROZEN + patient_of(known[1].request))))
+            patient = patient_of(known[1].request)
+            kept = uow.kept_many(FROZEN + patient, DOUBTED + patient)
+            doubt = identity.unchecked(known[1].patient, kept.get(DOUBTED + patient))
+            return replace(known[1], frozen=bool(kept.get(FROZEN + patient)), doubt=doubt)
         found = dossier.of_request(uow, request_id)
         if found is not None and revision >= 0:
             with self._lock:

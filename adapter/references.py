@@ -13,7 +13,7 @@ import orjson
 
 from adapter.dossier import follow, pointing, split
 from adapter.errors import Invalid, Issue
-from adapter.names import NIR_SYSTEMS
+from adapter.identity import NUMBERS, kind_of
 from adapter.network import Network
 from adapter.ports import Resource, Uow
 
@@ -22,6 +22,7 @@ OURS = {"ServiceRequest": ("subject", "supportingInfo"), "Task": ("for", "focus"
 _HERE = "expected a reference to something that is here: create it first, or name it by an identifier"
 _READ = "expected a reference to something that is here, or to the FHIR server of your own EHR, which the network file names: a ServiceRequest and its Patient"
 _NUMBER = "expected no number of the social security: the network file names no basis (nir_authorised) for this organisation; leave it out"
+_MARKS = (b"1.2.250.1.213.1.4.", b'"INS', b'"NH"', b'"NSS"', b'"SS"', b'"SB"')  # one is in every such number
 _UNIT = "expected a unit of the directory that takes part: HealthcareService/key, as the network file has it"
 
 
@@ -48,11 +49,27 @@ def check_numbers(network: Network, organisation: str, resource: Resource) -> No
     """Raises Invalid with the place of each number of the social security, where `organisation` has no basis in the network file
     to handle it (workflow.md 8)."""
     found = network.organisation(organisation)
-    if (found and found.nir_authorised) or b'"urn:oid:1.2.250.1.213.1.4.' not in orjson.dumps(resource):
+    if (found and found.nir_authorised) or not _may_have(orjson.dumps(resource)):
         return
-    issues = [Issue("business-rule", _NUMBER, path) for path, value in _places(resource, resource["resourceType"], "system") if value in NIR_SYSTEMS]
+    issues = [Issue("business-rule", _NUMBER, path) for path in _numbered(resource, resource["resourceType"])]
     if issues:
         raise Invalid(issues[0].text, issues=issues)
+
+
+def _may_have(body: bytes) -> bool:
+    return any(mark in body for mark in _MARKS)
+
+
+def _numbered(node: Any, path: str) -> Iterator[str]:
+    """The places of the numbers of the social security: without a type, or of another name, they are some too."""
+    if isinstance(node, list):
+        for number, each in enumerate(node):
+            yield from _numbered(each, f"{path}[{number}]")
+    elif isinstance(node, dict):
+        if "resourceType" not in node and kind_of(node) in NUMBERS:
+            yield path
+        for name, each in node.items():
+            yield from _numbered(each, f"{path}.{name}")
 
 
 def literals(resource: Resource) -> set[str]:
@@ -69,17 +86,17 @@ def literals(resource: Resource) -> set[str]:
     return found
 
 
-def _places(node: Any, path: str, member: str = "reference") -> Iterator[tuple[str, str]]:
-    """(path, value) of each object that has this member as text."""
+def _places(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """(path, value) of each reference."""
     if isinstance(node, list):
         for number, each in enumerate(node):
-            yield from _places(each, f"{path}[{number}]", member)
+            yield from _places(each, f"{path}[{number}]")
     elif isinstance(node, dict):
         for name, each in node.items():
-            if name == member and isinstance(each, str):
+            if name == "reference" and isinstance(each, str):
                 yield path, each
             else:
-                yield from _places(each, f"{path}.{name}", member)
+                yield from _places(each, f"{path}.{name}")
 
 
 def listed(value: Any) -> list[Any]:

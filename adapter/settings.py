@@ -47,6 +47,7 @@ class Settings(BaseSettings):
 
     database_url: str = Field("sqlite:///liaison.db", description="SQLite file, or postgresql://… with the extra `postgres`")
     readers: int = Field(4, ge=1, le=64, description="database connections for reading, per process")
+    environment: Literal["production", "test"] = Field("production", description="production takes no INS of tests, test none that may be real")
     network_file: Path = Field(Path("network.yaml"), description="who takes part; what `liaison network apply` reads")
     mappings_dir: Path | None = Field(None, description="a folder in place of the mappings that come with the package")
     host: str = Field("127.0.0.1", description="address to listen on")

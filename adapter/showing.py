@@ -253,6 +253,8 @@ class Window:
             return Decision(False, "not this unit's", "scope")
         if dossier.frozen and view not in (PRESCRIBER, EHR_VIEW):
             return Decision(False, "the EHR says that this is another person", "patient-frozen")
+        if dossier.doubt and view not in (PRESCRIBER, EHR_VIEW) and dossier.task["status"] not in states.TAKEN:  # what runs already goes on
+            return Decision(False, "a person has to check the identity first", "identity-doubtful")
         groups = members(dossier.teams, uow.at, zone=self.network.zone)
         found = decide(
             asked.consents, asked.bases, asked.ask, uow.at, resource=dossier.request, groups=groups, zone=self.network.zone,

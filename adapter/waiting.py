@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import orjson
+
 from adapter.audit import events
 from adapter.clock import instant
 from adapter.dossier import content, follow, of_request, patient_of, split
 from adapter.errors import NotFound
-from adapter.ports import Letter, Principal, Uow, Version
+from adapter.ports import ConflictRow, Letter, Principal, Uow, Version
 from adapter.referral.spoken import of_task
+from adapter.sync import doubts, pairs
 from adapter.sync.delivery import ABSENT
 from adapter.sync.doubles import DOUBLE
 from adapter.sync.push import requeue
@@ -20,8 +23,9 @@ MOST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`kind`: letter | conflict | double (a second copy that an EHR's race made: ended by rule, to be taken note of).
-    `reference`: of the referral, as it is spoken ("" for none); `since`: FHIR instant."""
+    """`kind`: letter | conflict | double (a second copy that an EHR's race made: ended by rule, to be taken note of) | doubt (a person whose
+    identity is to be checked) | pair (two records of a practice that may be one person). `reference`: of the referral, as it is spoken (of a
+    person all that run, "" for none); `since`: FHIR instant."""
 
     kind: str
     number: int
@@ -46,7 +50,15 @@ def waiting(uow: Uow) -> list[Waiting]:
     for kind, row in rows:
         lane = row.id if row.type == "ServiceRequest" else _request_of(follow(uow, f"{row.type}/{row.id}"))
         found.append(Waiting(kind, row.key, row.ehr, reference_of(uow, lane), row.type, row.reason, 0, instant(row.at)))
+    for row in (*uow.conflicts(state=doubts.STATE), *uow.conflicts(state=pairs.STATE)):
+        said = ", ".join(dict.fromkeys(of_task(task) for each in _persons(row) for task in pairs.running(uow, each)))
+        found.append(Waiting(row.state, row.key, row.ehr, said, row.type, row.reason, 0, instant(row.at)))
     return sorted(found, key=lambda each: each.since)
+
+
+def _persons(row: ConflictRow) -> list[str]:
+    other = [str(orjson.loads(row.theirs)["other"])] if row.theirs else []
+    return [f"Patient/{row.id}", *other]
 
 
 def retry(uow: Uow, who: Principal, number: int, *, absent: bool = False) -> Letter:

@@ -164,7 +164,8 @@ def wire(
     )
     together = Together(store, clock, ownership=rules, systems=systems, told={entry.name: entry.transactions for entry in network().ehrs()})
     drafts = Drafts(
-        store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, ownership=rules, systems=systems, together=together
+        store, clock, outgoing=bridge.outgoing, leaving=bridge.leaving, outward=bridge.outward, ownership=rules, systems=systems, together=together,
+        doubted=bridge.doubted,
     )
     delivery = Delivery(
         store, clock, drafts=drafts, patients=patients, inbound=inbound, ownership=rules, systems=systems,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from adapter import asking, fhir, removing
+from adapter import asking, fhir, identity, removing
 from adapter.addresses import Doorstep, asks, may_wait, waits
 from adapter.attachments import check_attachments
 from adapter.audit import events
@@ -42,6 +42,7 @@ class Writer:
     clock: Clock
     key: bytes  # of pairwise ids
     base: str = ""  # address of our /fhir
+    production: bool = True  # else a server for tests (LIAISON_ENVIRONMENT)
 
     def take(self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "") -> list[Version]:
         """Writes them in order and posts what the EHR must be told; the versions that now stand."""
@@ -67,6 +68,8 @@ class Writer:
             return self._delete(uow, who, change, request_id)
         if change.origin == "fhir":
             change = Doorstep(self.network, self.systems, self.base).brought_in(uow, who.organisation, change)
+            if change.received is None or identity.marked(change.received):  # as `_server_kept` has it in what is served
+                change = replace(change, resource=identity.canonised(change.resource))
         resource = change.resource
         if resource is None:
             raise Invalid("expected a resource", code="required")
@@ -115,9 +118,8 @@ class Writer:
         if change.if_match is not None and change.if_match != number - 1:
             raise Stale("the resource has another version now", expression=f"{change.type}.meta.versionId")
         wanted = resource | {"id": id}
-        served = fhir.stamp(
-            change.received or wanted, id=id, version=number, updated=uow.at, edit=_server_kept(wanted) if change.received else None
-        )
+        edit = _server_kept(wanted, identity.marked(change.received)) if change.received else None
+        served = fhir.stamp(change.received or wanted, id=id, version=number, updated=uow.at, edit=edit)
         clinic = current.clinic if current else self._clinic(uow, resource, author)
         version = Version(change.type, id, number, uow.at, clinic, served, change.received or fhir.dumps(wanted))
         rows = [*fhir.rows(wanted), IndexRow(AUTHOR, "token", value=author), *self._held(uow, wanted, author)]
@@ -275,7 +277,7 @@ class Writer:
         literal = {str(each["reference"]) for each in actors if each.get("reference")}
         return (
             not actors or bool(literal & {f"Organization/{key}", owner}) or any(split(each)[0] in ("Group", "CareTeam") for each in literal)
-            or any((each.get("identifier", {}).get("system"), each.get("identifier", {}).get("value")) in numbers for each in actors)
+            or any((identity.canonical(each.get("identifier", {}).get("system", "")), each.get("identifier", {}).get("value")) in numbers for each in actors)
         )  # fmt: skip
 
     def _urgent(self, uow: Uow, request: str, task: Resource) -> bool:
@@ -337,13 +339,16 @@ def _actors(provision: Resource) -> list[Resource]:
     return [*provision.get("actor", ()), *(each for below in provision.get("provision", ()) for each in _actors(below))]
 
 
-def _server_kept(resource: Resource) -> Callable[[Resource], None]:
-    """What a server keeps of a Task that came as bytes: its normalised status and its lastModified."""
+def _server_kept(resource: Resource, named: bool) -> Callable[[Resource], None]:
+    """What a server keeps of what came as bytes: the normalised status of a Task and its lastModified; where there may be some (`named`), the
+    systems of identifiers under one name each."""
 
     def edit(tree: Resource) -> None:
         for element in ("status", "lastModified"):
             if resource["resourceType"] == "Task" and element in resource:
                 tree[element] = resource[element]
+        if named:
+            tree |= identity.canonised(tree)
 
     return edit
 

@@ -14,8 +14,9 @@ PURE = {
     "consent": set(),
     "views": {"yaml"},
     "mapping": {"yaml", "phonenumbers", "stdnum"},
+    "identity": {"stdnum"},
 }
-BELOW = {"ports", "errors", "clock", "names", "network"}
+BELOW = {"ports", "errors", "clock", "names", "network", "identity"}
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:

@@ -17,6 +17,10 @@ Number = Annotated[int, typer.Argument(metavar="NUMBER", help="As `liaison sync 
 MENDS = {
     "patient-none": "no patient there is this one: correct the record there or here, then retry; or say which it is with `sync link`",
     "patient-several": "several patients there may be this one: say which with `sync link`",
+    "patient-differs": "a patient there has this one's number and other traits: see which record is wrong and mend it, or say who it is with `sync link`",
+    "identity-doubtful": "nobody knows for sure who it is (status DOUT, FICT, USUR or DOUB): check it, then say so of the doubt that `sync list` tells: "
+    "`sync resolve NUMBER checked`",
+    "probable-double": "two records of this practice may be one person: ask, then `sync resolve NUMBER same`, or `different`",
     "patient-taken": "the patient there stands for another of ours: see whether they are one person, then `sync link` or retry",
     "patient-absent": "the EHR has no patient of that id: look it up there again",
     "patient-gone": "the patient is not here any more: nothing can be sent",
@@ -65,15 +69,18 @@ def link(number: Number, patient: Annotated[str, typer.Argument(metavar="ID", he
 @app.command()
 def resolve(
     number: Number,
-    choice: Annotated[str, typer.Argument(metavar="ours|theirs|seen", help="Whose content stands; seen: of a second copy that was ended.")],
+    choice: Annotated[str, typer.Argument(metavar="ours|theirs|seen|checked|same|different",
+        help="Whose content stands; seen: of a second copy that was ended; checked: of an identity; same, different: of two records.")],
     keep: Annotated[list[str] | None, typer.Option(metavar="NAME", help="With theirs: an element that stays ours (may be repeated).")] = None,
     heard_by: Annotated[str, typer.Option(metavar="PERSON", help="A Consent that gets wider: who heard the person say so.")] = "",
     how: Annotated[str, typer.Option(help="telephone, presence, visio or ecrit.")] = "",
     at: Annotated[str, typer.Option(metavar="TIME", help="When, as 2026-03-06T18:50:00+01:00.")] = "",
 ) -> None:
-    """Settle a conflict: `theirs` takes in what the EHR has, `ours` sends ours again; `seen` takes note of a second copy."""
-    from adapter import waiting
+    """Settle a conflict: `theirs` takes in what the EHR has, `ours` sends ours again; `seen` takes note of a second copy. Of an identity in
+    doubt say `checked`, of two records of a practice whether they are the `same` person's or `different` ones'."""
+    from adapter import persons, waiting
 
+    told: list[str] = []
     heard = {name: value for name, value in (("heard_by", heard_by), ("how", how), ("at", at)) if value}
     with house.opened(house.settings()) as opened:
 
@@ -81,11 +88,14 @@ def resolve(
             if choice == "seen":
                 waiting.seen(uow, operator_of("liaison"), number)
                 return
+            if choice in persons.CHOICES:
+                told.extend(persons.settle(story, uow, operator_of("liaison"), number, choice))
+                return
             row = next((each for each in uow.conflicts() if each.key == number), None)
             story.resolve(uow, operator_of(row.ehr if row else "liaison"), number, choice, heard=heard or None, keeping=keep or ())
 
         opened.write_now(settle)
-    typer.echo(f"conflict {number} is settled: {choice}")
+    typer.echo("\n".join([f"{number} is settled: {choice}", *told]))
 
 
 def operator(letter: Letter) -> Principal:
@@ -94,7 +104,10 @@ def operator(letter: Letter) -> Principal:
 
 def line(one: dict[str, Any]) -> str:
     what = f"{one['kind']} {one['number']}, {one['ehr']}: {one['type']} of {one['reference'] or 'no referral'}, {one['reason']}, since {one['since']}"
-    settle = {"conflict": "`sync resolve NUMBER ours|theirs`", "double": "one of the two was ended there by rule: `sync resolve NUMBER seen`"}
+    settle = {
+        "conflict": "`sync resolve NUMBER ours|theirs`", "double": "one of the two was ended there by rule: `sync resolve NUMBER seen`",
+        "doubt": "check who it is, then `sync resolve NUMBER checked`",
+    }  # fmt: skip
     mend = settle.get(one["kind"]) or MENDS.get(one["reason"], "mend the cause, then `sync retry NUMBER`")
     return f"{what}\n  {mend}"
 

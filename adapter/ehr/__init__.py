@@ -3,10 +3,11 @@
 from adapter.ehr.capability import probe
 from adapter.ehr.client import HttpEhrClient, tracing
 from adapter.ehr.connect import connect
-from adapter.ehr.match import Matched, Several, match_identified, match_patient, matching_patients, replaced, same_person
+from adapter.ehr.match import Differs, Matched, Several, match_identified, match_patient, matching_patients, replaced, same_person
 from adapter.ehr.refs import Unknown, inward, outward
 
 __all__ = [
+    "Differs",
     "HttpEhrClient",
     "Matched",
     "Several",

@@ -9,6 +9,7 @@ from typing import Any
 
 from adapter.fhir.dates import span
 from adapter.fhir.parameters import CORE_TYPES, Parameter, Path, parameters
+from adapter.identity import spelt
 from adapter.ports import IndexRow, Resource
 
 _VERSION = re.compile(r"/_history/[^/]*$")
@@ -75,9 +76,11 @@ def _token(parameter: Parameter, path: Path) -> Extract:
                 add(coding, found)
         elif path.system:
             if value.get("system") == path.system and "value" in value:
-                found.append(IndexRow(name, "token", value["value"], identifying=identifying))
+                every = spelt(value["value"]) if path.system == "phone" else (value["value"],)
+                found.extend(IndexRow(name, "token", each, identifying=identifying) for each in every)
         elif code := value.get("code") or value.get("value"):  # Coding; Identifier or ContactPoint
-            found.append(IndexRow(name, "token", code, value.get("system", ""), identifying=identifying))
+            system = value.get("system", "")
+            found.extend(IndexRow(name, "token", each, system, identifying=identifying) for each in (spelt(code) if system == "phone" else (code,)))
 
     return add
 

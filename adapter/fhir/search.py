@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from adapter.errors import Malformed, told
 from adapter.fhir import facts, joins
 from adapter.fhir.parameters import CORE_TYPES, Parameter, parameters
+from adapter.identity import spellings, spelt
 from adapter.ports import Clause, Include, Query
 
 DEFAULT_COUNT, MOST = 100, 1000
@@ -133,7 +134,7 @@ def _clause(type: str, text: str, value: str) -> Clause:
     if parameter.identifying and modifier == "exact":
         return Clause(f"{name}:exact", "token", tuple(f"|{value}" for value in values), "", True)
     if parameter.kind == "token":
-        values = tuple(_implied(parameter, value) for value in values)
+        values = tuple(each for value in values for each in _spellings(_implied(parameter, value), phone=name in ("phone", "telecom")))
     return Clause(name, parameter.kind, values, modifier, parameter.identifying)
 
 
@@ -141,6 +142,15 @@ def _implied(parameter: Parameter, value: str) -> str:
     """The value of an element of type code, whose system is the one that it is bound to and is not written."""
     system, bar, code = value.partition("|")
     return code if bar and code and system in parameter.implied else value
+
+
+def _spellings(value: str, *, phone: bool = False) -> tuple[str, ...]:
+    """The same under every name of its system, so that what is kept under another is found too (france.md 1.2); a telephone number as it is
+    written and as E.164."""
+    system, bar, code = value.partition("|")
+    if phone:
+        return tuple(f"{system}|{each}" for each in spelt(code)) if bar else spelt(value)
+    return tuple(f"{each}|{code}" for each in spellings(system)) if bar and system else (value,)
 
 
 @cache
@@ -172,7 +182,7 @@ def _of_all_types(name: str, modifier: str, values: tuple[str, ...]) -> Clause:
 
 def _reference(parameter: Parameter, modifier: str, values: tuple[str, ...]) -> Clause:
     if modifier == "identifier":
-        return Clause(f"{parameter.name}:identifier", "token", values, "", parameter.of_person)
+        return Clause(f"{parameter.name}:identifier", "token", tuple(each for value in values for each in _spellings(value)), "", parameter.of_person)
     if modifier and modifier not in (parameter.targets or facts.resource_types()):
         _no_modifier(parameter)
     targets = frozenset({modifier}) if modifier else parameter.targets

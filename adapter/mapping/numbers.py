@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 
 import phonenumbers
-from stdnum import luhn
-from stdnum.exceptions import ValidationError
-from stdnum.fr import nir as french_nir
 
+from adapter.identity import keys, phones
 from adapter.mapping.context import Run
 from adapter.mapping.values import Kind, Unfit, clean, same
-
-_FRENCH_PHONE = re.compile(r"(?:\+33|0033|0)([1-9]\d{8})")
-_PHONE_MARKS = str.maketrans("", "", " .-/()\u00a0")
 
 
 def phone() -> Kind:
@@ -23,8 +18,7 @@ def phone() -> Kind:
         typed = clean(value, 40)
         if typed is None:
             return None
-        french = _FRENCH_PHONE.fullmatch(typed.translate(_PHONE_MARKS))
-        return "+33" + french[1] if french and french[1].isascii() else _foreign_phone(typed)
+        return phones.french(typed) or _foreign_phone(typed)
 
     return Kind(read, same)
 
@@ -39,13 +33,6 @@ def _foreign_phone(typed: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def is_nir(typed: str) -> bool:
-    try:
-        return len(french_nir.validate(typed)) == 15
-    except ValidationError:
-        return False
-
-
 def nir() -> Kind:
     """A social security number: 13 characters and the key, the key checked (2A, 2B known)."""
 
@@ -53,13 +40,9 @@ def nir() -> Kind:
         typed = clean(value, 30)
         if typed is None:
             return None
-        try:
-            number = str(french_nir.validate(typed))
-        except ValidationError:
-            raise Unfit("expected 13 characters and a key that fits them") from None
-        if len(number) != 15 or not number.isascii():
+        if not keys.nir(typed):
             raise Unfit("expected 13 characters and a key that fits them")
-        return number
+        return keys.bare(typed)
 
     return Kind(read, same)
 
@@ -71,10 +54,9 @@ def rpps() -> Kind:
         typed = clean(value, 20)
         if typed is None:
             return None
-        number = typed.replace(" ", "")
-        if len(number) != 11 or not (number.isascii() and number.isdigit()) or not luhn.is_valid(number):
+        if not keys.rpps(typed):
             raise Unfit("expected an RPPS number of 11 digits with its check digit")
-        return number
+        return keys.bare(typed)
 
     return Kind(read, same)
 
@@ -94,7 +76,7 @@ def text(most: int = 4000) -> Kind:
             raise Unfit(f"expected at most {most} characters", "too-long")
         kept = "\n".join(clean(part, 2 * most) or "" for part in value.splitlines()).strip("\n")
         if _NIR_IN_TEXT.search(kept) and not run.context.nir_authorised:
-            found = _NIR_IN_TEXT.sub(lambda match: REMOVED if is_nir(match.group()) else match.group(), kept)
+            found = _NIR_IN_TEXT.sub(lambda match: REMOVED if keys.nir(match.group()) else match.group(), kept)
             if found != kept:
                 kept = found
                 run.dropped.append(path)

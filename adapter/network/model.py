@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from adapter import identity
 from adapter.network.hours import Opening
 
 PRESCRIBER = "prescripteur"
@@ -99,7 +100,8 @@ class Unit:
         return age is None or (age >= low and (high is None or age <= high))
 
     def takes_scheme(self, scheme: str | None) -> bool:
-        return not self.schemes or not scheme or scheme in self.schemes
+        """By its code, its number on the card or its name; an unknown scheme fits."""
+        return not self.schemes or not scheme or identity.scheme(scheme) in map(identity.scheme, self.schemes)
 
     def takes_need(self, need: str | None) -> bool:
         return not self.needs or not need or need in self.needs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from adapter.ports import Letter, Remote, Resource, Store, Uow
 from adapter.sync import halts, links, standing
 from adapter.sync.acts import Leaving, Outcome
 from adapter.sync.canonical import same, without_server_parts
+from adapter.sync.doubts import DOUBTFUL
 from adapter.sync.links import Known, Rewrite, Unlinked, moved
 from adapter.sync.merge import put_over
 from adapter.sync.narrow import CLOSED
@@ -76,6 +77,8 @@ class Round:
 
 
 class Drafts:
+    """`doubted`: whether a person has to check first who the letter is about."""
+
     def __init__(
         self,
         store: Store,
@@ -87,7 +90,9 @@ class Drafts:
         ownership: Ownership,
         systems: Systems,
         together: Together | None = None,
+        doubted: Callable[[Uow, Letter], bool] = lambda uow, letter: False,
     ) -> None:
+        self._doubted = doubted
         self._store, self._clock, self._outgoing, self._leaving, self._outward = store, clock, outgoing, leaving, outward
         self._ownership, self._systems, self._together = ownership, systems, together
 
@@ -102,6 +107,8 @@ class Drafts:
         current = uow.current(letter.type, letter.id)
         if current is None or current.deleted:
             return Outcome("dropped", "withheld", "gone")
+        if (known is None or (letter.type != "Patient" and known.link.sent < current.number)) and self._doubted(uow, letter):
+            return Outcome("parked", "parked", DOUBTFUL)
         if letter.type == "Patient":  # linked, never updated
             return Outcome("done", "unchanged") if known else Unlinked("Patient", letter.id)
         if known is not None and known.link.sent >= current.number:

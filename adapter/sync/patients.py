@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from adapter.dossier import content
+from adapter.identity import differing
 from adapter.names import Systems
 from adapter.ports import EhrClient, Letter, Remote, Resource, Store, Uow
-from adapter.sync import links
+from adapter.sync import doubts, links
 from adapter.sync.acts import Act, Audited, Leaving, cited
 from adapter.sync.canonical import without_server_parts
 from adapter.sync.ownership import Ownership
@@ -59,13 +60,15 @@ class Patients:
 
     def link(self, client: EhrClient, letter: Letter, id: str, sought: Resource, then: Callable[[Uow], Then]) -> Then | str:
         """Links the patient whom `seek` gave and returns what `then` gives in the unit that does, or why a person must see to it:
-        patient-none, patient-several, patient-taken (that patient is another one's of ours)."""
+        patient-none, patient-several, patient-differs (it has the number and other traits), patient-taken (it is another one's of ours)."""
         found, created = list(self._match(client, sought)), None
         if not found and self._creates(letter.ehr):
             created = self._create(client, replace(letter, type="Patient", id=id))
             found = [created] if created else []
         if len(found) != 1:
             return "patient-several" if found else "patient-none"
+        if created is None and differing(sought, found[0].resource):
+            return "patient-differs"  # found by its number, and the rest says that it is somebody else
         return self._store.write_now(lambda uow: self._remember(uow, letter, id, found[0], created=created is not None) or then(uow))
 
     def choose(self, client: EhrClient, letter: Letter, id: str, remote_id: str) -> str:
@@ -91,6 +94,7 @@ class Patients:
         links.save(uow, links.Known(links.linked(letter.ehr, "Patient", id, remote, self._ownership, sent=0), {}))
         told = cited("Patient", remote.id, remote.version)
         self._audited(uow, Act("linked", letter.ehr, "Patient", id, lane=letter.lane, remote=told, request_id=letter.request_id))
+        doubts.heard(uow, letter.ehr, f"Patient/{id}", remote.resource)
         if created and self._proofs and (ours := uow.current("Patient", id)):
             self._proofs.post(uow, replace(letter, type="Patient", id=id), remote, number=ours.number)
         return ""

@@ -15,7 +15,7 @@ import orjson
 from adapter.dossier import content, patient_of, split
 from adapter.ehr import replaced, same_person
 from adapter.ports import Clause, EhrClient, Link, Query, Remote, Resource, Store, Uow
-from adapter.sync import halts
+from adapter.sync import doubts, halts
 from adapter.sync.canonical import decode
 from adapter.sync.inbound import Inbound
 from adapter.sync.reads import read_many
@@ -37,16 +37,33 @@ class People:
         """Reads the record of each, by batches where the EHR answers them; returns how many were frozen. Raises EhrError; Halted where
         most of many records are gone."""
         wrong: list[tuple[Link, str, str]] = []
+        told: list[tuple[Link, Remote]] = []
         known = 0
         for links in self._pages():
             known += len(links)
             for reference, found in read_many(self.client, list(links), batch=batch):
                 if reason := _wrong(links[reference], found):
                     wrong.append((links[reference], reason, _seen(found)))
+                elif found is not None:
+                    told.append((links[reference], found))
+            self._heed(told)
+            told.clear()
         gone = sum(reason == "patient-gone" for _, reason, _ in wrong)
         if vanished(gone, known) and not self.store.read_now(lambda uow: halts.accepted(uow, self.client.name)):
             self.inbound.stop(self.client.name, "vanished")
         return self.store.write_now(lambda uow: sum(self._freeze(uow, *each) for each in wrong))
+
+    def _heed(self, told: list[tuple[Link, Remote]]) -> None:
+        """What the records say of how sure the identity is, where that is news."""
+        said = [(f"Patient/{link.id}", found.resource) for link, found in told]
+        news = self.store.read_now(lambda uow: doubts.news(uow, self.client.name, said))
+
+        def heed(uow: Uow) -> None:
+            for patient, record in news:
+                doubts.heard(uow, self.client.name, patient, record)
+
+        if news:
+            self.store.write_now(heed)
 
     def _freeze(self, uow: Uow, link: Link, reason: str, seen: str) -> bool:
         return halts.halt(uow, self.client.name, reason, f"Patient/{link.id}", seen=seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from adapter.identity import canonical as named
 from adapter.names import NIR, SDOHCC_CODES, SNOMED, US_CORE_CATEGORY, Systems
 from adapter.views.facts import Facts
 from adapter.views.view import Branch, View, codes_of, sensitivity
@@ -202,5 +203,5 @@ def _is_nir(identifier: dict[str, Any]) -> bool:
     codings = listed(kind.get("coding")) if isinstance(kind, dict) else []
     codes = {str(coding.get("code")) for coding in codings if isinstance(coding, dict)}
     shape = isinstance(value, str) and _NIR_SHAPE.fullmatch(value.replace(" ", ""))
-    return bool(shape) or not codes.isdisjoint(_NIR_TYPES) or (isinstance(system, str) and _NIR_SYSTEMS.fullmatch(system) is not None)
+    return bool(shape) or not codes.isdisjoint(_NIR_TYPES) or (isinstance(system, str) and _NIR_SYSTEMS.fullmatch(named(system)) is not None)
 

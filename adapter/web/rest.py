@@ -17,7 +17,7 @@ from adapter.errors import Forbidden, Gone, Invalid, Issue, Malformed, NotFound,
 from adapter.fhir.patching import patch
 from adapter.fhir.subsetting import SUBSETTED, subset
 from adapter.flows import Flows
-from adapter.needless import spared, warned
+from adapter.needless import numbered, spared, warned
 from adapter.ports import Act, Change, Clause, Principal, Query, Resource, Uow, Version
 from adapter.web import pages
 from adapter.web.asked import Asked, Pairs, local, same_tag
@@ -56,12 +56,13 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a write asks for: a change, or for a conditional create what it found. `made`: the change makes something new.
-    `dropped`: paths of what is not kept of it."""
+    `dropped`: paths of what is not kept of it; `warnings`: what else its sender is told."""
 
     change: Change | None = None
     found: Version | None = None
     made: bool = False
     dropped: tuple[str, ...] = ()
+    warnings: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,23 @@ class Rest:
         wish = self._wished(asked)
         if wish.change is None:
             return wish
-        change, dropped = spared(wish.change)
+        change, needless = spared(wish.change)
+        change, numbers, warnings = self._numbered(change)
+        dropped = (*needless, *numbers)
         if change.type in coded.ELEMENTS and change.resource:
             self._coded(change, change.resource)
         if dropped:  # that something was, and where; never what (workflow.md 8)
             details = [("mapping", "fhir"), ("count", str(len(dropped))), ("paths", ",".join(dropped))]
             self.uow.audit(events.act(self.who, DROPPED, at=self.uow.at, request_id=self.request_id, details=details))
-        return replace(wish, change=change, dropped=dropped)
+        return replace(wish, change=change, dropped=dropped, warnings=(*warned(needless), *warnings))
+
+    def _numbered(self, change: Change) -> tuple[Change, tuple[str, ...], tuple[Issue, ...]]:
+        """The change without the numbers of persons that are not kept, their paths, and what its sender is told of the numbers in it. Raises
+        Invalid for one that cannot be right, where the sender is no sandbox."""
+        network, production = self.story.network, self.story.writer.production
+        house, ehr = network.organisation(self.who.organisation), network.ehr_of(self.who.organisation)
+        sandbox = not production or (ehr is not None and ehr.sandbox)
+        return numbered(change, production=production, sandbox=sandbox, authorised=bool(house and house.nir_authorised))
 
     def _coded(self, change: Change, resource: Resource) -> None:
         """Raises Invalid for a code that is none of ours, unless it was there before."""
@@ -220,7 +231,7 @@ class Rest:
         """The answer to a write: `saved` is what stands now of what was wished."""
         if saved is None or saved.deleted:
             return Answer(NOTHING, saved)
-        body, warnings = subset(saved.served, asked.subsetting), tuple(warned(wish.dropped))
+        body, warnings = subset(saved.served, asked.subsetting), wish.warnings
         if asked.returns == "minimal":
             body = b""
         elif asked.returns == "OperationOutcome":

@@ -17,8 +17,10 @@ from adapter.app import App
 from adapter.ehr import connect
 from adapter.ehr.fake import FakeEhr
 from adapter.ehr.fake.faults import Fault
+from adapter.identity.reliability import RELIABILITY
 from adapter.names import NIR, SIRENE
 from adapter.ports import Resource
+from adapter.sync import doubts
 from tests.e2e.direct import Clinic, consent, request
 from tests.e2e.records import DOCTOR, VIEW, card, only, stored
 from tests.e2e.stage import CLINIC, COURSIER, GP, Stage, staged
@@ -180,7 +182,7 @@ def test_draft_of_its_author_is_not_read_until_it_is_asked_for(clinic: Clinic) -
 def test_person_who_is_known_already_is_not_doubled(clinic: Clinic, numbered: bool) -> None:
     number = [{"system": "urn:ipp", "value": "77"}]
     if numbered:
-        clinic("POST", "Patient", {"resourceType": "Patient", "identifier": number, "name": [{"family": "Autre"}], "managingOrganization": {"reference": f"Organization/{CLINIC}"}})
+        clinic("POST", "Patient", {"resourceType": "Patient", "identifier": number, "name": [{"family": "ZYX-DURAND"}], "managingOrganization": {"reference": f"Organization/{CLINIC}"}})
         clinic.ehr.edit("Patient", "zyx-patient", {"identifier": number})
     else:
         clinic.stage.sent()
@@ -191,6 +193,38 @@ def test_person_who_is_known_already_is_not_doubled(clinic: Clinic, numbered: bo
     assert {each["for"]["reference"] for each in stored(clinic.stage, "Task")} == {f"Patient/{known['id']}"}
     link = clinic.stage.app.read_now(lambda _, uow: uow.link_by_remote(CLINIC, "Patient", "zyx-patient"))
     assert link is not None and link.id == known["id"]
+
+
+def test_person_who_has_the_number_of_somebody_else_waits_for_the_clinic(clinic: Clinic) -> None:
+    number = [{"system": "urn:ipp", "value": "77"}]
+    clinic("POST", "Patient", {"resourceType": "Patient", "identifier": number, "name": [{"family": "Autre"}], "managingOrganization": {"reference": f"Organization/{CLINIC}"}})
+    clinic.ehr.edit("Patient", "zyx-patient", {"identifier": number})
+    task = clinic.post()
+    clinic.stage.push()
+    assert clinic.why(task["id"])[0] == "draft" and len(stored(clinic.stage, "Patient")) == 1
+    assert clinic.stage.app.read_now(lambda _, uow: uow.link_by_remote(CLINIC, "Patient", "zyx-patient")) is None
+
+
+def test_person_whose_identity_the_ehr_doubts_is_shown_to_nobody_until_checked_F11(clinic: Clinic) -> None:
+    coding = {"url": "identityStatus", "valueCoding": {"code": "FICT"}}
+    clinic.ehr.edit("Patient", "zyx-patient", {"extension": [{"url": RELIABILITY, "extension": [coding]}]})
+    clinic.post()
+    clinic.stage.push()
+    (row,) = clinic.stage.app.read_now(lambda _, uow: uow.conflicts(state="doubt"))
+    task = only(stored(clinic.stage, "Task"))
+    assert task["status"] == "requested" and clinic.stage.cards(COURSIER, VIEW) == []
+    clinic.stage.app.write_now(lambda _, uow: doubts.checked(uow, COURSIER, row.key))
+    assert len(clinic.stage.cards(COURSIER, VIEW)) == 1 and only(stored(clinic.stage, "Task"))["status"] == "requested"
+
+
+def test_numbers_that_may_not_be_kept_stay_at_the_ehr(clinic: Clinic) -> None:
+    oid = "urn:oid:1.2.250.1.213.1.4"
+    given = [{"system": f"{oid}.8", "value": "1"}, {"system": "1.2.250.1.213.1.4.9", "value": "2"}, {"system": f"{oid}.2", "value": "3"}, {"system": "urn:ipp", "value": "4"}]
+    clinic.ehr.edit("Patient", "zyx-patient", {"identifier": [*given, {"system": "http://finess.sante.gouv.fr", "value": "5"}]})
+    clinic.post()
+    clinic.stage.push()
+    kept = only(stored(clinic.stage, "Patient"))["identifier"]
+    assert [each["value"] for each in kept][:2] == ["4", "5"] and kept[1]["system"] == "https://finess.esante.gouv.fr"
 
 
 def test_person_who_may_be_several_waits_for_the_clinic(clinic: Clinic) -> None:

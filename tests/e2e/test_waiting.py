@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from adapter.audit.told import told
+from adapter.identity.reliability import RELIABILITY
+from adapter.ports import Change
 from tests.e2e.away import edit, known, there
 from tests.e2e.desk import Desk
 from tests.e2e.records import VIEW, stored
-from tests.e2e.stage import COURSIER, PATIENT
+from tests.e2e.stage import COURSIER, GP, PATIENT
 
 NOBODY: dict[str, Any] = PATIENT | {"id": "another", "name": [{"use": "official", "family": "Zyxautre", "given": ["Paulzyx"]}], "birthDate": "1951-05-06"}
 
@@ -104,3 +106,28 @@ def test_wider_consent_of_the_ehr_is_taken_in_on_what_the_person_was_heard_to_sa
 def test_number_that_nothing_has_is_refused(desk: Desk, words: tuple[str, ...]) -> None:
     result = desk.run("sync", *words)
     assert result.exception is not None and "number" in str(result.exception) and listed(desk) == []
+
+
+def test_identity_in_doubt_and_two_records_are_told_and_settled_by_number(desk: Desk) -> None:
+    doubted = {"extension": [{"url": RELIABILITY, "extension": [{"url": "identityStatus", "valueCoding": {"code": "DOUB"}}]}]}
+    desk.stage.ehr.edit("Patient", PATIENT["id"], doubted)
+    desk.stage.sent()
+    desk.stage.push()
+    letter, doubt = sorted(listed(desk), key=lambda one: str(one["kind"]), reverse=True)
+    assert (letter["kind"], letter["reason"], doubt["kind"]) == ("letter", "identity-doubtful", "doubt") and doubt["reference"] == letter["reference"] != ""
+    text = desk.run("sync", "list").stdout + desk.run("sync", "dead", "show", str(letter["number"])).stdout
+    assert text.count("sync resolve NUMBER checked") == 3 and "Zyx" not in text
+    assert desk.run("sync", "retry", str(letter["number"])).exit_code == 0
+    desk.stage.push()
+    assert {one["reason"] for one in listed(desk)} == {"identity-doubtful"}, "sent again it waits again"
+    assert "letters go on" in desk.run("sync", "resolve", str(doubt["number"]), "checked").stdout
+    desk.stage.push()
+    assert listed(desk) == [] and there(desk.stage, "Task")["status"] == "requested"
+
+    own = stored(desk.stage, "Patient")[0]
+    twin = {name: value for name, value in own.items() if name not in ("id", "meta", "identifier")}
+    desk.stage.app.write_now(lambda story, uow: story.receive(uow, GP, [Change("create", "Patient", "twin", twin | {"id": "twin"})]))
+    (pair,) = listed(desk)
+    assert pair["kind"] == "pair" and "may be one person" in desk.run("sync", "list").stdout
+    said = desk.run("sync", "resolve", str(pair["number"]), "same").stdout
+    assert "set aside" in said and "Zyx" not in said and listed(desk) == []

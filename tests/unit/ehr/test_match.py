@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adapter.ehr import HttpEhrClient, Matched, Several, match_identified, match_patient
+from adapter.ehr import Differs, HttpEhrClient, Matched, Several, match_identified, match_patient
 from adapter.ehr.fake import FakeEhr, Fault
 from adapter.names import NIR
 from tests.unit.ehr.shapes import Resource, patient
@@ -25,9 +25,19 @@ def name(family: str, *given: str, use: str | None = "official") -> dict[str, An
 
 
 # ── by number ────────────────────────────────────────────────────────────────────────────────────
-def test_match_finds_the_patient_by_hospital_number_whatever_the_name(client: HttpEhrClient, ehr: FakeEhr) -> None:
-    [id, _] = planted(ehr, patient(name=[name("Durand", "Jeanne")]), patient(identifier=[{"system": IPP, "value": "43"}]))
+def test_match_finds_the_patient_by_hospital_number_where_nothing_speaks_against_it(client: HttpEhrClient, ehr: FakeEhr) -> None:
+    names = [name("Martin", "JEANNE", use="usual"), name("LEFEVRE NOEL", "Jeanne")]
+    [id, _] = planted(ehr, patient(name=names), patient(identifier=[{"system": IPP, "value": "43"}]))
     assert match_patient(client, patient()) == Matched(id)
+
+
+@pytest.mark.parametrize(
+    ("more", "trait"),
+    [({"name": [name("Durand", "Jeanne")]}, "family"), ({"name": [name("Lefèvre-Noël", "Paul")]}, "given"), ({"birthDate": "1938-02-04"}, "birthDate"), ({"gender": "male"}, "gender")],
+)
+def test_match_asks_a_person_when_the_number_agrees_and_a_trait_does_not(client: HttpEhrClient, ehr: FakeEhr, more: Resource, trait: str) -> None:
+    [id, _] = planted(ehr, patient(**more), unnumbered())  # who has the same traits and no number is not taken instead
+    assert match_patient(client, patient()) == Differs(id, (trait,))
 
 
 def test_match_is_several_when_two_records_carry_the_number(client: HttpEhrClient, ehr: FakeEhr) -> None:
@@ -35,9 +45,28 @@ def test_match_is_several_when_two_records_carry_the_number(client: HttpEhrClien
     assert match_patient(client, patient()) == Several(2)
 
 
-def test_match_is_none_when_the_number_is_a_person_of_another_birth_date(client: HttpEhrClient, ehr: FakeEhr) -> None:
-    planted(ehr, patient(birthDate="1938-02-04"))
+NEW = [{"system": IPP, "value": "43"}, {"system": IPP, "value": "42", "use": "old"}]
+
+
+def test_match_follows_a_number_that_the_ehr_keeps_as_an_old_one(client: HttpEhrClient, ehr: FakeEhr) -> None:
+    [id] = planted(ehr, patient(identifier=NEW))
+    assert match_patient(client, patient()) == Matched(id)
+
+
+def test_match_follows_our_old_number_while_the_ehr_still_uses_it(client: HttpEhrClient, ehr: FakeEhr) -> None:
+    [id] = planted(ehr, patient())
+    assert match_patient(client, patient(identifier=NEW)) == Matched(id)
+
+
+@pytest.mark.parametrize("more", [{"birthDate": "1938-02-04"}, {"name": [name("Durand", "Paul")]}])
+def test_match_does_not_follow_an_old_number_to_somebody_else(client: HttpEhrClient, ehr: FakeEhr, more: Resource) -> None:
+    planted(ehr, patient(identifier=NEW, **more))
     assert match_patient(client, patient()) is None
+
+
+def test_match_takes_who_has_the_number_now_before_who_had_it(client: HttpEhrClient, ehr: FakeEhr) -> None:
+    [id, _] = planted(ehr, patient(), patient(identifier=NEW))
+    assert match_patient(client, patient()) == Matched(id)
 
 
 def test_match_accepts_a_birth_date_that_is_less_precise(client: HttpEhrClient, ehr: FakeEhr) -> None:
@@ -137,3 +166,10 @@ def test_match_links_an_organisation_by_any_of_its_identifiers(client: HttpEhrCl
     assert match_identified(client, "Organization", [("https://sirene.fr", "1"), ("https://sirene.fr", "2")]) == Several(2)
     assert match_identified(client, "Organization", [("https://sirene.fr", "3")]) is None
     assert match_identified(client, "Organization", []) is None
+
+
+@pytest.mark.parametrize("there", ["http://finess.esante.gouv.fr", "http://finess.sante.gouv.fr", "https://finess.esante.gouv.fr"])
+def test_match_links_an_organisation_whatever_the_ehr_calls_the_system(client: HttpEhrClient, ehr: FakeEhr, there: str) -> None:
+    [id] = planted(ehr, {"resourceType": "Organization", "identifier": [{"system": there, "value": "760000010"}]})
+    assert match_identified(client, "Organization", [("https://finess.esante.gouv.fr", "760000010")]) == Matched(id)
+    assert match_identified(client, "Organization", [("https://finess.esante.gouv.fr", "760000028")]) is None

@@ -174,6 +174,8 @@ BASE: Resource = {"resourceType": "Patient", "id": "42", "identifier": [NUMBER],
         ({"identifier": []}, "patient-changed"),
         ({"identifier": [{**NUMBER, "value": "43"}]}, "patient-changed"),
         ({"identifier": [{**NUMBER, "use": "old"}]}, "patient-changed"),
+        ({"identifier": [{**NUMBER, "use": "old"}, {"system": "urn:other", "value": "7"}]}, "patient-changed"),
+        ({"identifier": [{**NUMBER, "use": "old"}, {**NUMBER, "value": "43"}]}, ""),
         ({"birthDate": "1950-01-01"}, "patient-changed"),
     ],
 )
