@@ -19,6 +19,7 @@ from adapter.network.model import (
     Network,
     Organisation,
     Person,
+    RdvEntry,
     Secret,
     Unit,
 )
@@ -28,6 +29,6 @@ from adapter.network.words import Words
 
 __all__ = [
     "CATEGORIES", "ClientEntry", "Closure", "DAYS", "EhrAuth", "EhrEntry", "Identifier", "Limits", "Network", "Opening", "Organisation",
-    "PRESCRIBER", "Person", "ROLES", "Secret", "Unit", "Words", "available_time", "from_json", "hours_from", "load", "merged", "parse",
+    "PRESCRIBER", "Person", "ROLES", "RdvEntry", "Secret", "Unit", "Words", "available_time", "from_json", "hours_from", "load", "merged", "parse",
     "resources", "to_json", "without",
 ]
