@@ -28,6 +28,8 @@ CODES: Mapping[str, tuple[str, str]] = {
     "worker-stopped": ("info", "the jobs have stopped"),
     "request-failed": ("error", "a request ended in an error that nobody foresaw"),
     "intake-received": ("info", "a record was taken in"),
+    "appointment-received": ("info", "an appointment tool told of an appointment"),
+    "hook-refused": ("warning", "a webhook was refused"),
     "token-issued": ("info", "an access token was issued"),
     "token-refused": ("warning", "a token request was refused"),
     "network-applied": ("info", "the network file was applied"),
