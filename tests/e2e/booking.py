@@ -17,13 +17,16 @@ import httpx
 
 from adapter import web
 from adapter.network import RdvEntry, Secret
+from adapter.ports import Principal
 from tests import looping
+from tests.e2e.records import stored
 from tests.e2e.stage import CALL, CARSAT, FRIDAY, Stage, staged
 
 UNIT, OTHER = "permanence-saint-eloi", "saad-portage"
 SECRETS = {UNIT: "un secret de la permanence", OTHER: "un secret du portage"}
 NUMBERS = {UNIT: 309, OTHER: 310}
 VIEW = "as-carsat"
+ANOTHER = CALL["personne"] | {"nom": "Zyxautre", "nom_naissance": "Zyxautre", "prenom": "Paulzyx", "naissance": "1951-05-06"}
 USER = {"id": 68, "first_name": "Jeannezyx", "last_name": "ZYXDURAND", "birth_date": "1938-02-03"}
 LEAKS = {"notes": "Zyxnotes du service", "address": "1 rue Zyxtool", "phone_number": "0639980099", "affiliation_number": "Zyxallocataire"}
 
@@ -52,7 +55,7 @@ class Tool:
     def send(self, record: Any, *, secret: str | None = None, signature: str | None = None, unit: str = "", **headers: str) -> httpx.Response:
         body = record if isinstance(record, bytes) else json.dumps(record, ensure_ascii=False).encode()
         signed = hmac.new((secret if secret is not None else SECRETS[self.unit]).encode(), body, hashlib.sha256).hexdigest()
-        said = {"Content-Type": "application/json; charset=utf-8", "X-Lapin-Signature": signed if signature is None else signature} | headers
+        said = {"Content-Type": "application/json; charset=utf-8", "X-Lapin-Signature": (signed if signature is None else signature).encode("latin-1")} | headers
 
         async def call() -> httpx.Response:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.asgi), base_url="http://liaison.example") as client:
@@ -83,3 +86,36 @@ def booked(accepted: bool = True, **record: Any) -> Iterator[tuple[Stage, Tool]]
 
 def refer(stage: Stage, **record: Any) -> None:
     stage.sent(**{"destinataire": UNIT, "besoins": ["acces-droits"], "urgence": "normale", "personne": CALL["personne"], **record})
+
+
+# ── what the tests look at ───────────────────────────────────────────────────────────────────────
+def task(stage: Stage, owner: str = UNIT) -> dict[str, Any]:
+    (found,) = [each for each in stored(stage, "Task") if each["owner"]["reference"].endswith(owner)]
+    return found
+
+
+def state(stage: Stage, owner: str = UNIT) -> tuple[str, str]:
+    found = task(stage, owner)
+    return found["status"], "".join(each["code"] for each in found.get("businessStatus", {}).get("coding", ()))
+
+
+def appointments(stage: Stage) -> list[str]:
+    return sorted(each["status"] for each in stored(stage, "Appointment"))
+
+
+def reference(stage: Stage) -> str:
+    return str(stage.cards(CARSAT, VIEW)[0].card["reference"])
+
+
+def parked(stage: Stage, who: Principal = CARSAT, view: str = VIEW) -> list[dict[str, Any]]:
+    found = stage.app.write_now(lambda story, uow: story.appointments.parked(uow, who, view))
+    return [each.shown() for each in found or ()]
+
+
+def why(stage: Stage) -> list[str]:
+    return [each["why"] for each in parked(stage)]
+
+
+def versions(stage: Stage) -> dict[str, int]:
+    ids = [(type, each["id"]) for type in ("Task", "Appointment", "Provenance") for each in stored(stage, type)]
+    return stage.app.read_now(lambda _, uow: {f"{type}/{id}": len(uow.history(type, id)) for type, id in ids})
