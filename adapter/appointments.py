@@ -102,6 +102,7 @@ class Appointments:
         waiting = parked.load(uow, dossier.owner)
         found = next((each for each in waiting if (each.rdv, each.user) == (said["rdv"], said["user"])), None)
         if found is None:
+            self.window.refused(uow, who, view, "absent", request_id=request_id)
             return False
         if dossier.task["status"] not in OPEN:
             raise Invalid("expected a referral that is open", expression="referral")

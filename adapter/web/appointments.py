@@ -92,10 +92,7 @@ async def assigned(view: str, request: Request) -> Response:
         who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
         known = view if view in app.views else ""
         with refusing(who, "Task", verb="assign", view=known, request_id=request_id):
-            found = story.appointments.assign(uow, who, view, said, if_match=if_match, request_id=request_id)
-        if not found:
-            unseen(uow, who, "appointments", reason="absent", view=known, request_id=request_id)
-        return found
+            return story.appointments.assign(uow, who, view, said, if_match=if_match, request_id=request_id)
 
     if not await app.write(assign):
         raise absent()
