@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter import traces
+from adapter.fhir import query
 from tests.e2e.booking import ANOTHER, NUMBERS, UNIT, USER, VIEW, Tool, appointments, booked, parked, refer, reference, state, task, versions
 from tests.e2e.records import stored
-from tests.e2e.stage import CALL, CARSAT, GP, Stage
+from tests.e2e.stage import CALL, CARSAT, GP, SAAD, Stage
 
 
 @pytest.fixture
@@ -215,3 +217,16 @@ def example(shared: Path) -> dict[str, Any]:
 
 def test_user_of_the_tests_is_the_person_of_the_call() -> None:
     assert (USER["birth_date"], str(USER["last_name"]).title()) == (CALL["personne"]["naissance"], CALL["personne"]["nom"])
+
+
+def test_units_own_software_reads_of_it_what_the_view_lists(house: tuple[Stage, Tool]) -> None:
+    stage, tool = house
+    tool.tell("noshow")
+    who = replace(CARSAT, scopes=frozenset({"system/*.rs"}))
+    found = stage.app.write_now(lambda story, uow: story.found(uow, who, query("Appointment", [])))
+    (seen,) = [json.loads(each.served) for each in found.matches]
+    assert (seen.keys() - {"meta"}, seen["status"]) == ({"resourceType", "id", "status", "basedOn", "start", "end"}, "noshow")
+    (kept,) = stored(stage, "Appointment")
+    assert kept["id"] not in json.dumps(seen) and kept["basedOn"][0]["reference"] not in json.dumps(seen)
+    nobody = stage.app.write_now(lambda story, uow: story.found(uow, replace(SAAD, scopes=who.scopes), query("Appointment", [])))
+    assert nobody.matches == ()

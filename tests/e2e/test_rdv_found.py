@@ -80,6 +80,7 @@ def test_unit_finds_its_own_referrals_alone(house: tuple[Stage, Tool]) -> None:
     tool.tell("unknown")
     theirs.tell("noshow")  # of the same number
     assert (appointments(stage), state(stage)) == (["booked"], ("accepted", "rdv-fixe"))
+    assert {each["rdv"]: (each["status"], each["why"]) for each in parked(stage, SAAD, "saad")} == {"rdv-1": ("noshow", "none"), "rdv-2": ("fulfilled", "none")}
 
 
 def test_unit_that_is_not_shown_a_birth_date_finds_by_reference_alone() -> None:
@@ -127,10 +128,10 @@ def test_appointment_of_a_finished_referral_is_still_told_of_and_moves_nothing(h
 
 def test_referral_that_its_ehr_says_is_another_person_takes_nothing(house: tuple[Stage, Tool]) -> None:
     stage, tool = house
-    patient = task(stage)["for"]["reference"]
+    patient, said = task(stage)["for"]["reference"], reference(stage)
     stage.app.write_now(lambda _, uow: uow.keep(f"frozen/{patient}", b"1"))
-    tool.tell("unknown")
-    assert (appointments(stage), why(stage)) == ([], ["none"])
+    tool.tell("unknown"), tool.tell("unknown", rdv="rdv-2", case_number=said)
+    assert (appointments(stage), why(stage)) == ([], ["none", "unknown-reference"])
 
 
 # ── a person of the unit says which ──────────────────────────────────────────────────────────────
