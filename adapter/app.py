@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import socket
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from adapter.limits import Limits, NoneLeft
 from adapter.logs import declare, log
 from adapter.look import Bounds
 from adapter.names import Systems
-from adapter.network import ClientEntry, EhrEntry, Network, Secret, from_json, merged, resources, to_json, without
+from adapter.network import ClientEntry, EhrEntry, Network, Secret, Unit, from_json, merged, resources, to_json, without
 from adapter.ports import Change, EhrClient, Letter, Principal, Store, Uow, Version
 from adapter.served import Served
 from adapter.settings import Settings, mappings_folder
@@ -247,6 +249,18 @@ class App:
         except SettingsError:
             log("token-refused", client=client.id, reason="secret-unreadable")
             return ""
+
+    def signed(self, unit: Unit | None, signature: str, body: bytes) -> bool:
+        """Whether a webhook bears the signature of this unit's tool: hex HMAC-SHA256 of the body under the secret of the network file. False,
+        after the same work, where there is no such unit or no secret to be read."""
+        secret = ""
+        if unit is not None and unit.active and unit.rdv is not None:
+            try:
+                secret = read_secret(unit.rdv.secret)
+            except SettingsError:
+                log("hook-refused", reason="secret-unreadable")
+        found = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(found.encode(), signature.strip().lower().encode()) and bool(secret)
 
     def metrics_token(self) -> str:
         file = self.settings.metrics_token_file

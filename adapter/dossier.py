@@ -10,7 +10,7 @@ import orjson
 from adapter import identity
 from adapter.ports import Clause, Query, Resource, Uow, Version
 
-FOLLOWING = ("Procedure", "Communication")  # types that point to the request by `basedOn`
+FOLLOWING = ("Procedure", "Communication", "Appointment")  # types that point to the request by `basedOn`
 NOBODY = "none"  # an id that nothing has
 FROZEN = "frozen/"  # before a patient's reference: the name under which it is kept that nobody may be shown this person
 DOUBTED = "doubted/"  # the same: what is known of its identity's status, and what of it a person has checked (`identity.noted`)
@@ -48,7 +48,8 @@ def subject_of(resource: Resource) -> str:
     for element in ("subject", "for", "patient", "securityContext"):
         if isinstance(target := resource.get(element), dict):
             return str(target.get("reference", ""))
-    return ""
+    actors = (each.get("actor", {}) for each in resource.get("participant", ()) if resource["resourceType"] == "Appointment")
+    return next((each["reference"] for each in actors if str(each.get("reference", "")).startswith("Patient/")), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ import orjson
 from adapter import acts, dossier, followed, lifecycle, moving, onward, refusal, takes, witness
 from adapter import receipt as receipts
 from adapter.agreements import Agreements
+from adapter.appointments import MAPPING as RDV
+from adapter.appointments import Appointments
 from adapter.audit import events
 from adapter.dossier import Dossier, content, patient_of
 from adapter.errors import Conflict, Forbidden, Invalid, NeedsMatch, NotFound, Stale
@@ -85,6 +87,10 @@ class Flows:
     def agreements(self) -> Agreements:
         return Agreements(self.network, self.writer, self.window, self.intake.due)
 
+    @property
+    def appointments(self) -> Appointments:
+        return Appointments(self.network, self.writer, self.window, self.intake, self.agreements)
+
     # ── receive ──────────────────────────────────────────────────────────────────────────────────
     def receive(
         self, uow: Uow, who: Principal, changes: Sequence[Change], *, request_id: str = "", heard: Mapping[str, Any] | None = None
@@ -108,6 +114,8 @@ class Flows:
 
         The same record (or `key`) with the same content gets the same receipt; with other content, Conflict.
         """
+        if mapping == RDV:
+            raise Invalid("an appointment comes signed by its tool, to /hooks/rdv/{unit}", expression="mapping")
         digest = hashlib.sha256(body or orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
         source = parent.task["id"] if parent else ""
         if key and (kept := self._replayed(uow, who, onward.once(who, mapping, f"key {key}", source), digest, request_id=request_id)):

@@ -31,6 +31,8 @@ CODES: Mapping[str, tuple[str, str]] = {
     "drop-done": ("info", "a dropped table was taken in, row by row"),
     "drop-refused": ("warning", "rows of a dropped table were refused: its outcome file says why"),
     "drop-waits": ("warning", "dropped files lie where nobody takes them: no such client, column map or kind of file"),
+    "appointment-received": ("info", "an appointment tool told of an appointment"),
+    "hook-refused": ("warning", "a webhook was refused"),
     "token-issued": ("info", "an access token was issued"),
     "token-refused": ("warning", "a token request was refused"),
     "network-applied": ("info", "the network file was applied"),

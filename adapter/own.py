@@ -18,7 +18,7 @@ from adapter.ports import Clause, Found, Principal, Query, Resource, Uow, Versio
 from adapter.showing import Window
 from adapter.writing import DIRECTORY
 
-BASED = ("Appointment", "Observation", "QuestionnaireResponse")  # what points to a request as well, and comes from an EHR only
+BASED = ("Appointment", "Observation", "QuestionnaireResponse")  # what points to a request as well
 OF_REFERRAL = ("ServiceRequest", "Task", "Consent", "Procedure", "Communication", "Provenance", *BASED)
 COUNTED = 10_000  # resources of referrals that are looked at one by one to be counted
 _ALL = 1_000_000  # Consents of the persons on one page: none is left out

@@ -42,6 +42,7 @@ TAKES: Mapping[str, Row | None] = {
     "withdraw": HEARD, "oppose": {**HEARD, "against": TEXT}, "urgency": {"reason": TEXT},
     "recognise": {**HEARD, "person": TEXT, "informed": FLAG}, "leave": {**HEARD, "person": TEXT},
     "agree": {"who": TEXT, "agreed": FLAG, **HEARD, "given_by": {"capacity": TEXT, "name": NAME}},  # one of the two agreements
+    "assign": {"rdv": TEXT, "user": TEXT, "referral": TEXT},  # a parked appointment of the unit's tool, and one of its referrals
     "resolve": HEARD,  # the evidence of a conflict that a person settles
 }  # fmt: skip
 

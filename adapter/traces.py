@@ -10,7 +10,7 @@ from adapter.fhir.parameters import parameters
 from adapter.names import ABOUT
 from adapter.ports import Clause, Query, Uow, Version
 
-FOLLOWS = ("Procedure", "Communication")  # what points to a request
+FOLLOWS = ("Procedure", "Communication", "Appointment")  # what points to a request
 LED_TO = frozenset({  # what a person or a referral leads to by references of its own; all else is named by a Provenance
     "AuditEvent", "CareTeam", "Communication", "Consent", "HealthcareService", "Organization", "Patient", "Practitioner", "PractitionerRole",
     "Procedure", "Provenance", "RelatedPerson", "ServiceRequest", "Task",

@@ -134,15 +134,19 @@ def _loop(word: str, tree: Tree, scope: Scope, terms: Terms) -> Block:
     only(tree, frozenset({"$each", "$let", "$resources"}), f"the repeated {word!r}")
     each = scope.use(as_text(tree.need("$each"), "$each").removeprefix("$"), tree)
     readable = each in scope.readable
-    scope.define(word, tree, readable=readable)
+    inside = scope.groups.get(each, ())
+    scope.define(word, tree, readable=readable and not inside)
     scope.define(f"{word}.last", tree)
+    for key in inside:
+        scope.define(f"{word}.{key}", tree, readable=readable)
+        scope.undone[f"{word}.{key}"] = {f"{each}[].{key}"}
     inner = as_tree(tree.need("$resources"), "$resources")
     _declare_ids(inner, scope)
     acts = steps(_tree(tree, "$let"), scope, terms)
     entries = [_entry(name, as_tree(node, name), scope) for name, node in inner.entries.items()]
     if f"{word}[]" in scope.read:
         scope.read.add(f"{each}[]")
-    return Block(entries, each, word, acts)
+    return Block(entries, each, word, acts, inside)
 
 
 def _entry(name: str, tree: Tree, scope: Scope) -> Entry:
@@ -211,12 +215,19 @@ def _check_reached(shape: Group, reached: set[str]) -> None:
         if each.never and not each.unless:
             continue
         entry = f"{each.name}[]"
-        wanted = [f"{entry}.{inner.name}" for inner in each.group.fields()] if each.group else [entry if each.most else each.name]
-        back = all(name in reached for name in wanted)
-        if back and each.one_way:
-            raise fault(each.place, f"{each.name!r} comes back: one_way is not true")
-        if not back and not each.one_way:
-            raise fault(each.place, f"{each.name!r} does not come back from the resources: say why with one_way")
+        inner = {f"{entry}.{one.name}": one for one in each.group.fields() if not one.never} if each.group else {}
+        if inner and not each.one_way:
+            for name, one in inner.items():
+                _comes_back(one, name in reached)
+        else:
+            _comes_back(each, all(name in reached for name in inner or [entry if each.most else each.name]))
+
+
+def _comes_back(field: Field, back: bool) -> None:
+    if back and field.one_way:
+        raise fault(field.place, f"{field.name!r} comes back: one_way is not true")
+    if not back and not field.one_way:
+        raise fault(field.place, f"{field.name!r} does not come back from the resources: say why with one_way")
 
 
 def _check_used(tree: Tree, used: list[Tree], scope: Scope) -> None:

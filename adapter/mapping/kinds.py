@@ -8,7 +8,7 @@ from typing import Any
 
 from adapter.mapping.context import Run
 from adapter.mapping.document import Node, Tree, as_list, as_text, as_tree, as_whole, fault, nearest
-from adapter.mapping.numbers import nir, phone, rpps, text
+from adapter.mapping.numbers import nir, phone, rpps, text, whole
 from adapter.mapping.terms import Terms
 from adapter.mapping.times import calendar_date, instant
 from adapter.mapping.values import Kind, Unfit, clean, line, name, token
@@ -25,6 +25,7 @@ _PARAMETERS: Mapping[str, frozenset[str]] = {
     "commune": frozenset(),
     "nir": frozenset(),
     "rpps": frozenset(),
+    "number": frozenset({"most"}),
     "date": frozenset({"precision", "latest"}),
     "instant": frozenset({"latest"}),
     "choice": frozenset({"of", "map", "absent"}),
@@ -47,12 +48,15 @@ def kind_of(spec: Tree, terms: Terms) -> Kind:
         return _choice(spec)
     if word in ("date", "instant"):
         return _time(word, spec)
+    if word == "number":
+        return whole(as_whole(spec.need("most"), "most") if spec.get("most") else MOST)
     if word in ("line", "text"):
         most = as_whole(spec.need("most"), "most") if spec.get("most") else (200 if word == "line" else 4000)
         return line(most) if word == "line" else text(most)
     return _SIMPLE[word]()
 
 
+MOST = 2_147_483_647  # a whole number of FHIR has 32 bits
 _SIMPLE: dict[str, Callable[[], Kind]] = {
     "id": lambda: token(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}", "an identifier of letters, digits and . _ : / -", most=100),
     "key": lambda: token(r"[A-Za-z0-9.-]{1,64}", "a key of the network file"),

@@ -37,6 +37,7 @@ class Block:
     each: str = ""
     word: str = ""
     steps: list[Step] = field(default_factory=list)
+    inside: tuple[str, ...] = ()  # of a list of groups: the names in each
 
     @property
     def ids(self) -> list[str]:
@@ -91,6 +92,8 @@ class Program:
             values = env.get(block.each) or ()
             for at, value in enumerate(values, 1):
                 env[block.word], env[f"{block.word}.last"] = value, at == len(values)
+                for key in block.inside:
+                    env[f"{block.word}.{key}"] = value.get(key)
                 for name in block.ids:
                     env[name] = run.context.new_id()
                 for step in block.steps:
@@ -134,9 +137,11 @@ def _fill(block: Block, env: Env, out: list[Resource]) -> None:
 
 
 def _read_block(block: Block, by_type: Mapping[str, list[Resource]], env: Env, run: Run) -> None:
+    groups: list[Env] = []  # of a list of groups: the first resources of each type tell of the first group, and so on
     for entry in block.entries:
         if not entry.read:
             continue
+        at = 0
         for resource in by_type.get(entry.type, ()):
             if entry.match is not None and not entry.match(resource):
                 continue
@@ -148,7 +153,15 @@ def _read_block(block: Block, by_type: Mapping[str, list[Resource]], env: Env, r
             for step in reversed(block.steps):
                 if step.back:
                     step.back(child, run)
+            if block.inside:
+                start = len(block.word) + 1
+                mine = {key[start:]: child.pop(key) for key in [*child] if key[start:] in block.inside and key.startswith(f"{block.word}.")}
+                groups += [{}] if at == len(groups) else []
+                groups[at] |= {key: value for key, value in mine.items() if key not in groups[at]}
+                at += 1
             if block.word in child:
                 env.setdefault(block.each, []).append(child.pop(block.word))
             for key, value in child.items():
                 env.setdefault(key, value)
+    if groups:
+        env.setdefault(block.each, groups)

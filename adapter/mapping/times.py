@@ -11,7 +11,7 @@ from adapter.mapping.values import Kind, Unfit, clean, same
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 _FRENCH_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
-_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+_INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)(?:(Z| UTC)| ?([+-]\d{2}):?(\d{2}))?", re.ASCII)
 _EARLIEST = "1890"
 _OLDEST_TIME = 1970  # before, zones had offsets with seconds, which FHIR cannot write
 _PARTS = {"year": 1, "month": 2, "day": 3}
@@ -74,10 +74,12 @@ def instant(latest: str = "") -> Kind:
 
 
 def parse_instant(typed: str, run: Run) -> datetime:
-    if not _INSTANT.fullmatch(typed):
+    match = _INSTANT.fullmatch(typed)
+    if not match:
         raise Unfit("expected a date and time: 2000-12-31T18:50 (an offset may follow)")
+    day, time, utc, hours, minutes = match.groups()  # `2022-01-01 08:00:00 +0100` is how Ruby writes one
     try:
-        moment = datetime.fromisoformat(typed)
+        moment = datetime.fromisoformat(f"{day}T{time}{'Z' if utc else f'{hours}:{minutes}' if hours else ''}")
         if moment.year < _OLDEST_TIME:
             raise Unfit(f"expected a time after {_OLDEST_TIME}")
         if moment.tzinfo is not None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from adapter.mapping.context import Run
 
-Reader = Callable[[Any, Run, str, str], str | None]
+Reader = Callable[[Any, Run, str, str], Any]
 Writer = Callable[[str, Run], Any]
 
 

@@ -20,6 +20,7 @@ from adapter.network.model import (
     Organisation,
     Permanence,
     Person,
+    RdvEntry,
     Secret,
     Unit,
 )
@@ -29,6 +30,7 @@ from adapter.network.words import Words
 
 __all__ = [
     "CATEGORIES", "ClientEntry", "Closure", "DAYS", "EhrAuth", "EhrEntry", "Identifier", "Limits", "Network", "Opening", "Organisation",
-    "PRESCRIBER", "Permanence", "Person", "ROLES", "Secret", "Unit", "Words", "available_time", "from_json", "hours_from", "load", "merged", "parse",
+    "PRESCRIBER", "Permanence", "Person", "ROLES", "RdvEntry", "Secret", "Unit", "Words", "available_time", "from_json", "hours_from", "load",
+    "merged", "parse",
     "resources", "to_json", "without",
 ]

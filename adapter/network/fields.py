@@ -11,7 +11,7 @@ import yaml
 
 from adapter.names import FINESS, FR_IDENTIFIER_TYPE, RPPS, SIRENE
 from adapter.network.hours import Opening, days_from, joined, range_from
-from adapter.network.model import Closure, EhrAuth, Identifier, Limits, Permanence, Secret
+from adapter.network.model import Closure, EhrAuth, Identifier, Limits, Permanence, RdvEntry, Secret
 from adapter.network.reading import Field, Reader, Wrong, address, choice, day, flag, kind_of, matching, nearest, number, seconds, text
 
 # Given identifiers: system, type code, form (france.md 1.2)
@@ -168,11 +168,22 @@ def auth(reader: Reader, node: yaml.Node, path: str) -> EhrAuth | None:
     return EhrAuth(secret=secret, **found) if kind else None
 
 
+def rdv(reader: Reader, node: yaml.Node, path: str) -> RdvEntry | None:
+    """`{organisation_id: 309, secret_file: …}`: a unit whose appointments are kept in RDV Service Public."""
+    if literal := [name for name, _ in node.value if name.value in LITERAL] if isinstance(node, yaml.MappingNode) else []:
+        raise Wrong(f"a secret is not written here ({literal[0].value}); name its file or variable (secret_file, secret_variable)")
+    found = reader.mapping(node, path, SECRET | {"organisation_id": number(1, 999_999_999)}, ("organisation_id",))
+    secret = secret_of(found)
+    if bool(secret.file) == bool(secret.variable):
+        raise Wrong("expected exactly one of secret_file and secret_variable: what the webhooks are signed by")
+    return RdvEntry(secret=secret, **found) if "organisation_id" in found else None
+
+
 def limits(reader: Reader, node: yaml.Node, path: str) -> Limits:
     return Limits(**reader.mapping(node, path, {"rate": number(1, 1000), "parallel": number(1, 64), "page": number(1, 1000)}))
 
 
 __all__ = [
     "SECRET", "ages", "area", "auth", "choice", "closure", "code", "commune", "email", "flag", "hours", "identifiers", "limits",
-    "nir_basis", "permanence", "person_name", "phone", "seconds", "secret_of", "words",
+    "nir_basis", "permanence", "person_name", "phone", "rdv", "seconds", "secret_of", "words",
 ]

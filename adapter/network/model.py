@@ -65,6 +65,14 @@ class Permanence:
 
 
 @dataclass(frozen=True, slots=True)
+class RdvEntry:
+    """The unit's place in RDV Service Public: the organisation there, and the secret by which its webhooks are signed."""
+
+    organisation_id: int
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A HealthcareService of an organisation: what owns Tasks. `ages` are whole years, both included; empty
     `territory`, `schemes` or `needs` mean any. `service` is the code of the service asked by default."""
@@ -88,6 +96,7 @@ class Unit:
     telling: bool = False
     works_on_ehr: bool = False
     permanence: Permanence | None = None
+    rdv: RdvEntry | None = None
     self_referrals: bool = False  # it takes what persons ask themselves, without a doctor
     active: bool = True
 

@@ -178,7 +178,7 @@ class _Reading:
             "hours": partial(of.hours, reader), "open_on_holidays": flag, "closures": reader.many(partial(of.closure, reader)),
             "capacity": number(0, 1000), "commune": of.commune, "zone": zone, "territory": reader.many(of.area), "ages": of.ages,
             "schemes": reader.many(of.code), "needs": reader.many(self.words.need()), "telling": flag, "works_on_ehr": flag,
-            "self_referrals": flag, "permanence": partial(of.permanence, reader),
+            "self_referrals": flag, "permanence": partial(of.permanence, reader), "rdv": partial(of.rdv, reader),
         }  # fmt: skip
         found = reader.mapping(node, path, fields, ("key", "name"))
         return Unit(**found) if self.claim("unit", node, path, found) and "name" in found else None

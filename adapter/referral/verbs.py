@@ -105,8 +105,8 @@ def hold(referral: Referral, scene: Scene, reason: str) -> list[Resource]:
 
 def progress(referral: Referral, scene: Scene, code: str) -> list[Resource]:
     """A contact tried, an appointment fixed, a no-show: the status stays, the business status says it. After the third
-    no-show the target may `cancel` with `beneficiaire-absent`; that is his decision."""
-    if code not in codes.PROGRESS:
+    no-show the target may `cancel` with `beneficiaire-absent`; that is his decision. "": nothing of this is true any more."""
+    if code and code not in codes.PROGRESS:
         raise Invalid(f"expected one of {', '.join(codes.PROGRESS)}", expression="Task.businessStatus")
     return [_noted(referral, scene, code)]
 

@@ -30,8 +30,9 @@ QUERIES |= {
 }
 HEADERS = {
     ("POST", "/fhir/{type}"): {"If-None-Exist": f"identifier={SID}|P-2"}, ("PATCH", "/fhir/{type}/{id}"): {"If-Match": "{{etag}}"},
-    ("POST", "/views/{view}/referrals/{id}/{verb}"): {"If-Match": "{{card}}"},
+    **dict.fromkeys((("POST", "/views/{view}/referrals/{id}/{verb}"), ("POST", "/views/{view}/appointments")), {"If-Match": "{{card}}"}),
 }  # fmt: skip
+MACHINES = [{"hook": []}], [{"signature": []}]  # an EHR or an appointment tool calls there, of its own accord
 TAG = 'pm.response.headers.get("ETag")'
 KEPT = {
     ("POST", "/oauth/token"): {"token": "pm.response.json().access_token"}, ("PUT", "/fhir/{type}/{id}"): {"etag": TAG},
@@ -54,7 +55,7 @@ def collection(document: Schema, *, base: str) -> Schema:
     """A Postman collection of an OpenAPI document, its server at `base`. Token and ids are variables; secret and client are the reader's."""
     told = document["info"]
     every = [(method.upper(), path, operation) for path, methods in document["paths"].items() for method, operation in methods.items()]
-    every = [each for each in every if each[2]["security"] != [{"hook": []}]]  # an EHR calls there, of its own accord
+    every = [each for each in every if each[2]["security"] not in MACHINES]
     folders = groupby(sorted(every, key=_turn), key=lambda each: each[2]["tags"][0])
     return {
         "info": {"name": told["title"], "description": told["description"], "schema": FORMAT},

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from adapter import __version__
 from adapter.app import App
 from adapter.errors import LiaisonError
-from adapter.web import collection, docs, fhir, formats, health, hooks, intake, oauth, plain, terminology, views
+from adapter.web import appointments, collection, docs, fhir, formats, health, hooks, intake, oauth, plain, terminology, views
 from adapter.web.described import described
 from adapter.web.gate import Gate
 from adapter.web.refusals import http_refusal, liaison_refusal, unforeseen
@@ -38,7 +38,7 @@ def spoken(handler: Callable[[Request, Exception], Response]) -> Callable[[Reque
 
 
 HANDLERS = {LiaisonError: spoken(liaison_refusal), HTTPException: spoken(http_refusal), Exception: spoken(unforeseen)}
-ROUTERS = tuple(door.router for door in (oauth, terminology, fhir, intake, views, hooks, health))
+ROUTERS = tuple(door.router for door in (oauth, terminology, fhir, intake, views, appointments, hooks, health))
 
 
 def create(app: App, *, jobs: bool = False) -> ASGIApp:

@@ -19,6 +19,10 @@ JSON_PATCH = "application/json-patch+json"
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token of /oauth/token, good for a few minutes."},
     "hook": {"type": "http", "scheme": "bearer", "description": "The secret that our Subscription gave the EHR."},
+    "signature": {
+        "type": "apiKey", "in": "header", "name": "X-Lapin-Signature",
+        "description": "Hex HMAC-SHA256 of the body, under the secret that the network file names for the unit.",
+    },
     "client": {"type": "http", "scheme": "basic", "description": "A client of the network file and its secret; or a signed assertion in the form."},
 }
 REFUSALS = {
@@ -46,6 +50,7 @@ PATH = {
     "version": text("the number of a version"),
     "table": text("a code table, need"), "map": text("from a table to the codes of others, need-sdohcc"),
     "hook": text("the last part of the address that our Subscription gave"),
+    "unit": text("the key of a unit of the network file, permanence-saint-eloi"),
     "verb": text("what is done; each view offers some of these", enum=list(VERBS)),
 }  # fmt: skip
 HEADERS = {
@@ -178,6 +183,14 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/hooks/{hook}"): Door(
         (204, "", ""), (FHIR_JSON, "Bundle"), (401, 413, 429, 503), by="hook",
         note="Empty (R4 rest-hook), or an id-only notification of the R5 backport: a call to look.",
+    ),
+    ("POST", "/hooks/rdv/{unit}"): Door(
+        (204, "", ""), (JSON, "Rdv"), (400, 401, 413, 415, 422, 429, 503), by="signature", examples={"rdv": examples.RDV},
+        note="A webhook of RDV Service Public (subscription: rdv). The answer is the same whatever was found.",
+    ),
+    ("GET", "/views/{view}/appointments"): Door((200, JSON, "Parked"), refuses=VIEWED),
+    ("POST", "/views/{view}/appointments"): Door(
+        (204, "", ""), (JSON, "Assigned"), (400, 401, 403, 404, 412, 413, 415, 422, 428, 503), needs=("If-Match",), examples={"rdv": examples.ASSIGNED},
     ),
     ("GET", "/health/live"): Door((200, JSON, "Health"), by=""),
     ("GET", "/health/ready"): Door((200, JSON, "Health"), by="", also=((503, "not ready; the same body says why"),)),

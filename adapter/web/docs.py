@@ -62,7 +62,7 @@ def page(document: Schema) -> str:
 
 
 def _schemes(document: Schema) -> Iterator[str]:
-    rows = [[f"<code>{escape(name)}</code>", escape(f"HTTP {each['scheme']}"), escape(each["description"])]
+    rows = [[f"<code>{escape(name)}</code>", escape(f"HTTP {each['scheme']}" if "scheme" in each else f"header {each['name']}"), escape(each["description"])]
             for name, each in document["components"]["securitySchemes"].items()]  # fmt: skip
     yield "<h2>Who may come in</h2>" + _table(("scheme", "how", ""), rows)
 

@@ -77,3 +77,14 @@ CALL: Schema = {
     "besoins": ["isolement"], "urgence": "48h", "accord_medecin": YES,
 }  # fmt: skip
 AGREEMENT: Schema = {"who": "patient", "agreed": True, "heard_by": "medecin", "how": "telephone"}
+RDV: Schema = {
+    "meta": {"model": "Rdv", "event": "created", "timestamp": "2026-03-06T18:50:00+01:00"},
+    "data": {
+        "uuid": "00000000-0000-4000-8000-000000000001", "starts_at": "2026-03-10 09:30:00 +0100", "ends_at": "2026-03-10 10:15:00 +0100",
+        "duration_in_min": 45, "created_by_type": "Agent", "organisation": {"id": 309}, "motif": {"location_type": "public_office"},
+        "participations": [{"status": "unknown", "user": {
+            "id": 68, "first_name": "Jeanne", "last_name": "Modele", "birth_date": "1941-04-05", "case_number": "K7-42M",
+        }}],
+    },
+}  # fmt: skip
+ASSIGNED: Schema = {"rdv": "00000000-0000-4000-8000-000000000001", "user": "68", "referral": ID}

@@ -118,6 +118,17 @@ SCHEMAS: dict[str, Schema] = {
     }, ("id",)),
     "Lines": _object("", {"referrals": _list(ref("Line"))}, ("referrals",)),
     "Notices": _object("", {"notices": _list(_object("", NOTICE))}, ("notices",)),
+    "Rdv": _object("A webhook of RDV Service Public, as mappings/rdv-service-public.yaml reads it; what it does not need is dropped.", {
+        "meta": _object("", {"model": text(enum=["Rdv"]), "event": text(enum=["created", "updated", "destroyed"]), "timestamp": text(format="date-time")}),
+        "data": _object("the rdv, with organisation, motif and participations", {name: text() for name in ("uuid", "starts_at", "ends_at")}),
+    }, ("meta", "data")),
+    "Parked": _object("", {"appointments": _list(_object(
+        "By the tool's own numbers; why: none, several, unknown-reference, other-person.",
+        {name: text() for name in ("rdv", "user", "start", "end", "status", "why", "since")},
+    ))}, ("appointments",)),
+    "Assigned": _closed("A parked appointment, and the caller's own id of the referral that it is about.", {
+        "rdv": text(), "user": text(), "referral": text(),
+    }, ("rdv", "user", "referral")),
     "Owed": _object("", {"owed": _list(_object("", {name: text() for name in ("id", "reference", "what", "since")}))}, ("owed",)),
     "Token": _object("", {"access_token": text(), "token_type": text(), "expires_in": {"type": "integer"}, "scope": text("granted")}, ("access_token",)),
     "TokenError": _object("", {"error": text(), "error_description": text()}, ("error",)),

@@ -7,6 +7,7 @@ OWN = "a clinic's software: what it wrote itself (Window.limited)"
 RECEIPT = "reference, state and dates, for the sender of the record"
 NOTICE = "a spoken reference (declared exception)"
 NOTHING = "nothing of a person"
+PARKED = "numbers and times of the unit's own appointment tool"
 TABLES = "the code tables: to the byte the same whoever is in the house, and whoever asks"
 TERMS = {"CodeSystem": ("validate-code", "{table}", "need"), "ConceptMap": ("translate", "{map}", "need-sdohcc"), "ValueSet": ("validate-code", "{table}", "need")}
 ROUTES = {
@@ -16,7 +17,8 @@ ROUTES = {
     "POST /fhir": OWN, "POST /fhir/": OWN, "PUT /fhir/{type}": OWN, "PUT /fhir/{type}/{id}": OWN, "PATCH /fhir/{type}/{id}": OWN, "DELETE /fhir/{type}/{id}": NOTHING,
     "GET /fhir/{type}/_history": OWN, "GET /fhir/{type}/{id}/_history": OWN, "GET /fhir/{type}/{id}/_history/{version}": OWN,
     "POST /fhir/{type}/$validate": NOTHING, "GET /fhir/Subscription/{id}/$status": NOTHING,
-    "POST /hooks/{hook}": NOTHING,
+    "POST /hooks/{hook}": NOTHING, "POST /hooks/rdv/{unit}": NOTHING,
+    "GET /views/{view}/appointments": PARKED, "POST /views/{view}/appointments": NOTHING,
     **{f"{method} /fhir/{type}{rest}": TABLES for type, (operation, place, _) in TERMS.items()
        for method, rest in (("GET", ""), ("GET", f"/{place}"), ("GET", f"/${operation}"), ("POST", f"/${operation}"))},
     "POST /intake/{mapping}": RECEIPT, "POST /intake/{mapping}/{record}/agreements": RECEIPT,

@@ -62,6 +62,7 @@ def ids(stage: Stage, type: str) -> list[str]:
 
 
 Ask = tuple[str, str, str, dict[str, Any], int, dict[str, int]]
+NONE = {"rdv": "x", "user": "1"}
 CREATED = {"create": 4}  # the patient, the Consent proposed, the request, the Task
 ROUTES: dict[str, Ask] = {  # client, method, path, more, status, events
     "list": ("unit", "GET", VIEW, {}, 200, {"decision": 1, "disclosure": 1}),
@@ -76,6 +77,15 @@ ROUTES: dict[str, Ask] = {  # client, method, path, more, status, events
     "act on nothing": ("unit", "POST", f"{VIEW}/absent/accept", {"match": True}, 404, {"refused-absent": 1}),
     "notices": ("unit", "GET", "/views/coursier-dac-asso/notices", {}, 200, {"closing-notices": 1}),
     "owed": ("unit", "GET", "/views/coursier-dac-asso/owed", {}, 200, {"information-owed": 1}),
+    "appointments": ("unit", "GET", "/views/coursier-dac-asso/appointments", {}, 200, {"appointments-parked": 1}),
+    "appointments of another": ("other", "GET", "/views/coursier-dac-asso/appointments", {}, 404, {"refused-view-not-assigned": 1}),
+    "appointment that is none": ("unit", "POST", "/views/coursier-dac-asso/appointments", {"body": NONE | {"referral": "ID"}, "match": True}, 404,
+                                 {"decision": 1, "disclosure": 1, "refused-absent": 1}),
+    "appointment for nobody": ("unit", "POST", "/views/coursier-dac-asso/appointments", {"body": NONE | {"referral": "absent"}, "match": True}, 404,
+                               {"refused-absent": 1}),
+    "appointment without match": ("unit", "POST", "/views/coursier-dac-asso/appointments", {"body": NONE | {"referral": "ID"}}, 428, {"refused-needsmatch": 1}),
+    "appointment in words of another": ("unit", "POST", "/views/coursier-dac-asso/appointments", {"body": {"Zyx": "x"}, "match": True}, 422, {"refused-invalid": 1}),
+    "appointment of a tool that is not this unit's": ("unit", "POST", "/hooks/rdv/coursier-rouen", {"body": {}}, 401, {"refused-forged": 1}),
     "notice absent": ("unit", "POST", "/views/coursier-dac-asso/notices/AA-00A/acknowledge", {}, 404, {"refused-absent": 1}),
     "notices of another": ("other", "GET", "/views/coursier-dac-asso/notices", {}, 404, {"refused-view-not-assigned": 1}),
     "owed to another": ("other", "GET", "/views/Zyxview/owed", {}, 404, {"refused-view-not-assigned": 1}),
@@ -138,6 +148,8 @@ def test_each_route_and_outcome_leaves_the_events_of_its_profiles_U_01(route: st
     headers = dict(sent[client])
     if match := more.get("match"):
         headers["If-Match"] = f'W/"{sent["card"]["etag"] if match is True else match}"'
+    if more.get("body", {}).get("referral") == "ID":
+        more = more | {"body": more["body"] | {"referral": sent["card"]["id"]}}
     watch = Watch(stage)
     headers |= {"Content-Type": more.get("type", "application/json")} if "raw" in more else {}
     answer = door(method, path, headers=headers, **({"json": more["body"]} if "body" in more else {"content": more["raw"]} if "raw" in more else {}))

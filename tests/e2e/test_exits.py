@@ -125,6 +125,9 @@ class House:
             for reference in [each["reference"] for each in notices] or ["K7-42M"]:
                 self.call("POST", f"/views/{view}/notices/{reference}/acknowledge", client, "POST /views/{view}/notices/{reference}/acknowledge")
             self.call("GET", f"/views/{view}/owed", client, "GET /views/{view}/owed")
+            self.call("GET", f"/views/{view}/appointments", client, "GET /views/{view}/appointments")
+            for id in [*own, "none"]:
+                self.call("POST", f"/views/{view}/appointments", client, "POST /views/{view}/appointments", json={"rdv": "x", "user": "1", "referral": id})
             for id in [*own, *ids["Task"]]:
                 self.call("GET", f"/views/{view}/referrals/{id}", client, "GET /views/{view}/referrals/{id}")
                 for verb in ("accept", "none"):
@@ -146,6 +149,7 @@ class House:
             self.tables(client)
             self.call("GET", "/fhir/Subscription/none/$status", client, "GET /fhir/Subscription/{id}/$status")
             self.call("POST", "/hooks/none", client, "POST /hooks/{hook}", json={"resourceType": "Bundle"})
+            self.call("POST", "/hooks/rdv/permanence-saint-eloi", client, "POST /hooks/rdv/{unit}", json={"data": {}})
             for path in ("introspect", "revoke"):
                 self.call("POST", f"/oauth/{path}", "", f"POST /oauth/{path}", data={"token": "none"}, auth=(client, SECRET))
 

@@ -44,11 +44,11 @@ def refused(act: str, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_every_act_of_the_views_has_a_row_and_openapi_names_the_same_arguments_of_the_same_kinds() -> None:
-    assert set(TAKES) == {*VERBS, "agree", "resolve"} and {act for act, row in TAKES.items() if row is RECORD} == {"refer", "reorient"}
+    assert set(TAKES) == {*VERBS, "agree", "assign", "resolve"} and {act for act, row in TAKES.items() if row is RECORD} == {"refer", "reorient"}
     record = {field.name.partition(".")[0] for field in mapping.load(ROOT / "mappings")[FURTHER].fields}
     assert set().union(*(row for act, row in ROWS.items() if act in VERBS)) | record == ARGUMENTS.keys()
     for act, path, kind in places():
-        schema = SCHEMAS["Agreement"] if act == "agree" else {"properties": ARGUMENTS}
+        schema = SCHEMAS[{"agree": "Agreement", "assign": "Assigned"}[act]] if act in ("agree", "assign") else {"properties": ARGUMENTS}
         for name in path.split("."):
             assert schema.get("additionalProperties", False) is False
             schema = schema["properties"][name]

@@ -84,7 +84,7 @@ def test_doors_that_ask_for_a_token_are_those_that_are_said_to(said: dict[str, A
         body = b"" if form or method == "GET" else json.dumps({"resourceType": "Task"}).encode()
         status = door(method, filled, content=body, headers={"Content-Type": kind} if body or form else {}).status_code
         by = [{"client": []}] if path in ("/oauth/introspect", "/oauth/revoke") else [{"bearer": []}]  # /oauth/token looks at the grant first
-        by = [{"hook": []}] if path.startswith("/hooks/") else by
+        by = [{"signature": []}] if path.startswith("/hooks/rdv/") else [{"hook": []}] if path.startswith("/hooks/") else by
         assert (status == 401) == (operation["security"] == by), (method, path, status)
         if status >= 400:
             assert str(status) in operation["responses"], (method, path, status)
