@@ -41,7 +41,7 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "sync conflicts list": (BARE, ["sync", "conflicts", "list"]), "sync conflicts show": (BARE, ["sync", "conflicts", "show", "1"]),
     "sync conflicts resolve": (BARE, ["sync", "conflicts", "resolve", "1", "ours"]), "sync list": (BARE, ["sync", "list"]), "sync retry": (BARE, ["sync", "retry", "1"]),
     "sync link": (BARE, ["sync", "link", "1", "x"]), "sync resolve": (BARE, ["sync", "resolve", "1", "ours"]),
-    "seed": (BARE, ["seed", "--add"]), "doctor": (BARE, ["doctor"]), "reconcile": (BARE, ["reconcile", "--ehr", "msp-saint-eloi"]),
+    "seed": (BARE, ["seed", "--add"]), "doctor": (BARE, ["doctor"]), "report": (BARE, ["report", "--format", "html"]), "reconcile": (BARE, ["reconcile", "--ehr", "msp-saint-eloi"]),
     "client add": (BARE, ["client", "add", "new", "--organisation", "msp-saint-eloi", "--secret-file", "FOLDER/new", "--file", "NETWORK", "--show"]),
     "audit export": (OFFICER, ["audit", "export"]), "audit search": (OFFICER, ["audit", "search"]),
     "consent explain": (OFFICER, ["consent", "explain", "--who", "coursier-rouen", "--what", "TASK"]),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
-from adapter.referral.indicators.counting import CUTS, MONTH, REASONED, Counted, cut, sums
+from adapter.referral.indicators.counting import CUTS, MONTH, REASONED, Counted, cut, sums, worth
 from adapter.referral.indicators.course import RESULTS, UNSAID
 from adapter.referral.indicators.cuts import merged
 from adapter.referral.indicators.hiding import LEAST, hidden
@@ -79,7 +80,13 @@ class _Told:
 
     def __init__(self, counted: Counted) -> None:
         self.counts, self.values, self.groups = counted.counts, counted.values, counted.groups
-        self.hidden = hidden(counted.counts, counted.persons, sums(counted))
+        self.persons = counted.persons
+        bounds = {name: (LEAST, SPREAD - 1) if len(found) < SPREAD else (SPREAD, sys.maxsize) for name, found in self.values.items() if self._many(name)}
+        self.hidden = hidden(counted.counts, counted.persons, sums(counted), bounds=bounds, worth=worth)
+
+    def _many(self, name: str) -> bool:
+        """Whether the times of this cell may be told."""
+        return len(self.values.get(name, ())) >= LEAST and len(self.persons[name]) >= LEAST
 
     def of(self, dimension: str) -> list[str]:
         return sorted(self.groups[dimension])
@@ -96,15 +103,14 @@ class _Told:
         return Row(indicator, part, dimension, group, some, of, share, hidden=hides)
 
     def lasting(self, indicator: str, part: str, name: str, unit: str, *, dimension: str = "", group: str = "", declared: bool = False) -> Row:
-        """Median, p90 and mean of those of cell `name`, where that is told: then five persons or more are behind it."""
-        found, n = sorted(self.values.get(name, ())), self.counts[name]
-        if not found:
-            return Row(indicator, part, dimension, group, 0 if not n else None, unit=unit, declared=declared, hidden=name in self.hidden)
-        if name in self.hidden or len(found) < LEAST:
-            return Row(indicator, part, dimension, group, unit=unit, declared=declared, hidden=True)
+        """Median and p90 of those of cell `name`, where five persons or more are behind it; the mean where their number is told too,
+        for the two together would be a sum."""
+        found, hides = sorted(self.values.get(name, ())), name in self.hidden
+        row = Row(indicator, part, dimension, group, None if hides else self.counts[name], unit=unit, declared=declared, hidden=hides)
+        if not self._many(name):
+            return replace(row, numerator=row.numerator if not found else None, hidden=hides or bool(found))
         p90 = round(found[math.ceil(0.9 * len(found)) - 1], 1) if len(found) >= SPREAD else None
-        middle, mean = round(median(found), 1), round(fmean(found), 1)
-        return Row(indicator, part, dimension, group, n, None, None, middle, p90, mean, unit, declared)
+        return replace(row, median=round(median(found), 1), p90=p90, mean=None if hides else round(fmean(found), 1))
 
 
 Rows = Iterator[Row]

@@ -3,13 +3,15 @@
 A count is small when fewer than five persons are behind it, however many referrals. Beside the small ones others are hidden, until
 for each small count there is a second world: other numbers that agree with all that is told and with every sum that is known to hold.
 So neither margins and totals nor the sums of several tables together give it back. Nothing is told of why a count is hidden, and a
-zero never is: who reads knows that what is hidden is one at least.
+zero never is: who reads knows that what is hidden is one at least. Where a median is told of those behind a hidden count, he knows
+within which bounds it lies, and the second world keeps to them.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 LEAST = 5  # persons
@@ -28,10 +30,14 @@ class Sum:
         return (self.whole, *self.parts)
 
 
-def hidden(counts: Mapping[str, int], persons: Mapping[str, Collection[str]], sums: Sequence[Sum]) -> frozenset[str]:
-    """The names of the counts that may not be told. `persons`: who is behind each, or any five of them."""
+def hidden(
+    counts: Mapping[str, int], persons: Mapping[str, Collection[str]], sums: Sequence[Sum], *, bounds: Mapping[str, tuple[int, int]] = {},
+    worth: Callable[[str], int] = lambda name: 0,
+) -> frozenset[str]:  # fmt: skip
+    """The names of the counts that may not be told. `persons`: who is behind each, or any five of them; `bounds`: what is known of a
+    count even where it is hidden (at least, at most); `worth`: of what may be hidden the least goes first, then the smallest."""
     small = frozenset(name for name, count in counts.items() if count and len(persons[name]) < LEAST)
-    veil = _Veil(counts, persons, tuple(sums), set(small))
+    veil = _Veil(counts, persons, tuple(sums), set(small), bounds, worth)
     while (more := veil.next(small)) is not None:
         veil.hidden.add(more)
     return frozenset(veil.hidden)
@@ -43,6 +49,8 @@ class _Veil:
     persons: Mapping[str, Collection[str]]
     sums: tuple[Sum, ...]
     hidden: set[str]
+    bounds: Mapping[str, tuple[int, int]]
+    worth: Callable[[str], int]
     holding: dict[str, list[Sum]] = field(default_factory=lambda: defaultdict(list))
     safe: dict[str, dict[str, int]] = field(default_factory=dict)  # of each small count its second world
 
@@ -54,7 +62,7 @@ class _Veil:
     def next(self, small: Collection[str]) -> str | None:
         """One more count to hide; None: what is hidden stays hidden."""
         for each in self.sums:
-            if self._few(each) and (found := self._least(each.parts) or self._least((each.whole,))):
+            if self._few(each) and (found := self._least(each.members)):
                 return found
         for name in sorted(small):
             if name in self.safe:  # hiding more takes no world away
@@ -73,10 +81,12 @@ class _Veil:
     def _least(self, names: Collection[str]) -> str | None:
         """The smallest of these counts that is told."""
         told = [name for name in names if name not in self.hidden and self.counts[name]]
-        return min(told, key=lambda name: (len(self._wholes(name)), self.counts[name], name), default=None)
+        return min(told, key=lambda name: (self.worth(name), self.counts[name], name), default=None)
 
-    def _wholes(self, name: str) -> list[Sum]:
-        return [each for each in self.holding[name] if each.whole == name]
+    def may(self, name: str, step: int) -> bool:
+        """Whether, for all that is told, this hidden count may be `step` more."""
+        least, most = self.bounds.get(name, (1, sys.maxsize))
+        return least <= self.counts[name] + step <= most
 
     def _beside(self, name: str) -> str | None:
         """The smallest count told in a sum with this one, else in a sum with a hidden one there, and so on outwards."""
@@ -92,14 +102,14 @@ class _Veil:
 
 @dataclass(slots=True)
 class _Search:
-    """For other numbers: each hidden count may be one more or one less, as long as it stays one at least and all sums hold."""
+    """For other numbers: each hidden count may be one more or one less, as long as it stays in its bounds and all sums hold."""
 
     veil: _Veil
     left: int = TRIES
 
     def from_(self, name: str) -> dict[str, int] | None:
         for step in (1, -1):
-            if self.veil.counts[name] + step >= 1 and (found := self._mended({name: step})):
+            if self.veil.may(name, step) and (found := self._mended({name: step})):
                 return found
         return None
 
@@ -113,7 +123,7 @@ class _Search:
         each, over = broken
         ways = [(each.whole, -over), *((part, over) for part in sorted(each.parts, key=lambda part: -self.veil.counts[part]))]
         for name, step in ways:
-            if name in self.veil.hidden and name not in changed and self.veil.counts[name] + step >= 1 and (found := self._mended(changed | {name: step})):
+            if name in self.veil.hidden and name not in changed and self.veil.may(name, step) and (found := self._mended(changed | {name: step})):
                 return found
         return None
 

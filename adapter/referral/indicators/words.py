@@ -39,7 +39,7 @@ CUTS: Mapping[str, Words] = {
     "age": _said("Âge", "Age"), "ehr": _said("Logiciel du cabinet", "Clinic record"), "recipient": _said("Destinataire", "Recipient"),
 }  # fmt: skip
 UNITS: Mapping[str, Words] = {
-    "hours": _said("heures", "hours"), "days": _said("jours", "days"), "referrals": _said("orientations par personne", "referrals per person"),
+    "hours": _said("heures", "hours"), "days": _said("jours", "days"), "referrals": _said("demandes par intervenant", "referrals per worker"),
     "workers": _said("unités", "units"), "classes": _said("classes de données", "data classes"), "": _said("", ""),
 }  # fmt: skip
 _STAGES = dict(
