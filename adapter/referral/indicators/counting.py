@@ -104,13 +104,16 @@ def sums(counted: Counted) -> list[Sum]:
     return found
 
 
-_WORTH = {"sent": 5, "accepted": 2, "contacted": 2, "told": 2, "completed": 2, "decided": 1, "rejected": 1}
+_WORTH = {"sent": 6, "accepted": 3, "contacted": 3, "told": 3, "completed": 3, "decided": 2, "rejected": 2}
+_UNSEEN = frozenset({"waiting", "running", "failed", "cancelled-before", "cancelled-after", "completed-untold", "opened"})  # in no report
 
 
 def worth(name: str) -> int:
     """How much is lost where this cell is hidden: a group's before that of all, what is left over before what is asked for."""
     dimension, _, rest = name.rpartition("/")
-    return _WORTH.get(rest, 0) + (0 if dimension else 10)
+    if rest in _UNSEEN or rest.startswith("not-"):
+        return 0
+    return _WORTH.get(rest, 1) + (0 if dimension else 10)
 
 
 def _cells(one: Course) -> Iterator[str]:

@@ -67,8 +67,9 @@ class _Veil:
         for name in sorted(small):
             if name in self.safe:  # hiding more takes no world away
                 continue
-            world = _Search(self).from_(name)
-            if world is None and (found := self._beside(name)):
+            search = _Search(self)
+            world = search.from_(name)
+            if world is None and (found := self._least(search.barred) or self._beside(name)):
                 return found
             self.safe[name] = world or {}
         return None
@@ -106,6 +107,7 @@ class _Search:
 
     veil: _Veil
     left: int = TRIES
+    barred: set[str] = field(default_factory=set)  # what is told, and would have to be other
 
     def from_(self, name: str) -> dict[str, int] | None:
         for step in (1, -1):
@@ -122,6 +124,7 @@ class _Search:
             return changed
         each, over = broken
         ways = [(each.whole, -over), *((part, over) for part in sorted(each.parts, key=lambda part: -self.veil.counts[part]))]
+        self.barred |= {name for name, _ in ways if name not in self.veil.hidden}
         for name, step in ways:
             if name in self.veil.hidden and name not in changed and self.veil.may(name, step) and (found := self._mended(changed | {name: step})):
                 return found
