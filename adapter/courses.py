@@ -17,6 +17,7 @@ from adapter.errors import Invalid
 from adapter.flows import Flows
 from adapter.ports import Resource, Uow, Version
 from adapter.referral.area import age_class, area, department
+from adapter.referral.concluding import DAYS, MOST, TABLE
 from adapter.referral.due import calendar
 from adapter.referral.indicators import Course, Meeting, Move
 from adapter.sight import INSEE
@@ -24,7 +25,6 @@ from adapter.views import of_now
 from adapter.writing import withdrawn
 
 PAGE = 500  # links of the trail
-DAYS_AVOIDED = "jours-hospitalisation-evites"  # of our table `observation`
 _READS = frozenset({"read", "vread", "search-type"})  # of its own software
 _SAID = frozenset({"final", "amended", "corrected"})
 
@@ -121,9 +121,9 @@ def _days_avoided(uow: Uow, story: Flows, found: Dossier) -> int | None:
     said = []
     for version in pointing(uow, "Observation", "based-on", found.request_version.reference):
         seen = content(version)
-        if seen.get("status") in _SAID and DAYS_AVOIDED in _codes(story, "observation", [seen.get("code", {})]):
+        if seen.get("status") in _SAID and DAYS in _codes(story, TABLE, [seen.get("code", {})]):
             value = seen.get("valueInteger", seen.get("valueQuantity", {}).get("value"))
-            said += [(version.updated, int(value))] if value is not None and 0 <= value <= 30 else []
+            said += [(version.updated, int(value))] if value is not None and 0 <= value <= MOST else []
     return max(said)[1] if said else None
 
 

@@ -90,6 +90,29 @@ def test_few_persons_are_few_however_many_referrals() -> None:
     assert hidden(counts, persons, [Sum("++", ("a", "b"))]) == {"a", "b"}
 
 
+def crowd(counts: dict[str, int]) -> dict[str, list[str]]:
+    """Nobody is behind two of them."""
+    return {name: [f"{name}{at}" for at in range(count)][:LEAST] for name, count in counts.items()}
+
+
+def test_parts_that_must_all_be_one_hide_their_sum() -> None:
+    ones = dict.fromkeys("abcde", 1)
+    assert "++" in hidden(ones | {"++": 5}, crowd(ones | {"++": 5}), [Sum("++", tuple(ones))])
+    more = ones | {"f": 6, "++": 11}
+    assert hidden(more, crowd(more), [Sum("++", (*ones, "f"))]) == set(ones) | {"f"}
+
+
+def test_hidden_parts_that_are_few_together_take_another_with_them() -> None:
+    counts = {"++": 30, "a": 1, "b": 2, "c": 9, "d": 18}
+    assert hidden(counts, crowd(counts), [Sum("++", ("a", "b", "c", "d"))]) == {"a", "b", "c"}
+
+
+def test_what_is_known_of_a_hidden_count_is_reckoned_with() -> None:
+    counts, total = {"++": 6, "a": 1, "b": 5}, [Sum("++", ("a", "b"))]
+    assert hidden(counts, crowd(counts), total) == {"a", "b"}
+    assert hidden(counts, crowd(counts), total, bounds={"b": (5, 9)}) == {"++", "a", "b"}  # its median is told: five at least
+
+
 # ── who takes a report, and only that, and reckons ───────────────────────────────────────────────
 PARTS = ("accepted", "rejected", "undecided")
 GROUPS = ("unit", "area", "age")

@@ -204,3 +204,15 @@ def test_every_row_has_a_label_and_every_benchmark_a_source(lang: str) -> None:
     for benchmarks in BENCHMARKS.values():
         for one in benchmarks:
             assert getattr(one, lang) and one.source and STRENGTHS[one.strength][lang] and (one.value is None) == (not one.unit)
+
+
+def test_number_of_decisions_is_not_told_beside_acceptances_where_refusals_are_few() -> None:
+    found = rows([*people(20, (1, "accepted")), *people(3, (1, "rejected", "autre"), start=50), *people(10, start=60)])
+    assert row(found, "I5", "rejected").hidden and not (row(found, "I3", "decided").numerator and row(found, "I5", "accepted").numerator)
+
+
+def test_groups_of_few_take_the_next_smallest_with_them() -> None:
+    made = [*people(30, area="76540"), *people(6, area="76231", start=40), *people(2, area="27", start=60), *people(1, area="14", start=70)]
+    found = rows(made)
+    told = {each.group: each.numerator for each in found if each.indicator == "I1" and each.cut == "area"}
+    assert told == {"76540": 30, "others": 9}
