@@ -16,7 +16,7 @@ from adapter.web.shapes import ACTS, ARGUMENTS, SCHEMAS
 from tests.e2e.stage import ROOT
 
 ROWS = {act: row for act, row in TAKES.items() if row is not RECORD}
-FITTING: dict[str, Any] = {"string": "x", "array": ["x"], "boolean": False, "object": {"x": "y"}}
+FITTING: dict[str, Any] = {"string": "x", "array": ["x"], "boolean": False, "integer": 7, "object": {"x": "y"}}
 ODD: tuple[Any, ...] = ("", " ", "x", 0, 7, True, None, [], [""], ["x", 7], ["x"], {}, {"x": "y"})
 
 
