@@ -10,6 +10,7 @@ from adapter.dossier import Dossier
 from adapter.errors import Invalid, told
 from adapter.ports import Change, Resource
 from adapter.referral import codes, verbs
+from adapter.referral.concluding import conclude
 
 Arguments = Mapping[str, Any]
 Act = Callable[["Hand", Arguments], list[Resource]]
@@ -45,11 +46,23 @@ def _complete(hand: Hand, arguments: Arguments) -> list[Resource]:
     if each is None:
         outcome = hand.code(arguments, "outcome", "outcome")
         seen = {own: outcome for owns in hand.needs.values() for own in owns}
-        return verbs.complete(hand.referral, hand.scene, seen or {"": outcome}, snomed=hand.snomed)
+        return verbs.complete(hand.referral, hand.scene, seen or {"": outcome}, results=_results(hand, arguments), snomed=hand.snomed)
     coded = {need: hand.code(each, need, "outcome", shown=f"needs.{told(need, hand.needs)}") for need in each}
     known = {own: code for need, code in coded.items() for own in hand.needs.get(need, ())}
     outcomes = known if hand.needs.keys() >= coded.keys() else {}  # of a need that the caller does not see, as of one that is not there
-    return verbs.complete(hand.referral, hand.scene, outcomes, snomed=hand.snomed)
+    return verbs.complete(hand.referral, hand.scene, outcomes, results=_results(hand, arguments), snomed=hand.snomed)
+
+
+def _results(hand: Hand, arguments: Arguments) -> dict[str, str]:
+    """How far each of the needs that the caller sees was met; nothing where nobody said."""
+    if "result" not in arguments:
+        return {}
+    code = hand.code(arguments, "result", "need-result")
+    return {own: code for owns in hand.needs.values() for own in owns} or {"": code}
+
+
+def _conclude(hand: Hand, arguments: Arguments) -> list[Resource]:
+    return conclude(hand.referral, hand.scene, hand.code(arguments, "need", "need-result"), arguments.get("days"))
 
 
 def _message(hand: Hand, arguments: Arguments) -> list[Resource]:
@@ -90,6 +103,7 @@ ACTS: dict[str, Act] = {
     "ask": lambda hand, arguments: verbs.ask(hand.referral, hand.scene, hand.code(arguments, "question", "question")),
     "answer": _answer,
     "message": _message,
+    "conclude": _conclude,
 }
 
 

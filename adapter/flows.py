@@ -30,6 +30,7 @@ from adapter.own import Own
 from adapter.past import Past
 from adapter.ports import Change, Found, Letter, Principal, Query, Resource, Uow, Version
 from adapter.receipt import Receipt
+from adapter.referral import concluding
 from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
 from adapter.showing import Window
@@ -45,7 +46,7 @@ from adapter.trail import Trail
 from adapter.writing import Writer
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
-REFER, REORIENT = "refer", "reorient"
+REFER, REORIENT, CONCLUDE = "refer", "reorient", "conclude"
 SENT = "it was sent: the requester cancels the request, or the person withdraws the agreement"
 
 
@@ -274,6 +275,9 @@ class Flows:
             record = arguments if arguments.get("id") is not None else {**arguments, "id": self.writer.clock.new_id()}
             self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == REORIENT)
         else:
+            if verb == CONCLUDE:
+                said = dossier.pointing(uow, "Observation", "based-on", found.request_version.reference)
+                concluding.check_once(map(content, said), self.writer.systems)
             done = acts.ACTS[verb](self.agreements.hand(uow, who, found, shown.needs), arguments)
             self.receive(uow, who, acts.changes(found, done), request_id=request_id)
 

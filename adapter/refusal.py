@@ -27,13 +27,15 @@ from adapter.referral.spoken import of_task
 PROVISIONAL = "provisoire"  # tag of a doctor whom only a record tells of
 TO_PRACTICE = "the person opposed that this service is told: nothing was taken in or sent; ask the person"
 TO_OTHERS = "this cannot be sent, nothing was taken in; the practice knows why"
+REFUSALS = "refused-at-proposal/"  # before month (UTC) and house: the name of a count
 NOTED, MOST = timedelta(days=30), 100  # how long the practice's list holds what was not sent, and how much
 SAID = "non transmise : la personne s'est opposée ; voir avec elle"
 
 
 # ── a refusal at the proposal ────────────────────────────────────────────────────────────────────
 def count(uow: Uow, organisation: str) -> None:
-    """One refusal at the proposal more (I7)."""
+    """One refusal at the proposal more (I7), of the house and of its month; a day would say more than a count."""
+    uow.add(f"{REFUSALS}{uow.at:%Y-%m}/{organisation}", 1)
     name = f"refused-at-proposal:{organisation}"
     uow.keep(name, str(int(uow.kept(name) or b"0") + 1).encode())
 

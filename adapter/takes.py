@@ -29,6 +29,7 @@ def _text(value: object) -> bool:
 TEXT = Kind("a text that is not empty", "string", _text)
 TEXTS = Kind("a list of texts, at least one, none empty", "array", lambda value: isinstance(value, list) and bool(value) and all(map(_text, value)))
 NAME = Kind(f"a text of at most {NAMED} characters that is not empty", "string", lambda value: _text(value) and len(str(value)) <= NAMED)
+NUMBER = Kind("a whole number", "integer", lambda value: isinstance(value, int) and not isinstance(value, bool))
 FLAG = Kind("true or false", "boolean", lambda value: isinstance(value, bool))
 CODED = Kind("an object: need code → outcome code", "object", lambda value: isinstance(value, Mapping))  # the act knows the codes
 
@@ -36,8 +37,9 @@ Row = Mapping[str, "Kind | Row"]
 RECORD = None  # a record of the mapping demande-complementaire, which refuses by itself what it does not take
 HEARD: Row = {"heard_by": TEXT, "at": TEXT, "how": TEXT}
 TAKES: Mapping[str, Row | None] = {
-    "accept": {}, "start": {}, "decline": {"reason": TEXT}, "complete": {"outcome": TEXT, "needs": CODED},
-    "ask": {"question": TEXT}, "answer": {"answer": TEXT}, "message": {"text": TEXT}, "refer": RECORD, "reorient": RECORD,
+    "accept": {}, "start": {}, "decline": {"reason": TEXT}, "complete": {"outcome": TEXT, "needs": CODED, "result": TEXT},
+    "ask": {"question": TEXT}, "answer": {"answer": TEXT}, "message": {"text": TEXT},
+    "conclude": {"need": TEXT, "days": NUMBER}, "refer": RECORD, "reorient": RECORD,
     "inform": HEARD, "confirm": HEARD, "narrow": {**HEARD, "needs": TEXTS, "until": TEXT},
     "withdraw": HEARD, "oppose": {**HEARD, "against": TEXT}, "urgency": {"reason": TEXT},
     "recognise": {**HEARD, "person": TEXT, "informed": FLAG}, "leave": {**HEARD, "person": TEXT},

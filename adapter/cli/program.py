@@ -24,6 +24,7 @@ from adapter.cli import (
     network,
     person,
     reconcile,
+    report,
     sandbox,
     seed,
     serve,
@@ -60,7 +61,7 @@ def program() -> typer.Typer:
     for name, verb in (
         ("demo", demo.demo), ("init", init.init), ("serve", serve.serve), ("worker", worker.worker), ("validate", validate.validate),
         ("fake-ehr", fake_ehr.fake_ehr), ("seed", seed.seed), ("intake", intake.intake), ("doctor", doctor.doctor),
-        ("reconcile", reconcile.reconcile),
+        ("reconcile", reconcile.reconcile), ("report", report.report),
     ):  # fmt: skip
         app.command(name)(verb)
     waiting.app.add_typer(dead.app, name="dead")

@@ -63,6 +63,18 @@ class Calendar:
                 spans = ((self._at(day, each.opens), self._at(day, each.closes)) for each in sorted(self.hours) if each.day == day.weekday())
                 yield from (span for span in spans if span[1] > since)
 
+    def open_between(self, since: datetime, until: datetime) -> timedelta:
+        """How long the unit is open between two aware instants, pauses at noon, holidays and closures left out; nothing where the
+        second is not after the first."""
+        day, last, total = since.astimezone(ZoneInfo(self.zone)).date(), until.astimezone(ZoneInfo(self.zone)).date(), timedelta()
+        while day <= last:
+            for opening in self.hours if not self.closed(day) else ():
+                if opening.day == day.weekday():  # in UTC: of two times of one zone the wall clocks would be subtracted
+                    opens, closes = (self._at(day, each).astimezone(UTC) for each in (opening.opens, opening.closes))
+                    total += max(min(closes, until) - max(opens, since), timedelta())
+            day += timedelta(days=1)
+        return total
+
     def _at(self, day: date, minutes: int) -> datetime:
         """A wall-clock time; 1440 is midnight of the next day, a time that the spring change skips is moved on."""
         wall = datetime.combine(day, time()) + timedelta(minutes=minutes)

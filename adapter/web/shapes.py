@@ -43,6 +43,9 @@ ARGUMENTS = HEARD | {
     "outcome": text("complete: a code of the table outcome, for every need alike"),
     "needs": {"description": "complete: an object, need code of the card → outcome code; narrow: the list of need codes that stay",
               "oneOf": [{"type": "object", "additionalProperties": text()}, _list(text())]},
+    "result": text("complete: a code of the table need-result, how far the needs were met"),
+    "need": text("conclude: a code of the table need-result, whether the need was met as the prescriber sees it"),
+    "days": {"type": "integer", "minimum": 0, "maximum": 30, "description": "conclude: hospital days avoided, as the prescriber says; none: not known"},
     "question": text("ask: a code of the table question"),
     "answer": text("answer: a code of the table answer"),
     "text": text("message: what the practice will read", maxLength=4000),
@@ -66,6 +69,7 @@ FURTHER = {"destinataire": "saad-portage", "besoins": ["aide-menagere"], "accord
 ACTS: dict[str, Schema] = {  # an example of the body of each
     "accept": {}, "decline": {"reason": "mauvaise-orientation"}, "start": {}, "complete": {"outcome": "aide-alimentaire-en-place"},
     "ask": {"question": "coordonnees"}, "answer": {"answer": "oui"}, "message": {"text": "Repas livrés à partir de demain."},
+    "conclude": {"need": "satisfait", "days": 7},
     "refer": FURTHER | {"cabinet_informe": "oui"}, "reorient": FURTHER, "withdraw": SAID, "inform": SAID, "confirm": SAID,
     "narrow": SAID | {"needs": ["isolement"]}, "oppose": SAID | {"against": "recipient"}, "urgency": {"reason": "danger-vital"},
     "recognise": SAID | {"person": "as-ines", "informed": True}, "leave": SAID | {"person": "as-ines"},

@@ -44,7 +44,7 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "sync conflicts resolve": (BARE, ["sync", "conflicts", "resolve", "1", "ours"]), "sync list": (BARE, ["sync", "list"]), "sync retry": (BARE, ["sync", "retry", "1"]),
     "sync link": (BARE, ["sync", "link", "1", "x"]), "sync resolve": (BARE, ["sync", "resolve", "1", "ours"]),
     "intake": (BARE, ["intake", "TABLE", "--columns", "appels-tableur", "--as", "coursiers"]),
-    "seed": (BARE, ["seed", "--add"]), "doctor": (BARE, ["doctor"]), "reconcile": (BARE, ["reconcile", "--ehr", "msp-saint-eloi"]),
+    "seed": (BARE, ["seed", "--add"]), "doctor": (BARE, ["doctor"]), "report": (BARE, ["report", "--format", "html"]), "reconcile": (BARE, ["reconcile", "--ehr", "msp-saint-eloi"]),
     "directory import": (BARE, ["directory", "import", "NETWORK", "--source", "test"]), "directory search": (BARE, ["directory", "search", "--near", "49.44,1.09"]),
     "directory who": (BARE, ["directory", "who", "--commune", "76540"]), "directory slots": (BARE, ["directory", "slots", "permanence-saint-eloi"]),
     "client add": (BARE, ["client", "add", "new", "--organisation", "msp-saint-eloi", "--secret-file", "FOLDER/new", "--file", "NETWORK", "--show"]),

@@ -16,7 +16,7 @@ from adapter.web.shapes import ACTS, ARGUMENTS, SCHEMAS
 from tests.e2e.stage import ROOT
 
 ROWS = {act: row for act, row in TAKES.items() if row is not RECORD}
-FITTING: dict[str, Any] = {"string": "x", "array": ["x"], "boolean": False, "object": {"x": "y"}}
+FITTING: dict[str, Any] = {"string": "x", "array": ["x"], "boolean": False, "integer": 7, "object": {"x": "y"}}
 ODD: tuple[Any, ...] = ("", " ", "x", 0, 7, True, None, [], [""], ["x", 7], ["x"], {}, {"x": "y"})
 
 
@@ -76,6 +76,7 @@ def test_misspelt_argument_is_refused_by_its_place_with_the_name_it_comes_near_a
 def test_argument_of_another_kind_is_refused_by_its_path_and_never_its_value() -> None:
     fits = {
         "string": lambda value: value == "x", "array": lambda value: value == ["x"], "boolean": lambda value: value is True,
+        "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
         "object": lambda value: isinstance(value, dict),
     }  # fmt: skip
     for act, path, kind in places():
