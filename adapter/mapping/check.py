@@ -162,7 +162,7 @@ def _round(
     if back != wanted:
         yield "back", f"the way back differs at {difference(wanted, back)}"
     else:
-        again = try_(mapping, back, context=context).mapped  # None: a requester known elsewhere does not come back
+        again = try_(mapping, mapping.from_fhir(resources, context=context, whole=True), context=context).mapped  # None: a requester known elsewhere does not come back
         if again.resources != resources if again else "back" not in tree.entries:
             yield "back", "the record that came back makes other resources"
     for at, node in enumerate(as_list(tree.entries["answers"], "answers") if "answers" in tree.entries else ()):

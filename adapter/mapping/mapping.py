@@ -59,12 +59,22 @@ class Mapping:
         """
         return run_record(self.program(context.systems), record, context)
 
-    def from_fhir(self, resources: Sequence[Resource], *, context: MapContext) -> Record:
-        """The record as far as these resources tell it: what is not found is left out. Pass the resources
-        of one record: its Patient, requests, tasks, consents, provenances (and outcomes, for the answer).
-        Pure; raises nothing for valid resources."""
+    @property
+    def is_about(self) -> bool:
+        """Whether its records tell about a referral that is here already."""
+        return "about" in self.tree.entries
+
+    def about(self, record: Record) -> str:
+        """The reference of the referral that the record tells about, as it is written there; "" where it says none."""
+        found = record.get(as_text(as_tree(self.tree.need("about"), "about").need("reference"), "reference").removeprefix("$"))
+        return found if isinstance(found, str) else ""
+
+    def from_fhir(self, resources: Sequence[Resource], *, context: MapContext, whole: bool = False) -> Record:
+        """The record as far as these resources tell it: what is not found is left out, and what is not given back as things stand
+        (`whole`: that too). Pass the resources of one record: its Patient, requests, tasks, consents, provenances (and outcomes, for
+        the answer). Pure; raises nothing for valid resources."""
         program, run = self.program(context.systems), Run(context)
-        return write(program.shape, program.read(list(resources), run), run)[0]
+        return write(program.shape, program.read(list(resources), run, whole=whole), run)[0]
 
 
 def run_record(program: Program, record: Record, context: MapContext) -> Mapped:
@@ -83,7 +93,8 @@ def run_record(program: Program, record: Record, context: MapContext) -> Mapped:
             run.problem(rule.path, rule.place, rule.text, "business-rule")
     if run.problems:
         raise RecordRefused(run.problems, name=program.name)
-    return Mapped(program.make(env, run), run.remarks, run.dropped, record_id)
+    about = program.about.told(env) if program.about else None
+    return Mapped(program.make(env, run), run.remarks, run.dropped, record_id, about=about)
 
 
 def compile_document(text: str, *, name: str, terms: Terms, parts: ReadOnly[str, str] | None = None) -> Mapping:

@@ -34,7 +34,7 @@ URLS = {
 }
 NAME = re.compile(r"\$\{?([A-Za-z_][\w.]*)(?![\w/])")  # $name or ${name}; $sid/… is none
 _FIXED = re.compile(r"(sid|code|url|profile)/([\w-]+)")
-_HANDED = ("clinic", "requester", "recorder", "patient_id", "policy")
+_HANDED = ("clinic", "requester", "recorder", "patient_id", "policy", "request")
 CONTEXT = (*(f"context.{word}" for word in _HANDED), "now", "mapping.source", "mapping.id")
 
 
