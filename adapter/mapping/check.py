@@ -18,8 +18,8 @@ from adapter.mapping.template import build
 from adapter.names import Systems
 from adapter.ports import Resource
 
-_EXAMPLE = frozenset({"name", "context", "record", "resources", "holds", "warns", "types", "refused", "problems", "back", "answers"})
-_CONTEXT = frozenset({"at", "clinic", "requester", "recorder", "patient", "nir_authorised", "units", "due", "names"})
+_EXAMPLE = frozenset({"name", "context", "record", "resources", "holds", "warns", "types", "refused", "problems", "back", "answers", "about"})
+_CONTEXT = frozenset({"at", "clinic", "requester", "recorder", "patient", "request", "nir_authorised", "units", "due", "names"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ def example_context(tree: Tree | None) -> MapContext:
         requester=told.get("requester"),
         recorder=told.get("recorder"),
         patient=told.get("patient"),
+        request=told.get("request"),
         nir_authorised=told.get("nir_authorised", False),
         due=lambda unit, asked, priority: due,
         name_of=names.get,
@@ -126,6 +127,8 @@ def _example(mapping: Mapping, tree: Tree, seen: set[int]) -> list[Failure]:
     warns = plain(tree.entries["warns"]) if "warns" in tree.entries else []
     if [remark.record_path for remark in mapped.warnings] != warns:
         failures.append(failed("warns", f"expected warnings at {warns}, but found {[remark.record_path for remark in mapped.warnings]}"))
+    if (told := mapped.about._asdict() if mapped.about else None) != (wanted := plain(tree.entries["about"]) if "about" in tree.entries else None):
+        failures.append(failed("about", f"expected that it tells {wanted}, but found {told}"))
     failures += [failed(key, text) for key, text in _resources(tree, mapped.resources)]
     if not mapped.refused and trial.back is not None:
         failures += [failed(key, text) for key, text in _round(mapping, tree, record, trial.back, mapped.resources, context())]

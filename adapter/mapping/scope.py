@@ -28,6 +28,7 @@ URLS = {
     "fr-identifier-type": names.FR_IDENTIFIER_TYPE,
     "nir": names.NIR,
     "rpps": names.RPPS,
+    "goal-achievement": "http://terminology.hl7.org/CodeSystem/goal-achievement",
     "provenance-agent": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
     "insee-extension": "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-address-insee-code",
     "insee-commune": "https://mos.esante.gouv.fr/NOS/TRE_R13-CommuneOM/FHIR/TRE-R13-CommuneOM",
