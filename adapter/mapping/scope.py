@@ -53,6 +53,7 @@ class Scope:
     undone: dict[str, set[str]] = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    listed: set[str] = field(default_factory=set)  # lists made of one value, which is no list itself
     absent: set[str] = field(default_factory=set)  # what a part may be handed, and is not
     seen: set[int] | None = None  # when explaining: the template values that were made
     defining: bool = False  # patterns of the answer: every name is a new, readable one
@@ -83,7 +84,8 @@ class Scope:
         found = set(self.read)
         for name, sources in reversed(self.undone.items()):
             for suffix in {each[len(name) :] for each in found if each == name or each.startswith((f"{name}.", f"{name}[]"))}:
-                found |= {source.removesuffix("[]") + suffix if suffix.startswith("[]") else source for source in sources}
+                inner = suffix.startswith("[]") and name not in self.listed
+                found |= {source.removesuffix("[]") + suffix if inner else source for source in sources}
         return found
 
     def field_of(self, name: str) -> str:
