@@ -20,6 +20,7 @@ from adapter.names import Systems
 _SECTIONS = "mapping version title unmapped declined id about parts record let rules resources answer examples"
 _DOCUMENT = frozenset(_SECTIONS.split())
 _PART = frozenset({"part", "expects", "let", "resources"})
+_ANSWERING = frozenset({"part", "answer"})
 _ANSWER = frozenset({"resources", "let"})
 _ABOUT = frozenset({"reference", "outcomes", "ends"})
 _OUTCOMES = ("need", "outcome", "result")
@@ -48,7 +49,7 @@ def compile_program(tree: Tree, parts: Mapping[str, Tree], terms: Terms, systems
     blocks = [*_blocks(own, scope, terms), *(block for _, made in inside for block in made)]
     rules = [_rule(entry, scope) for entry in as_list(tree.need("rules"), "rules")] if "rules" in tree.entries else []
     about = _about(as_tree(tree.need("about"), "about"), scope) if "about" in tree.entries else None
-    answers, answer_steps, known = _answers(tree.get("answer"), shape, systems, terms)
+    answers, answer_steps, known = _answers(_answering(tree, parts), shape, systems, terms)
     id_field = as_text(tree.need("id"), "id")
     _check_reached(shape, scope.reached())
     _check_used(tree, used, scope)
@@ -63,12 +64,21 @@ def _tree(tree: Tree, key: str) -> Tree | None:
     return as_tree(tree.need(key), key) if key in tree.entries else None
 
 
-def _part(node: Node, parts: Mapping[str, Tree]) -> Tree:
+def _part(node: Node, parts: Mapping[str, Tree], *, keys: frozenset[str] = _PART) -> Tree:
     word = as_text(node, "parts")
     if word not in parts:
         raise fault(node, f"no part {word!r} in parts/{nearest(word, parts)}")
-    only(parts[word], _PART, "a part")
+    only(parts[word], keys, "a part")
     return parts[word]
+
+
+def _answering(tree: Tree, parts: Mapping[str, Tree]) -> Tree | None:
+    """`answer:` as the document says it, or as the part says it that `answer: {part: …}` names."""
+    answer = _tree(tree, "answer")
+    if answer is None or "part" not in answer.entries:
+        return answer
+    only(answer, frozenset({"part"}), "answer")
+    return as_tree(_part(answer.entries["part"], parts, keys=_ANSWERING).need("answer"), "answer")
 
 
 def _scope(shape: Group, systems: Systems) -> Scope:
@@ -195,13 +205,12 @@ def _about(tree: Tree, scope: Scope) -> About:
     return About(reference, of, *keys, condition(tree.need("ends"), scope).holds)
 
 
-def _answers(node: Node | None, shape: Group, systems: Systems, terms: Terms) -> tuple[list[Block], list[Step], set[str]]:
+def _answers(tree: Tree | None, shape: Group, systems: Systems, terms: Terms) -> tuple[list[Block], list[Step], set[str]]:
     """`answer`: patterns that are only read, what is derived from them for the fields that Liaison owns, and every name of these."""
     scope = Scope(systems, defining=True)
-    if node is None:
+    if tree is None:
         _check_answered(shape, scope, [])
         return [], [], set()
-    tree = as_tree(node, "answer")
     only(tree, _ANSWER, "answer")
     patterns = as_tree(tree.need("resources"), "answer.resources")
     blocks = [_pattern(name, as_tree(pattern, name), scope) for name, pattern in patterns.entries.items()]

@@ -35,6 +35,8 @@ class Mapping:
             more = f", and {len(left) - 1} more" if len(left) > 1 else ""
             raise fault(left[0], f"a gap to fill{more}: {GAP} stands where only you can say what belongs there")
         wanted = [as_text(node, "parts") for node in as_list(tree.need("parts"), "parts")] if "parts" in tree.entries else []
+        answer = tree.get("answer")
+        wanted += [as_text(answer.entries["part"], "part")] if isinstance(answer, Tree) and "part" in answer.entries else []
         self.parts = {part: parts[part] for part in parts if part in wanted}
         self._programs: dict[Systems, Program] = {}
         program = self.program(Systems())
