@@ -127,8 +127,9 @@ def _example(mapping: Mapping, tree: Tree, seen: set[int]) -> list[Failure]:
     warns = plain(tree.entries["warns"]) if "warns" in tree.entries else []
     if [remark.record_path for remark in mapped.warnings] != warns:
         failures.append(failed("warns", f"expected warnings at {warns}, but found {[remark.record_path for remark in mapped.warnings]}"))
-    if (told := mapped.about._asdict() if mapped.about else None) != (wanted := plain(tree.entries["about"]) if "about" in tree.entries else None):
-        failures.append(failed("about", f"expected that it tells {wanted}, but found {told}"))
+    told, said = mapped.about._asdict() if mapped.about else None, plain(tree.entries["about"]) if "about" in tree.entries else None
+    if told != said:
+        failures.append(failed("about", f"expected that it tells {said}, but found {told}"))
     failures += [failed(key, text) for key, text in _resources(tree, mapped.resources)]
     if not mapped.refused and trial.back is not None:
         failures += [failed(key, text) for key, text in _round(mapping, tree, record, trial.back, mapped.resources, context())]
@@ -165,7 +166,8 @@ def _round(
     if back != wanted:
         yield "back", f"the way back differs at {difference(wanted, back)}"
     else:
-        again = try_(mapping, mapping.from_fhir(resources, context=context, whole=True), context=context).mapped  # None: a requester known elsewhere does not come back
+        whole = mapping.from_fhir(resources, context=context, whole=True)
+        again = try_(mapping, whole, context=context).mapped  # None: a requester known elsewhere does not come back
         if again.resources != resources if again else "back" not in tree.entries:
             yield "back", "the record that came back makes other resources"
     for at, node in enumerate(as_list(tree.entries["answers"], "answers") if "answers" in tree.entries else ()):

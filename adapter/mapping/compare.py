@@ -35,7 +35,8 @@ def fields(old: Mapping, new: Mapping) -> list[Changed]:
 def _declared(field: Field) -> str:
     words = {
         "a group" if field.group and not field.most else "": True, "required": field.required == "always", "required in its group": field.required == "here",
-        f"a list of {field.least} to {field.most}": field.most > 0, "never stored": field.never, "an answer": field.owner == "liaison", "said by both": field.owner == "both",
+        f"a list of {field.least} to {field.most}": field.most > 0, "never stored": field.never,
+        "an answer": field.owner == "liaison", "said by both": field.owner == "both",
         "does not come back": bool(field.one_way), "given back on a condition": field.given_back is not None,
     }  # fmt: skip
     return ", ".join(word for word, holds in words.items() if word and holds) or "optional"

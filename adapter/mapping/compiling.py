@@ -198,11 +198,11 @@ def _about(tree: Tree, scope: Scope) -> About:
     outcomes = as_tree(tree.need("outcomes"), "about.outcomes")
     only(outcomes, frozenset({"of", *_OUTCOMES}), "outcomes")
     (of,), reference = names_of(outcomes, scope, 1), scope.use(name_in(tree.need("reference"), "about.reference"), tree)
-    keys = [as_text(outcomes.need(word), word) for word in _OUTCOMES]
-    for word, key in zip(_OUTCOMES, keys, strict=True):
-        if key not in scope.groups.get(of, ()):
-            raise fault(outcomes.entries[word], f"outcomes: no field {key!r} in the groups of {of!r}{nearest(key, scope.groups.get(of, ()))}")
-    return About(reference, of, *keys, condition(tree.need("ends"), scope).holds)
+    keys, inside = {word: as_text(outcomes.need(word), word) for word in _OUTCOMES}, scope.groups.get(of, ())
+    for word, key in keys.items():
+        if key not in inside:
+            raise fault(outcomes.entries[word], f"outcomes: no field {key!r} in the groups of {of!r}{nearest(key, inside)}")
+    return About(reference, of, keys["need"], keys["outcome"], keys["result"], condition(tree.need("ends"), scope).holds)
 
 
 def _answers(tree: Tree | None, shape: Group, systems: Systems, terms: Terms) -> tuple[list[Block], list[Step], set[str]]:

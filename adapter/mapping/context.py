@@ -32,7 +32,8 @@ class MapContext:
     `at`: now (aware). `zone`: for times without an offset. `clinic`: reference of the owning organisation.
     `requester`: reference of the requester when flows know it (else the document makes a provisional one).
     `recorder`: reference of who enters the record. `patient`: reference of a Patient already known; its
-    id is then used. `request`: reference of the ServiceRequest that the record is about. `unit(key)`: None for an unknown unit. `due(unit key, asked at, priority)`: the
+    id is then used. `request`: reference of the ServiceRequest that the record is about. `unit(key)`: None
+    for an unknown unit. `due(unit key, asked at, priority)`: the
     deadline (workflow.md 3). `name_of(reference)`: a directory name, for the way back.
     `policy`: what `Consent.policy.uri` names.
     """

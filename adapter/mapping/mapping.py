@@ -62,6 +62,11 @@ class Mapping:
         return run_record(self.program(context.systems), record, context)
 
     @property
+    def id_field(self) -> str:
+        """The field that is a record's own id."""
+        return self.program(Systems()).id_field
+
+    @property
     def is_about(self) -> bool:
         """Whether its records tell about a referral that is here already."""
         return "about" in self.tree.entries
