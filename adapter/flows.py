@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from adapter import acts, dossier, followed, lifecycle, moving, onward, refusal, reporting, takes, witness
+from adapter import acts, dossier, followed, lifecycle, moving, onward, recorded, refusal, reporting, takes, witness
 from adapter import receipt as receipts
 from adapter.agreements import Agreements
 from adapter.audit import events
@@ -25,7 +25,7 @@ from adapter.look import Revealed
 from adapter.mapping import Mapped
 from adapter.mapping.context import Remark
 from adapter.network import PRESCRIBER, Network
-from adapter.own import Own
+from adapter.own import Own, ground
 from adapter.past import Past
 from adapter.ports import Change, Found, Letter, Principal, Query, Resource, Uow, Version
 from adapter.receipt import Receipt
@@ -224,6 +224,18 @@ class Flows:
                 self.withdraw(uow, who, each, {name: heard[name] for name in takes.HEARD if name in heard}, request_id=request_id)
         if unsent:
             refusal.forget(uow, who, unsent, systems=self.writer.systems, request_id=request_id)
+
+    def recorded(self, uow: Uow, who: Principal, mapping: str, record: str, *, request_id: str = "") -> Mapping[str, Any] | None:
+        """A record again, as it stands: to the practice that sent it, which wrote what is in it. None: 404."""
+        document, kept = self.intake.document(mapping), onward.received(uow, who, mapping, record)
+        tasks = [found for line in Receipt.loads(kept[1]).referrals if (found := uow.current("Task", line["task"]))] if kept else []
+        mine = who.role == "clinic" and all(not each.deleted and self.writer.author(uow, content(each), who) == who.organisation for each in tasks)
+        if not tasks or not mine or self.own.closed(uow, who, tasks):
+            uow.audit(events.denied(who, "Task", reason="opposed" if tasks and mine else "absent-or-not-theirs", at=uow.at, request_id=request_id))
+            return None
+        uow.audit(events.access(who, tasks[0].cited, patient=patient_of(content(tasks[0])), rule=ground("Task"), at=uow.at, request_id=request_id))
+        context = self.intake.context(uow, who, {}, clinic=who.organisation)
+        return document.from_fhir(recorded.of_task(uow, self.writer.systems, tasks[0].id), context=context)
 
     # ── advance ──────────────────────────────────────────────────────────────────────────────────
     def advance(

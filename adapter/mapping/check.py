@@ -56,10 +56,10 @@ def check(mapping: Mapping) -> list[Failure]:
     return failures
 
 
-def try_(mapping: Mapping, record: Record, *, context: MapContext) -> Trial:
-    """Maps one record and back, without raising for what is wrong with it."""
+def try_(mapping: Mapping, record: Record, *, context: MapContext, lacking: bool = False) -> Trial:
+    """Maps one record and back, without raising for what is wrong with it. `lacking`: as `Mapping.to_fhir`."""
     try:
-        mapped = mapping.to_fhir(record, context=context)
+        mapped = mapping.to_fhir(record, context=context, lacking=lacking)
     except RecordRefused as refused:
         return Trial(None, refused.problems, None)
     return Trial(mapped, (), None if mapped.refused else mapping.from_fhir(mapped.resources, context=context))

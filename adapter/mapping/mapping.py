@@ -53,13 +53,14 @@ class Mapping:
             found = self._programs[systems] = compile_program(self.tree, self.parts, self.terms, systems)
         return found
 
-    def to_fhir(self, record: Record, *, context: MapContext) -> Mapped:
-        """The resources of one record, or `refused` when the person said no.
+    def to_fhir(self, record: Record, *, context: MapContext, lacking: bool = False) -> Mapped:
+        """The resources of one record, or `refused` when the person said no. `lacking`: fields that are required may be missing, as in a
+        record that came back from resources which do not tell them.
 
         `record` is parsed JSON. Raises RecordRefused (422) with every problem at once: the path in the record,
         the place in the document, what was expected, never a value.
         """
-        return run_record(self.program(context.systems), record, context)
+        return run_record(self.program(context.systems), record, context, lacking=lacking)
 
     @property
     def id_field(self) -> str:
@@ -84,7 +85,7 @@ class Mapping:
         return write(program.shape, program.read(list(resources), run, whole=whole), run)[0]
 
 
-def run_record(program: Program, record: Record, context: MapContext) -> Mapped:
+def run_record(program: Program, record: Record, context: MapContext, *, lacking: bool = False) -> Mapped:
     """One record through one program: read, derive, check the rules, make."""
     run = Run(context)
     env = program.facts(run)
@@ -98,8 +99,8 @@ def run_record(program: Program, record: Record, context: MapContext) -> Mapped:
     for rule in program.rules:
         if rule.broken(env):
             run.problem(rule.path, rule.place, rule.text, "business-rule")
-    if run.problems:
-        raise RecordRefused(run.problems, name=program.name)
+    if problems := [each for each in run.problems if not (lacking and each.code == "required")]:
+        raise RecordRefused(problems, name=program.name)
     about = program.about.told(env) if program.about else None
     return Mapped(program.make(env, run), run.remarks, run.dropped, record_id, about=about)
 
