@@ -27,7 +27,7 @@ from adapter.mapping.context import Remark
 from adapter.network import PRESCRIBER, Network
 from adapter.own import Own, ground
 from adapter.past import Past
-from adapter.ports import Change, Found, Letter, Principal, Query, Resource, Uow, Version
+from adapter.ports import Change, Clause, Found, Letter, Principal, Query, Resource, Uow, Version
 from adapter.receipt import Receipt
 from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
@@ -228,14 +228,16 @@ class Flows:
     def recorded(self, uow: Uow, who: Principal, mapping: str, record: str, *, request_id: str = "") -> Mapping[str, Any] | None:
         """A record again, as it stands: to the practice that sent it, which wrote what is in it. None: 404."""
         document, kept = self.intake.document(mapping), onward.received(uow, who, mapping, record)
-        tasks = [found for line in Receipt.loads(kept[1]).referrals if (found := uow.current("Task", line["task"]))] if kept else []
-        mine = who.role == "clinic" and all(not each.deleted and self.writer.author(uow, content(each), who) == who.organisation for each in tasks)
-        if not tasks or not mine or self.own.closed(uow, who, tasks):
-            uow.audit(events.denied(who, "Task", reason="opposed" if tasks and mine else "absent-or-not-theirs", at=uow.at, request_id=request_id))
+        made = tuple(line["task"] for line in Receipt.loads(kept[1]).referrals) if kept else ()
+        limited = self.window.limited(who, Query("Task", (Clause("_id", "id", made or (dossier.NOBODY,)),)), "r")
+        tasks = uow.search(limited) if limited else []
+        if not tasks or len(tasks) < len(made) or self.own.closed(uow, who, tasks):
+            uow.audit(events.denied(who, "Task", reason="opposed" if tasks else "absent-or-not-theirs", at=uow.at, request_id=request_id))
             return None
         uow.audit(events.access(who, tasks[0].cited, patient=patient_of(content(tasks[0])), rule=ground("Task"), at=uow.at, request_id=request_id))
         context = self.intake.context(uow, who, {}, clinic=who.organisation)
-        return document.from_fhir(recorded.of_task(uow, self.writer.systems, tasks[0].id), context=context)
+        found = recorded.of_task(uow, self.writer.systems, tasks[0].id)
+        return document.from_fhir([each for each in found if self.window.limited(who, Query(each["resourceType"]), "r")], context=context)
 
     # ── advance ──────────────────────────────────────────────────────────────────────────────────
     def advance(
