@@ -56,7 +56,8 @@ def compile_program(tree: Tree, parts: Mapping[str, Tree], terms: Terms, systems
     scope.use(id_field, tree.entries["id"])
     return Program(
         name, version, f"{systems.base}/mapping/{name}/{version}", id_field, shape, taker(shape, refuse_unknown=unmapped == "refuse"),
-        declined, acts, rules, blocks, answers, answer_steps, _withheld(shape, Scope(systems, known=scope.known | known)), about,
+        declined, acts, rules, blocks, answers, answer_steps, _withheld(shape, Scope(systems, known=scope.known | known)),
+        _instead(shape), about,
     )  # fmt: skip
 
 
@@ -241,6 +242,16 @@ def _check_answered(shape: Group, scope: Scope, blocks: list[Block]) -> None:
 
 def _answered(shape: Group) -> list[Field]:
     return [each for each in shape.fields() if each.owner != "sender"]
+
+
+def _instead(shape: Group) -> list[tuple[str, str]]:
+    """(field, the field that it comes back instead of)."""
+    names = {each.name for each in shape.fields()}
+    found = [each for each in shape.fields() if each.instead_of]
+    for each in found:
+        if each.instead_of not in names:
+            raise fault(each.place, f"instead_of: no field {each.instead_of!r}{nearest(each.instead_of, names)}")
+    return [(each.name, each.instead_of) for each in found]
 
 
 def _withheld(shape: Group, scope: Scope) -> list[tuple[str, Test]]:

@@ -85,6 +85,7 @@ class Program:
     answers: list[Block]
     answer_steps: list[Step]
     withheld: list[tuple[str, Test]]
+    instead: list[tuple[str, str]]
     about: About | None = None
 
     def facts(self, run: Run) -> Env:
@@ -141,8 +142,8 @@ class Program:
             _read_block(block, by_type, env, run)
         for step in self.answer_steps:
             step.run(env, run)
-        kept_back = [] if whole else [name for name, given in self.withheld if not given(env)]
-        for name in kept_back:
+        left = [] if whole else [name for name, given in self.withheld if not given(env)]
+        for name in (*left, *(other for name, other in self.instead if name in env)):
             env.pop(name, None)
         return env
 

@@ -83,6 +83,8 @@ def value_of(name: str, field: Field) -> SearchStrategy[Any]:
     }  # fmt: skip
     if name == "service" and field.place.startswith("dora"):
         return units  # there it is who is asked
+    if name == "date" and field.place.startswith("mon-suivi"):
+        return instants
     if name in known:
         return known[name]
     closed = [given for word in CLOSED.get(name, ()) if (given := as_given_back(field, word))]
