@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from adapter import acts, dossier, followed, lifecycle, moving, onward, refusal, takes, witness
+from adapter import acts, dossier, followed, lifecycle, moving, onward, recorded, refusal, reporting, takes, witness
 from adapter import receipt as receipts
 from adapter.agreements import Agreements
 from adapter.appointments import MAPPING as RDV
@@ -24,11 +24,12 @@ from adapter.errors import Conflict, Forbidden, Invalid, NeedsMatch, NotFound, S
 from adapter.intake import Intake
 from adapter.lists import Lists
 from adapter.look import Revealed
+from adapter.mapping import Mapped
 from adapter.mapping.context import Remark
 from adapter.network import PRESCRIBER, Network
-from adapter.own import Own
+from adapter.own import Own, ground
 from adapter.past import Past
-from adapter.ports import Change, Found, Letter, Principal, Query, Resource, Uow, Version
+from adapter.ports import Change, Clause, Found, Letter, Principal, Query, Resource, Uow, Version
 from adapter.receipt import Receipt
 from adapter.referral import concluding
 from adapter.referral.spoken import of_task
@@ -121,13 +122,13 @@ class Flows:
         source = parent.task["id"] if parent else ""
         if key and (kept := self._replayed(uow, who, onward.once(who, mapping, f"key {key}", source), digest, request_id=request_id)):
             return kept
+        if not parent and self.intake.document(mapping).is_about:
+            return self._report(uow, who, mapping, record, digest=digest, key=key, request_id=request_id)
         mapped = self.intake.mapped(uow, who, mapping, record, parent, replacing=replacing)
         once = onward.once(who, mapping, mapped.record_id, source)
         if kept := self._replayed(uow, who, once, digest, request_id=request_id):
             return kept
-        if mapped.dropped:  # that something was, and where; never what (workflow.md 8)
-            details = [("mapping", mapping), ("count", str(len(mapped.dropped))), ("paths", ",".join(mapped.dropped))]
-            uow.audit(events.act(who, "intake-dropped", at=uow.at, request_id=request_id, details=details))
+        self._dropped(uow, who, mapping, mapped, request_id=request_id)
         if mapped.refused:
             refusal.count(uow, who.organisation)
         changes = self.intake.changes(
@@ -153,6 +154,32 @@ class Flows:
         if parent:
             onward.note(uow, who, mapping, mapped.record_id, source)
         return receipt
+
+    def _report(
+        self, uow: Uow, who: Principal, mapping: str, record: Mapping[str, Any], *, digest: str, key: str, request_id: str
+    ) -> Receipt:  # fmt: skip
+        """A record about a referral that is here already: what it tells is kept with it, and is the act of the caller's unit."""
+        document = self.intake.document(mapping)
+        once, by_key = onward.once(who, mapping, str(record.get(document.id_field, ""))), onward.once(who, mapping, f"key {key}")
+        if kept := self._replayed(uow, who, once, digest, request_id=request_id):
+            return kept
+        if not (reference := document.about(dict(record))):  # then the record is refused with all that is wrong with it
+            document.to_fhir(dict(record), context=self.intake.context(uow, who, record, clinic=who.organisation))
+        meant = reporting.meant(uow, self.window, who, reference, request_id=request_id)
+        mapped = self.intake.mapped(uow, who, mapping, record, meant.dossier)
+        self._dropped(uow, who, mapping, mapped, request_id=request_id)
+        done = reporting.answered(self.agreements.hand(uow, who, meant.dossier, meant.shown.needs), mapped.about) if mapped.about else ()
+        self.receive(uow, who, [*self.intake.changes(uow, who, mapped, meant.dossier), *done], request_id=request_id)
+        receipt = replace(receipts.first(mapped, [], self.network.zone), status="reported")
+        for name in {once, by_key if key else once}:
+            uow.remember(name, digest, receipt.dumps())
+        return receipt
+
+    def _dropped(self, uow: Uow, who: Principal, mapping: str, mapped: Mapped, *, request_id: str) -> None:
+        """That something was left at the door, and where; never what (workflow.md 8)."""
+        if mapped.dropped:
+            details = [("mapping", mapping), ("count", str(len(mapped.dropped))), ("paths", ",".join(mapped.dropped))]
+            uow.audit(events.act(who, "intake-dropped", at=uow.at, request_id=request_id, details=details))
 
     def _replayed(self, uow: Uow, who: Principal, once: str, digest: str, *, request_id: str) -> Receipt | None:
         kept = uow.remembered(once)
@@ -211,6 +238,20 @@ class Flows:
                 self.withdraw(uow, who, each, {name: heard[name] for name in takes.HEARD if name in heard}, request_id=request_id)
         if unsent:
             refusal.forget(uow, who, unsent, systems=self.writer.systems, request_id=request_id)
+
+    def recorded(self, uow: Uow, who: Principal, mapping: str, record: str, *, request_id: str = "") -> Mapping[str, Any] | None:
+        """A record again, as it stands: to the practice that sent it, which wrote what is in it. None: 404."""
+        document, kept = self.intake.document(mapping), onward.received(uow, who, mapping, record)
+        made = tuple(line["task"] for line in Receipt.loads(kept[1]).referrals) if kept else ()
+        limited = self.window.limited(who, Query("Task", (Clause("_id", "id", made or (dossier.NOBODY,)),)), "r")
+        tasks = uow.search(limited) if limited else []
+        if not tasks or len(tasks) < len(made) or self.own.closed(uow, who, tasks):
+            uow.audit(events.denied(who, "Task", reason="opposed" if tasks else "absent-or-not-theirs", at=uow.at, request_id=request_id))
+            return None
+        uow.audit(events.access(who, tasks[0].cited, patient=patient_of(content(tasks[0])), rule=ground("Task"), at=uow.at, request_id=request_id))
+        context = self.intake.context(uow, who, {}, clinic=who.organisation)
+        found = recorded.of_task(uow, self.writer.systems, tasks[0].id)
+        return document.from_fhir([each for each in found if self.window.limited(who, Query(each["resourceType"]), "r")], context=context)
 
     # ── advance ──────────────────────────────────────────────────────────────────────────────────
     def advance(

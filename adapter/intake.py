@@ -54,7 +54,8 @@ class Intake:
         if parent:
             here = self.context(uow, who, record, clinic=who.organisation)
             requester = parent.request["requester"]["reference"] if replacing else here.clinic
-            context = replace(here, requester=requester, patient=parent.request["subject"]["reference"])
+            patient, about = parent.request["subject"]["reference"], f"ServiceRequest/{parent.request['id']}"
+            context = replace(here, requester=requester, patient=patient, request=about)
             return self._vouched(uow, who, parent.clinic, record, document.to_fhir(dict(record), context=context))
         own = who.organisation if self._is_clinic(who.organisation) else ""
         context = self.context(uow, who, record, clinic=own or who.organisation)
@@ -66,7 +67,7 @@ class Intake:
         known = replace(context, clinic=f"Organization/{clinic}", requester=requester, patient=patient)
         mapped = document.to_fhir(dict(record), context=known) if requester or patient else first
         if not own and not requester and any(each["resourceType"] == "Practitioner" for each in mapped.resources):
-            mapped.warnings.append(Remark("appelant" if "appelant" in record else "demandeur", "", UNKNOWN_DOCTOR))
+            mapped.warnings.append(Remark(next((name for name in ("appelant", "prescriber") if name in record), "demandeur"), "", UNKNOWN_DOCTOR))
         return mapped
 
     def tried(self, uow: Uow, who: Principal, name: str, record: Mapping[str, Any]) -> dict[str, Any]:

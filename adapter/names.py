@@ -14,6 +14,7 @@ PROFILES = {
     "Task": f"{SDOHCC}/StructureDefinition/SDOHCC-TaskForReferralManagement",
     "Consent": f"{SDOHCC}/StructureDefinition/SDOHCC-Consent",
     "Procedure": f"{SDOHCC}/StructureDefinition/SDOHCC-Procedure",
+    "Goal": f"{SDOHCC}/StructureDefinition/SDOHCC-Goal",
 }
 US_CORE_CATEGORY = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category"
 SERAFIN = "https://smt.esante.gouv.fr/terminologie-SERAFINPH"

@@ -20,7 +20,7 @@ from adapter.referral.states import TERMINAL
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """`status`: draft | requested (sent, and it runs) | cancelled | closed (it ended) | refused (the person said no: nothing is
-    kept) | not-sent (an opposition stands: nothing was taken in)."""
+    kept) | not-sent (an opposition stands: nothing was taken in) | reported (it tells about a referral that is here already)."""
 
     record: str
     status: str

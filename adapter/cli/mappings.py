@@ -1,4 +1,4 @@
-"""`liaison map list | new | check | try | explain | diff`: the mapping documents, by hand."""
+"""`liaison map list | new | check | try | back | explain | diff`: the mapping documents, by hand."""
 
 from __future__ import annotations
 
@@ -73,6 +73,16 @@ def try_(name: Name, record: Record, json: Json = False) -> None:
 
 
 @app.command()
+def back(name: Name, resources: Annotated[Path, typer.Argument(metavar="RESOURCES|-", help="A Bundle, or one resource, as JSON.")]) -> None:
+    """The record that resources give again, as JSON; nothing is stored or sent. `GET /intake/NAME/ID` does it of what is stored."""
+    settings = house.settings()
+    given = house.record(resources)
+    entries = given.get("entry", []) if given.get("resourceType") == "Bundle" else [{"resource": given}]
+    found = [each["resource"] for each in entries if isinstance(each, dict) and isinstance(each.get("resource"), dict)]
+    printed(_document(settings, name).from_fhir(found, context=context(settings)), True, [])
+
+
+@app.command()
 def new(
     name: Annotated[str, typer.Argument(help="What the mapping is to be called: small letters and -.")],
     sample: Annotated[Path, typer.Option("--from", metavar="SAMPLE", help="A record of the tool as JSON.")],
@@ -110,6 +120,7 @@ def diff(
     old: Annotated[str, typer.Argument(metavar="OLD", help="A mapping, or the file of one.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The same.")],
     records: Annotated[list[Path] | None, typer.Option("--record", metavar="FILE", help="A record to compare them by; may be repeated.")] = None,
+    against: Annotated[str, typer.Option(metavar="stored", help="stored: also by the records of OLD that were received; paths and counts only.")] = "",
     json: Json = False,
 ) -> None:
     """What changes from one document to another: fields, and what becomes of the examples of both and of given records. Exit 1 when something does."""
@@ -117,6 +128,8 @@ def diff(
 
     from adapter.mapping import compare
 
+    if against not in ("", "stored"):
+        raise SettingsError("expected stored", variable="--against", fix="say --against stored, or leave it out")
     settings = house.settings()
     before, after = (_document(settings, each) for each in (old, new))
     cases = {name: (record, contexts) for each in (after, before) for name, record, contexts in compare.examples(each)}
@@ -128,8 +141,14 @@ def diff(
     lines = [_turned("field ", each) for each in told["fields"]]
     for name, found in told["records"].items():
         lines += [f"{name}:", *(_turned("  ", each) for each in found)]
-    printed(told, json, lines or [f"nothing changes in {len(cases)} records"])
-    if told["fields"] or told["records"]:
+    lines = lines or [f"nothing changes in {len(cases)} records"]
+    if against:
+        from adapter.cli.restored import against_stored, in_lines
+
+        told["stored"] = against_stored(settings, before, after)
+        lines += in_lines(told["stored"])
+    printed(told, json, lines)
+    if told["fields"] or told["records"] or (against and told["stored"]["changed"]):
         raise typer.Exit(1)
 
 

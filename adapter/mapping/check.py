@@ -18,8 +18,8 @@ from adapter.mapping.template import build
 from adapter.names import Systems
 from adapter.ports import Resource
 
-_EXAMPLE = frozenset({"name", "context", "record", "resources", "holds", "warns", "types", "refused", "problems", "back", "answers"})
-_CONTEXT = frozenset({"at", "clinic", "requester", "recorder", "patient", "nir_authorised", "units", "due", "names"})
+_EXAMPLE = frozenset({"name", "context", "record", "resources", "holds", "warns", "types", "refused", "problems", "back", "answers", "about"})
+_CONTEXT = frozenset({"at", "clinic", "requester", "recorder", "patient", "request", "nir_authorised", "units", "due", "names"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ def check(mapping: Mapping) -> list[Failure]:
     return failures
 
 
-def try_(mapping: Mapping, record: Record, *, context: MapContext) -> Trial:
-    """Maps one record and back, without raising for what is wrong with it."""
+def try_(mapping: Mapping, record: Record, *, context: MapContext, lacking: bool = False) -> Trial:
+    """Maps one record and back, without raising for what is wrong with it. `lacking`: as `Mapping.to_fhir`."""
     try:
-        mapped = mapping.to_fhir(record, context=context)
+        mapped = mapping.to_fhir(record, context=context, lacking=lacking)
     except RecordRefused as refused:
         return Trial(None, refused.problems, None)
     return Trial(mapped, (), None if mapped.refused else mapping.from_fhir(mapped.resources, context=context))
@@ -95,6 +95,7 @@ def example_context(tree: Tree | None) -> MapContext:
         requester=told.get("requester"),
         recorder=told.get("recorder"),
         patient=told.get("patient"),
+        request=told.get("request"),
         nir_authorised=told.get("nir_authorised", False),
         due=lambda unit, asked, priority: due,
         name_of=names.get,
@@ -126,6 +127,9 @@ def _example(mapping: Mapping, tree: Tree, seen: set[int]) -> list[Failure]:
     warns = plain(tree.entries["warns"]) if "warns" in tree.entries else []
     if [remark.record_path for remark in mapped.warnings] != warns:
         failures.append(failed("warns", f"expected warnings at {warns}, but found {[remark.record_path for remark in mapped.warnings]}"))
+    told, said = mapped.about._asdict() if mapped.about else None, plain(tree.entries["about"]) if "about" in tree.entries else None
+    if told != said:
+        failures.append(failed("about", f"expected that it tells {said}, but found {told}"))
     failures += [failed(key, text) for key, text in _resources(tree, mapped.resources)]
     if not mapped.refused and trial.back is not None:
         failures += [failed(key, text) for key, text in _round(mapping, tree, record, trial.back, mapped.resources, context())]
@@ -162,7 +166,8 @@ def _round(
     if back != wanted:
         yield "back", f"the way back differs at {difference(wanted, back)}"
     else:
-        again = try_(mapping, back, context=context).mapped  # None: a requester known elsewhere does not come back
+        whole = mapping.from_fhir(resources, context=context, whole=True)
+        again = try_(mapping, whole, context=context).mapped  # None: a requester known elsewhere does not come back
         if again.resources != resources if again else "back" not in tree.entries:
             yield "back", "the record that came back makes other resources"
     for at, node in enumerate(as_list(tree.entries["answers"], "answers") if "answers" in tree.entries else ()):

@@ -35,16 +35,17 @@ def fields(old: Mapping, new: Mapping) -> list[Changed]:
 def _declared(field: Field) -> str:
     words = {
         "a group" if field.group and not field.most else "": True, "required": field.required == "always", "required in its group": field.required == "here",
-        f"a list of {field.least} to {field.most}": field.most > 0, "never stored": field.never, "an answer": field.owner == "liaison",
-        "does not come back": bool(field.one_way),
+        f"a list of {field.least} to {field.most}": field.most > 0, "never stored": field.never,
+        "an answer": field.owner == "liaison", "said by both": field.owner == "both",
+        "does not come back": bool(field.one_way), "given back on a condition": field.given_back is not None,
     }  # fmt: skip
     return ", ".join(word for word, holds in words.items() if word and holds) or "optional"
 
 
-def made(old: Mapping, new: Mapping, record: Record, *, contexts: tuple[MapContext, MapContext]) -> list[Changed]:
+def made(old: Mapping, new: Mapping, record: Record, *, contexts: tuple[MapContext, MapContext], lacking: bool = False) -> list[Changed]:
     """Where the results differ for one record. `contexts`: alike, each with ids of its own to give out, in the same order. A record that one of
-    them refuses differs at `refused`, by the paths of its problems."""
-    before, after = (try_(each, record, context=context) for each, context in zip((old, new), contexts, strict=True))
+    them refuses differs at `refused`, by the paths of its problems. `lacking`: as `Mapping.to_fhir`."""
+    before, after = (try_(each, record, context=context, lacking=lacking) for each, context in zip((old, new), contexts, strict=True))
     if before.mapped is None or after.mapped is None:
         refused = _refused(before), _refused(after)
         return [Changed("refused", *refused)] if refused[0] != refused[1] else []

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapter.mapping.condition import condition
+from adapter.mapping.condition import Test, condition
 from adapter.mapping.document import Node, Tree, as_list, as_text, as_tree, as_whole, fault, nearest, only
-from adapter.mapping.program import Block, Entry, Program, Rule
+from adapter.mapping.program import About, Block, Entry, Program, Rule
 from adapter.mapping.record import taker
 from adapter.mapping.scalars import Match
 from adapter.mapping.scope import CONTEXT, Scope
 from adapter.mapping.shape import Field, Group, declare
-from adapter.mapping.step import Step
+from adapter.mapping.step import Step, name_in, names_of
 from adapter.mapping.steps import steps
 from adapter.mapping.template import elements, gated
 from adapter.mapping.terms import Terms
 from adapter.names import Systems
 
-_SECTIONS = "mapping version title unmapped declined id parts record let rules resources answer examples"
+_SECTIONS = "mapping version title unmapped declined id about parts record let rules resources answer examples"
 _DOCUMENT = frozenset(_SECTIONS.split())
 _PART = frozenset({"part", "expects", "let", "resources"})
+_ANSWERING = frozenset({"part", "answer"})
 _ANSWER = frozenset({"resources", "let"})
+_ABOUT = frozenset({"reference", "outcomes", "ends"})
+_OUTCOMES = ("need", "outcome", "result")
 _TEMPLATE_WORDS = frozenset({"$when", "$key"})
 
 
@@ -45,14 +48,16 @@ def compile_program(tree: Tree, parts: Mapping[str, Tree], terms: Terms, systems
         acts += more
     blocks = [*_blocks(own, scope, terms), *(block for _, made in inside for block in made)]
     rules = [_rule(entry, scope) for entry in as_list(tree.need("rules"), "rules")] if "rules" in tree.entries else []
-    answers, answer_steps = _answers(tree.get("answer"), shape, systems, terms)
+    about = _about(as_tree(tree.need("about"), "about"), scope) if "about" in tree.entries else None
+    answers, answer_steps, known = _answers(_answering(tree, parts), shape, systems, terms)
     id_field = as_text(tree.need("id"), "id")
-    _check_reached(shape, scope.reached() | {field.name for field in _answered(shape)})
+    _check_reached(shape, scope.reached())
     _check_used(tree, used, scope)
     scope.use(id_field, tree.entries["id"])
     return Program(
         name, version, f"{systems.base}/mapping/{name}/{version}", id_field, shape, taker(shape, refuse_unknown=unmapped == "refuse"),
-        declined, acts, rules, blocks, answers, answer_steps,
+        declined, acts, rules, blocks, answers, answer_steps, _withheld(shape, Scope(systems, known=scope.known | known)),
+        _instead(shape), about,
     )  # fmt: skip
 
 
@@ -60,12 +65,21 @@ def _tree(tree: Tree, key: str) -> Tree | None:
     return as_tree(tree.need(key), key) if key in tree.entries else None
 
 
-def _part(node: Node, parts: Mapping[str, Tree]) -> Tree:
+def _part(node: Node, parts: Mapping[str, Tree], *, keys: frozenset[str] = _PART) -> Tree:
     word = as_text(node, "parts")
     if word not in parts:
         raise fault(node, f"no part {word!r} in parts/{nearest(word, parts)}")
-    only(parts[word], _PART, "a part")
+    only(parts[word], keys, "a part")
     return parts[word]
+
+
+def _answering(tree: Tree, parts: Mapping[str, Tree]) -> Tree | None:
+    """`answer:` as the document says it, or as the part says it that `answer: {part: …}` names."""
+    answer = _tree(tree, "answer")
+    if answer is None or "part" not in answer.entries:
+        return answer
+    only(answer, frozenset({"part"}), "answer")
+    return as_tree(_part(answer.entries["part"], parts, keys=_ANSWERING).need("answer"), "answer")
 
 
 def _scope(shape: Group, systems: Systems) -> Scope:
@@ -183,30 +197,76 @@ def _rule(node: Node, scope: Scope) -> Rule:
     return Rule(condition(rule.need("when"), scope).holds, path, rule.place, as_text(rule.need("text"), "text"))
 
 
-def _answers(node: Node | None, shape: Group, systems: Systems, terms: Terms) -> tuple[Block, list[Step]]:
-    """`answer`: patterns that are only read, and what is derived from them for fields Liaison owns."""
+def _about(tree: Tree, scope: Scope) -> About:
+    """`about`: the referral that a record tells about, and where it says what came of which need."""
+    only(tree, _ABOUT, "about")
+    outcomes = as_tree(tree.need("outcomes"), "about.outcomes")
+    only(outcomes, frozenset({"of", *_OUTCOMES}), "outcomes")
+    (of,), reference = names_of(outcomes, scope, 1), scope.use(name_in(tree.need("reference"), "about.reference"), tree)
+    keys, inside = {word: as_text(outcomes.need(word), word) for word in _OUTCOMES}, scope.groups.get(of, ())
+    for word, key in keys.items():
+        if key not in inside:
+            raise fault(outcomes.entries[word], f"outcomes: no field {key!r} in the groups of {of!r}{nearest(key, inside)}")
+    return About(reference, of, keys["need"], keys["outcome"], keys["result"], condition(tree.need("ends"), scope).holds)
+
+
+def _answers(tree: Tree | None, shape: Group, systems: Systems, terms: Terms) -> tuple[list[Block], list[Step], set[str]]:
+    """`answer`: patterns that are only read, what is derived from them for the fields that Liaison owns, and every name of these."""
     scope = Scope(systems, defining=True)
-    if node is None:
-        _check_answered(shape, scope)
-        return Block([]), []
-    tree = as_tree(node, "answer")
+    if tree is None:
+        _check_answered(shape, scope, [])
+        return [], [], set()
     only(tree, _ANSWER, "answer")
     patterns = as_tree(tree.need("resources"), "answer.resources")
-    block = Block([_entry(name, as_tree(pattern, name), scope) for name, pattern in patterns.entries.items()])
+    blocks = [_pattern(name, as_tree(pattern, name), scope) for name, pattern in patterns.entries.items()]
     scope.defining = False
     acts = steps(_tree(tree, "let"), scope, terms)
-    _check_answered(shape, scope)
-    return block, acts
+    _check_answered(shape, scope, blocks)
+    return blocks, acts, scope.known
 
 
-def _check_answered(shape: Group, scope: Scope) -> None:
+def _pattern(word: str, tree: Tree, scope: Scope) -> Block:
+    """One pattern; under `$each` it fills a list of groups, one for each resource that is found."""
+    if "$each" not in tree.entries:
+        return Block([_entry(word, tree, scope)])
+    only(tree, frozenset({"$each", "$resources"}), f"the repeated {word!r}")
+    each = scope.use(name_in(tree.need("$each"), "$each"), tree)
+    inner = as_tree(tree.need("$resources"), "$resources")
+    return Block([_entry(name, as_tree(node, name), scope) for name, node in inner.entries.items()], each, word, grouped=True)
+
+
+def _check_answered(shape: Group, scope: Scope, blocks: list[Block]) -> None:
     for each in _answered(shape):
-        if each.name not in scope.known:
-            raise fault(each.place, f"nothing under `answer` sets {each.name!r}")
+        words = [block.word for block in blocks if block.grouped and block.each == each.name]
+        wanted = [f"{words[0]}.{inner.name}" for inner in each.group.fields()] if each.group and words else [each.name]
+        for name in wanted:
+            if name not in scope.known:
+                raise fault(each.place, f"nothing under `answer` sets {name!r}")
 
 
 def _answered(shape: Group) -> list[Field]:
-    return [each for each in shape.fields() if each.owner == "liaison"]
+    return [each for each in shape.fields() if each.owner != "sender"]
+
+
+def _instead(shape: Group) -> list[tuple[str, str]]:
+    """(field, the field that it comes back instead of)."""
+    names = {each.name for each in shape.fields()}
+    found = [each for each in shape.fields() if each.instead_of]
+    for each in found:
+        if each.instead_of not in names:
+            raise fault(each.place, f"instead_of: no field {each.instead_of!r}{nearest(each.instead_of, names)}")
+    return [(each.name, each.instead_of) for each in found]
+
+
+def _withheld(shape: Group, scope: Scope) -> list[tuple[str, Test]]:
+    """The fields that come back only while a condition holds."""
+    found: list[tuple[str, Test]] = []
+    for each in shape.fields():
+        if each.given_back is not None:
+            if each.default is not None:
+                raise fault(each.given_back, "given_back: not beside a default, which stands for what is not there")
+            found.append((each.name, condition(each.given_back, scope).holds))
+    return found
 
 
 def _check_reached(shape: Group, reached: set[str]) -> None:
@@ -216,11 +276,12 @@ def _check_reached(shape: Group, reached: set[str]) -> None:
             continue
         entry = f"{each.name}[]"
         inner = {f"{entry}.{one.name}": one for one in each.group.fields() if not one.never} if each.group else {}
-        if inner and not each.one_way:
+        if inner and not each.one_way and each.owner == "sender":
             for name, one in inner.items():
                 _comes_back(one, name in reached)
         else:
-            _comes_back(each, all(name in reached for name in inner or [entry if each.most else each.name]))
+            back = each.owner != "sender" or all(name in reached for name in inner or [entry if each.most else each.name])
+            _comes_back(each, back)
 
 
 def _comes_back(field: Field, back: bool) -> None:

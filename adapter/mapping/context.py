@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import NamedTuple
@@ -32,7 +32,8 @@ class MapContext:
     `at`: now (aware). `zone`: for times without an offset. `clinic`: reference of the owning organisation.
     `requester`: reference of the requester when flows know it (else the document makes a provisional one).
     `recorder`: reference of who enters the record. `patient`: reference of a Patient already known; its
-    id is then used. `unit(key)`: None for an unknown unit. `due(unit key, asked at, priority)`: the
+    id is then used. `request`: reference of the ServiceRequest that the record is about. `unit(key)`: None
+    for an unknown unit. `due(unit key, asked at, priority)`: the
     deadline (workflow.md 3). `name_of(reference)`: a directory name, for the way back.
     `policy`: what `Consent.policy.uri` names.
     """
@@ -46,6 +47,7 @@ class MapContext:
     requester: str | None = None
     recorder: str | None = None
     patient: str | None = None
+    request: str | None = None
     nir_authorised: bool = False
     due: Callable[[str, datetime, str], datetime | None] | None = None
     name_of: Callable[[str], str | None] | None = None
@@ -61,16 +63,28 @@ class Remark:
     text: str
 
 
+class Told(NamedTuple):
+    """What a record tells about a referral that runs: its spoken `reference` or Task id; need -> outcome, need -> result; whether the
+    work `ends`."""
+
+    reference: str
+    outcomes: Mapping[str, str]
+    results: Mapping[str, str]
+    ends: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """What one record became. `refused`: the person said no at the proposal: no resource, only the count
-    may be kept (workflow.md 4). `dropped`: paths of what was left at the door, never their values."""
+    may be kept (workflow.md 4). `dropped`: paths of what was left at the door, never their values. `about`: of a kind that tells about
+    a referral which is here already."""
 
     resources: list[Resource]
     warnings: list[Remark]
     dropped: list[str]
     record_id: str
     refused: bool = False
+    about: Told | None = None
 
 
 class RecordRefused(Invalid):

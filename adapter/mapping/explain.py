@@ -98,7 +98,7 @@ def _lets(mapping: Mapping) -> Iterator[Tree]:
         let = tree.get("let")
         if isinstance(let, Tree):
             yield let
-        for name, node in as_tree(tree.need("resources"), "resources").entries.items():
+        for name, node in as_tree(tree.entries.get("resources", Tree({}, {}, tree.place)), "resources").entries.items():
             if isinstance(node, Tree) and "$each" in node.entries:
                 yield Tree({name: node.entries["$each"]}, {}, node.place)
                 if isinstance(inner := node.get("$let"), Tree):

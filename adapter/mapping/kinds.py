@@ -6,10 +6,11 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from adapter.mapping.amounts import number, yes_or_no
 from adapter.mapping.context import Run
-from adapter.mapping.document import Node, Tree, as_list, as_text, as_tree, as_whole, fault, nearest
-from adapter.mapping.numbers import nir, phone, rpps, text, whole
-from adapter.mapping.terms import Terms
+from adapter.mapping.document import Node, Scalar, Tree, as_list, as_text, as_tree, as_whole, fault, nearest
+from adapter.mapping.numbers import nir, phone, rpps, text
+from adapter.mapping.terms import Table, Terms
 from adapter.mapping.times import calendar_date, instant
 from adapter.mapping.values import Kind, Unfit, clean, line, name, token
 
@@ -26,6 +27,8 @@ _PARAMETERS: Mapping[str, frozenset[str]] = {
     "nir": frozenset(),
     "rpps": frozenset(),
     "number": frozenset({"most"}),
+    "count": frozenset({"most"}),
+    "bool": frozenset(),
     "date": frozenset({"precision", "latest"}),
     "instant": frozenset({"latest"}),
     "choice": frozenset({"of", "map", "absent"}),
@@ -48,15 +51,14 @@ def kind_of(spec: Tree, terms: Terms) -> Kind:
         return _choice(spec)
     if word in ("date", "instant"):
         return _time(word, spec)
-    if word == "number":
-        return whole(as_whole(spec.need("most"), "most") if spec.get("most") else MOST)
+    if word in ("number", "count"):
+        return number(as_whole(spec.need("most"), "most") if spec.get("most") else None, whole=word == "count")
     if word in ("line", "text"):
         most = as_whole(spec.need("most"), "most") if spec.get("most") else (200 if word == "line" else 4000)
         return line(most) if word == "line" else text(most)
     return _SIMPLE[word]()
 
 
-MOST = 2_147_483_647  # a whole number of FHIR has 32 bits
 _SIMPLE: dict[str, Callable[[], Kind]] = {
     "id": lambda: token(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}", "an identifier of letters, digits and . _ : / -", most=100),
     "key": lambda: token(r"[A-Za-z0-9.-]{1,64}", "a key of the network file"),
@@ -67,6 +69,7 @@ _SIMPLE: dict[str, Callable[[], Kind]] = {
     "phone": phone,
     "nir": nir,
     "rpps": rpps,
+    "bool": yes_or_no,
 }
 
 
@@ -115,10 +118,24 @@ def _code(spec: Tree, terms: Terms) -> Kind:
     if table is None:
         raise fault(spec.places.get("table", spec.place), f"no code table {key!r} in terms/{nearest(key, terms.tables)}")
     choosable = {code: code for code, term in table.terms.items() if not term.abstract}
-    mapped = _pairs(spec, choosable.__contains__, f"the table {key!r}", choosable)
+    mapped = _by_property(spec, table) if isinstance(spec.get("map"), Scalar) else _pairs(spec, choosable.__contains__, f"the table {key!r}", choosable)
     # the sender's own words come first, so that the way back writes them
     words = mapped | choosable
     return _closed(words, _absent(spec), lambda typed: f"expected a code of the table {key!r}{nearest(typed, words)}")
+
+
+def _by_property(spec: Tree, table: Table) -> dict[str, str]:
+    """`map: inclusion`: the sender's words are what the table says under that property. A word of several codes means the first."""
+    word = as_text(spec.need("map"), "map")
+    if word not in table.properties:
+        raise fault(spec.places.get("map", spec.place), f"the table {table.key!r} has no property {word!r}{nearest(word, table.properties)}")
+    pairs: dict[str, str] = {}
+    for code, term in table.terms.items():
+        said = term.properties.get(word, [])
+        for each in said if isinstance(said, list) else [said]:
+            if not term.abstract:
+                pairs.setdefault(unicodedata.normalize("NFC", str(each)), code)
+    return pairs
 
 
 def fold(word: str) -> str:

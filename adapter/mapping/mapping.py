@@ -35,6 +35,8 @@ class Mapping:
             more = f", and {len(left) - 1} more" if len(left) > 1 else ""
             raise fault(left[0], f"a gap to fill{more}: {GAP} stands where only you can say what belongs there")
         wanted = [as_text(node, "parts") for node in as_list(tree.need("parts"), "parts")] if "parts" in tree.entries else []
+        answer = tree.get("answer")
+        wanted += [as_text(answer.entries["part"], "part")] if isinstance(answer, Tree) and "part" in answer.entries else []
         self.parts = {part: parts[part] for part in parts if part in wanted}
         self._programs: dict[Systems, Program] = {}
         program = self.program(Systems())
@@ -52,23 +54,34 @@ class Mapping:
             found = self._programs[systems] = compile_program(self.tree, self.parts, self.terms, systems)
         return found
 
-    def to_fhir(self, record: Record, *, context: MapContext) -> Mapped:
-        """The resources of one record, or `refused` when the person said no.
+    def to_fhir(self, record: Record, *, context: MapContext, lacking: bool = False) -> Mapped:
+        """The resources of one record, or `refused` when the person said no. `lacking`: fields that are required may be missing, as in a
+        record that came back from resources which do not tell them.
 
         `record` is parsed JSON. Raises RecordRefused (422) with every problem at once: the path in the record,
         the place in the document, what was expected, never a value.
         """
-        return run_record(self.program(context.systems), record, context)
+        return run_record(self.program(context.systems), record, context, lacking=lacking)
 
-    def from_fhir(self, resources: Sequence[Resource], *, context: MapContext) -> Record:
-        """The record as far as these resources tell it: what is not found is left out. Pass the resources
-        of one record: its Patient, requests, tasks, consents, provenances (and outcomes, for the answer).
-        Pure; raises nothing for valid resources."""
+    @property
+    def is_about(self) -> bool:
+        """Whether its records tell about a referral that is here already."""
+        return "about" in self.tree.entries
+
+    def about(self, record: Record) -> str:
+        """The reference of the referral that the record tells about, as it is written there; "" where it says none."""
+        found = record.get(as_text(as_tree(self.tree.need("about"), "about").need("reference"), "reference").removeprefix("$"))
+        return found if isinstance(found, str) else ""
+
+    def from_fhir(self, resources: Sequence[Resource], *, context: MapContext, whole: bool = False) -> Record:
+        """The record as far as these resources tell it: what is not found is left out, and what is not given back as things stand
+        (`whole`: that too). Pass the resources of one record: its Patient, requests, tasks, consents, provenances (and outcomes, for
+        the answer). Pure; raises nothing for valid resources."""
         program, run = self.program(context.systems), Run(context)
-        return write(program.shape, program.read(list(resources), run), run)[0]
+        return write(program.shape, program.read(list(resources), run, whole=whole), run)[0]
 
 
-def run_record(program: Program, record: Record, context: MapContext) -> Mapped:
+def run_record(program: Program, record: Record, context: MapContext, *, lacking: bool = False) -> Mapped:
     """One record through one program: read, derive, check the rules, make."""
     run = Run(context)
     env = program.facts(run)
@@ -82,9 +95,10 @@ def run_record(program: Program, record: Record, context: MapContext) -> Mapped:
     for rule in program.rules:
         if rule.broken(env):
             run.problem(rule.path, rule.place, rule.text, "business-rule")
-    if run.problems:
-        raise RecordRefused(run.problems, name=program.name)
-    return Mapped(program.make(env, run), run.remarks, run.dropped, record_id)
+    if problems := [each for each in run.problems if not (lacking and each.code == "required")]:
+        raise RecordRefused(problems, name=program.name)
+    about = program.about.told(env) if program.about else None
+    return Mapped(program.make(env, run), run.remarks, run.dropped, record_id, about=about)
 
 
 def compile_document(text: str, *, name: str, terms: Terms, parts: ReadOnly[str, str] | None = None) -> Mapping:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import phonenumbers
 
@@ -60,25 +59,6 @@ def rpps() -> Kind:
         return keys.bare(typed)
 
     return Kind(read, same)
-
-
-def whole(most: int) -> Kind:
-    """A whole number from 0 to `most`, as a number or in digits."""
-
-    def read(value: object, run: Run, path: str, place: str) -> Any:
-        found = value if type(value) is int else clean(value, 20)
-        if found is None:
-            return None
-        if type(found) is str and not (found.isascii() and found.isdigit()):
-            raise Unfit("expected a whole number")
-        if not 0 <= int(found) <= most:
-            raise Unfit(f"expected a whole number from 0 to {most}")
-        return int(found)
-
-    def write(value: Any, run: Run) -> Any:
-        return int(value) if type(value) is str and value.isascii() and value.isdigit() else value
-
-    return Kind(read, write)
 
 
 # 13 digits (2A, 2B for Corsica) and the key, with the blanks that people put in.

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from adapter.mapping.condition import Test
-from adapter.mapping.context import Run
+from adapter.mapping.context import Run, Told
 from adapter.mapping.document import Tree
 from adapter.mapping.record import Take
 from adapter.mapping.scalars import Make, Match, Read
@@ -31,17 +31,35 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Entries made together: once, or (`each`) once for every value of a list."""
+    """Entries made together: once, or (`each`) once for every value of a list (`grouped`: a list of groups)."""
 
     entries: list[Entry]
     each: str = ""
     word: str = ""
     steps: list[Step] = field(default_factory=list)
-    inside: tuple[str, ...] = ()  # of a list of groups: the names in each
+    inside: tuple[str, ...] = ()  # made of a list of groups: the names in each
+    grouped: bool = False  # of an answer: fills a list of groups
 
     @property
     def ids(self) -> list[str]:
         return [f"{entry.name}.id" for entry in self.entries]
+
+
+class About(NamedTuple):
+    """Of which referral a record tells, and what came of it: names of the record's own fields, and the keys inside each group of `of`."""
+
+    reference: str
+    of: str
+    need: str
+    outcome: str
+    result: str
+    ends: Test
+
+    def told(self, env: Env) -> Told:
+        groups = [group for group in env.get(self.of) or () if group.get(self.need) and group.get(self.outcome)]
+        outcomes = {group[self.need]: group[self.outcome] for group in groups}
+        results = {group[self.need]: group[self.result] for group in groups if group.get(self.result)}
+        return Told(str(env.get(self.reference, "")), outcomes, results, self.ends(env))
 
 
 class Rule(NamedTuple):
@@ -65,8 +83,11 @@ class Program:
     steps: list[Step]
     rules: list[Rule]
     blocks: list[Block]
-    answers: Block
+    answers: list[Block]
     answer_steps: list[Step]
+    withheld: list[tuple[str, Test]]
+    instead: list[tuple[str, str]]
+    about: About | None = None
 
     def facts(self, run: Run) -> Env:
         """The names every document knows."""
@@ -76,6 +97,7 @@ class Program:
             "context.requester": context.requester,
             "context.recorder": context.recorder,
             "context.patient_id": context.patient.rpartition("/")[2] if context.patient else None,
+            "context.request": context.request,
             "context.policy": context.policy,
             "now": moment(context.at).astimezone(context.zone).isoformat(),
             "mapping.source": self.source,
@@ -107,8 +129,9 @@ class Program:
                 for name in block.ids:
                     env[name] = run.context.new_id()
 
-    def read(self, resources: list[Resource], run: Run) -> Env:
-        """The values found in resources, by the templates and then by the patterns of the answer."""
+    def read(self, resources: list[Resource], run: Run, *, whole: bool = False) -> Env:
+        """The values found in resources, by the templates and then by the patterns of the answer; without those that are not given
+        back as things stand (`whole`: with them)."""
         by_type: dict[str, list[Resource]] = {}
         for resource in resources:
             by_type.setdefault(str(resource.get("resourceType")), []).append(resource)
@@ -118,9 +141,13 @@ class Program:
         for step in reversed(self.steps):
             if step.back:
                 step.back(env, run)
-        _read_block(self.answers, by_type, env, run)
+        for block in self.answers:
+            _read_block(block, by_type, env, run)
         for step in self.answer_steps:
             step.run(env, run)
+        left = [] if whole else [name for name, given in self.withheld if not given(env)]
+        for name in (*left, *(other for name, other in self.instead if name in env)):
+            env.pop(name, None)
         return env
 
 
@@ -153,13 +180,17 @@ def _read_block(block: Block, by_type: Mapping[str, list[Resource]], env: Env, r
             for step in reversed(block.steps):
                 if step.back:
                     step.back(child, run)
+            if block.grouped:
+                start = f"{block.word}."
+                if group := {key.removeprefix(start): child.pop(key) for key in [*child] if key.startswith(start)}:
+                    env.setdefault(block.each, []).append(group)
             if block.inside:
                 start = len(block.word) + 1
                 mine = {key[start:]: child.pop(key) for key in [*child] if key[start:] in block.inside and key.startswith(f"{block.word}.")}
                 groups += [{}] if at == len(groups) else []
                 groups[at] |= {key: value for key, value in mine.items() if key not in groups[at]}
                 at += 1
-            if block.word in child:
+            if not block.grouped and block.word in child:
                 env.setdefault(block.each, []).append(child.pop(block.word))
             for key, value in child.items():
                 env.setdefault(key, value)

@@ -51,7 +51,7 @@ def taker(group: Group, *, refuse_unknown: bool) -> Take:
 def _missing(member: Field | Group, run: Run, path: str, here: bool) -> None:
     """Problems of a member that was not given; `here`: its group was."""
     if isinstance(member, Field):
-        if member.owner == "sender" and (member.required == "always" or (here and member.required == "here") or member.least):
+        if member.owner != "liaison" and (member.required == "always" or (here and member.required == "here") or member.least):
             run.problem(path, member.place, "required", "required")
     elif member.required:
         run.problem(path, member.place, "required", "required")

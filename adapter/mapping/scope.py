@@ -29,13 +29,14 @@ URLS = {
     "nir": names.NIR,
     "rpps": names.RPPS,
     "appointment-cancelled": names.APPOINTMENT_CANCELLED,
+    "goal-achievement": "http://terminology.hl7.org/CodeSystem/goal-achievement",
     "provenance-agent": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
     "insee-extension": "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-address-insee-code",
     "insee-commune": "https://mos.esante.gouv.fr/NOS/TRE_R13-CommuneOM/FHIR/TRE-R13-CommuneOM",
 }
 NAME = re.compile(r"\$\{?([A-Za-z_][\w.]*)(?![\w/])")  # $name or ${name}; $sid/… is none
 _FIXED = re.compile(r"(sid|code|url|profile)/([\w-]+)")
-_HANDED = ("clinic", "requester", "recorder", "patient_id", "policy")
+_HANDED = ("clinic", "requester", "recorder", "patient_id", "policy", "request")
 CONTEXT = (*(f"context.{word}" for word in _HANDED), "now", "mapping.source", "mapping.id")
 
 
@@ -53,6 +54,7 @@ class Scope:
     undone: dict[str, set[str]] = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    listed: set[str] = field(default_factory=set)  # lists made of one value, which is no list itself
     absent: set[str] = field(default_factory=set)  # what a part may be handed, and is not
     seen: set[int] | None = None  # when explaining: the template values that were made
     defining: bool = False  # patterns of the answer: every name is a new, readable one
@@ -83,7 +85,8 @@ class Scope:
         found = set(self.read)
         for name, sources in reversed(self.undone.items()):
             for suffix in {each[len(name) :] for each in found if each == name or each.startswith((f"{name}.", f"{name}[]"))}:
-                found |= {source.removesuffix("[]") + suffix if suffix.startswith("[]") else source for source in sources}
+                inner = suffix.startswith("[]") and name not in self.listed
+                found |= {source.removesuffix("[]") + suffix if inner else source for source in sources}
         return found
 
     def field_of(self, name: str) -> str:

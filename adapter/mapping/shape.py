@@ -13,7 +13,7 @@ from adapter.mapping.kinds import ALL_PARAMETERS, kind_of
 from adapter.mapping.terms import Terms
 from adapter.mapping.values import Kind, Unfit
 
-_FIELD = frozenset({"type", "required", "default", "never", "unless", "why", "owner", "one_way", "list", "fields"}) | ALL_PARAMETERS
+_FIELD = frozenset({"type", "required", "default", "never", "unless", "why", "owner", "one_way", "given_back", "instead_of", "list", "fields"}) | ALL_PARAMETERS
 UNLESS: dict[str, Callable[[Run], bool]] = {"nir_authorised": lambda run: run.context.nir_authorised}
 MOST_ENTRIES = 100
 DEEPEST = 6
@@ -22,7 +22,9 @@ DEEPEST = 6
 @dataclass(frozen=True, slots=True)
 class Field:
     """One declared field. `name` is its dotted path; `required`: "" | "always" | "here" (when its group is
-    given); `owner`: "sender", or "liaison" for what only the way back fills."""
+    given); `owner`: "sender", "liaison" for what only the way back fills, "both" for what a sender says first and the way back
+    tells as it stands now. `given_back`: the condition under which the way back gives it (graded disclosure). `instead_of`: the
+    field that does not come back where this one does."""
 
     key: str
     name: str
@@ -34,6 +36,8 @@ class Field:
     why: str = ""
     owner: str = "sender"
     one_way: str = ""
+    given_back: Node | None = None
+    instead_of: str = ""
     most: int = 0  # > 0: a list
     least: int = 0
     kind: Kind | None = None
@@ -122,7 +126,8 @@ def _field(key: str, name: str, spec: Tree, place: str, terms: Terms, depth: int
         key, name, place,
         required=_required(spec), default=_default(default, kind, place) if default else None,
         never=bool(never), unless=unless, why=_optional_text(spec, "why"),
-        owner=_word(spec, "owner", ("sender", "liaison")) or "sender", one_way=_optional_text(spec, "one_way"),
+        owner=_word(spec, "owner", ("sender", "liaison", "both")) or "sender", one_way=_optional_text(spec, "one_way"),
+        given_back=spec.get("given_back"), instead_of=_optional_text(spec, "instead_of"),
         most=most, least=least,
         kind=kind, group=_group(as_tree(inner, "fields"), "", terms, depth + 1) if inner else None,
     )  # fmt: skip

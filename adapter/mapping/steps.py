@@ -136,6 +136,24 @@ def _french(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
     return Step(run)
 
 
+def _listed(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
+    """A value as a list of it alone; undone into the first of a list."""
+    source = scope.use(name_in(tree.need("listed"), "listed"), tree)
+    scope.define(name, tree, readable=source in scope.readable)
+    scope.listed.add(name)
+    setter = scope.setter(source)
+
+    def run(env: Env, _: Run) -> None:
+        value = env.get(source)
+        env[name] = None if value is None else [value]
+
+    def back(env: Env, _: Run) -> None:
+        if env.get(name) and setter:
+            setter(env[name][0], env)
+
+    return Step(run, back if setter else None)
+
+
 def _later(name: str, tree: Tree, scope: Scope, terms: Terms) -> Step:
     """A time some `minutes` after another."""
     source, minutes = scope.use(name_in(tree.need("later"), "later"), tree), as_whole(tree.need("minutes"), "minutes")
@@ -155,6 +173,7 @@ _WORDS: dict[str, tuple[Callable[[str, Tree, Scope, Terms], Step], frozenset[str
     "property": (code_property, frozenset({"table", "of", "highest"})),
     "split": (split, frozenset({"table", "alone"})),
     "label": (label, frozenset({"of"})),
+    "listed": (_listed, frozenset()),
     "french": (_french, frozenset()),
     "later": (_later, frozenset({"minutes"})),
 }

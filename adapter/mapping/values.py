@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from adapter.mapping.context import Run
 
 Reader = Callable[[Any, Run, str, str], Any]
-Writer = Callable[[str, Run], Any]
+Writer = Callable[[Any, Run], Any]
 
 
 class Unfit(Exception):
@@ -30,7 +30,7 @@ class Kind(NamedTuple):
     write: Writer
 
 
-def same(value: str, _run: Run) -> Any:
+def same(value: Any, _run: Run) -> Any:
     return value
 
 

@@ -166,6 +166,7 @@ DOORS: dict[tuple[str, str], Door] = {
         also=((200, "dry-run: refused, problems, warnings, dropped, resources and the record that they give again"),),
         examples={"appel-coursier": examples.CALL},
     ),
+    ("GET", "/intake/{mapping}/{record}"): Door((200, JSON, "Record"), refuses=VIEWED),
     ("POST", "/intake/{mapping}/{record}/agreements"): Door(
         (200, JSON, "Receipt"), (JSON, "Agreement"), (*WRITES, 409), examples={"patient": examples.AGREEMENT},
     ),

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from adapter import fhir
 from adapter.app import App
-from adapter.errors import Malformed, WrongType
+from adapter.errors import Malformed, NotFound, WrongType
 from adapter.flows import Flows
 from adapter.logs import log
 from adapter.ports import Uow
@@ -62,6 +62,23 @@ async def intake(mapping: str, request: Request) -> Response:
         return answer(receipt)
     log("intake-received", count=len(receipt.referrals), request_id=request_id)
     return answer(receipt.shown(), 201, {"Idempotency-Replayed": "true"} if receipt.replayed else None)
+
+
+@router.get("/{mapping}/{record}", summary="The record again, as it stands: to the practice that sent it")
+async def again(mapping: str, record: str, request: Request) -> Response:
+    app: App = request.app.state.liaison
+    async with admitted(request) as token:
+        pass
+    request_id = request.state.request_id
+
+    def read(story: Flows, uow: Uow) -> Any:
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
+        with refusing(who, "intake", verb="read", request_id=request_id):
+            return story.recorded(uow, who, mapping, record, request_id=request_id)
+
+    if (found := await app.write(read)) is None:
+        raise NotFound("no record of that id was received from this organisation")
+    return answer(found)
 
 
 @router.post("/{mapping}/{record}/agreements", summary="Record that the doctor or the patient agreed (or did not)")

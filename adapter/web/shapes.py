@@ -104,7 +104,7 @@ SCHEMAS: dict[str, Schema] = {
         "A record as its mapping says (`liaison map list`; mappings/README.md).", {"id": text("the sender's own: the same id again is the same record")}
     ),
     "Receipt": _object("What became of a record.", {
-        "record": text(), "status": text(enum=["draft", "requested", "cancelled", "closed", "refused", "not-sent"]),
+        "record": text(), "status": text(enum=["draft", "requested", "cancelled", "closed", "refused", "not-sent", "reported"]),
         "referrals": _list(_object("", LINE | {"dueSaid": {"type": "object"}})), "warnings": _list(REMARK), "dropped": _list(text()),
     }, ("record", "status", "referrals", "warnings", "dropped")),
     "Agreement": _closed("One of the two agreements, as it was heard.", {

@@ -21,6 +21,7 @@ ROUTES = {
     "GET /views/{view}/appointments": PARKED, "POST /views/{view}/appointments": NOTHING,
     **{f"{method} /fhir/{type}{rest}": TABLES for type, (operation, place, _) in TERMS.items()
        for method, rest in (("GET", ""), ("GET", f"/{place}"), ("GET", f"/${operation}"), ("POST", f"/${operation}"))},
+    "GET /intake/{mapping}/{record}": OWN,
     "POST /intake/{mapping}": RECEIPT, "POST /intake/{mapping}/{record}/agreements": RECEIPT,
     "GET /views/{view}/referrals": WINDOW, "GET /views/{view}/referrals/{id}": WINDOW, "POST /views/{view}/referrals/{id}/{verb}": WINDOW,
     "GET /views/{view}/owed": WINDOW, "GET /views/{view}/notices": NOTICE, "POST /views/{view}/notices/{reference}/acknowledge": NOTICE,
@@ -57,6 +58,7 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "person erase": (OFFICER, ["person", "erase", "TASK", "--yes"]),
     "keys new": (CALLERS, ["keys", "new", "FOLDER/ehr.key"]), "keys jwks": (CALLERS, ["keys", "jwks", "RECORD"]), "demo": (CALLERS, ["demo", "--json"]), "map check": (CALLERS, ["map", "check", "appel-coursier"]), "map list": (CALLERS, ["map", "list"]),
     "map try": (CALLERS, ["map", "try", "appel-coursier", "RECORD"]), "map explain": (CALLERS, ["map", "explain", "appel-coursier", "RECORD"]),
+    "map back": (CALLERS, ["map", "back", "appel-coursier", "RECORD"]),
     "map new": (CALLERS, ["map", "new", "mon-outil", "--from", "RECORD"]), "map diff": (CALLERS, ["map", "diff", "appel-coursier", "appel-coursier", "--record", "RECORD"]), "validate": (CALLERS, ["validate", "RECORD"]), "consent check": (CALLERS, ["consent", "check", "RECORD"]),
     "view list": (CALLERS, ["view", "list"]), "view check": (CALLERS, ["view", "check"]), "view show": (CALLERS, ["view", "show", "saad"]),
     "view diff": (CALLERS, ["view", "diff", "saad", "saad"]), "init": (CALLERS, ["init", "FOLDER/new"]), "sandbox status": (CALLERS, ["sandbox", "status"]),

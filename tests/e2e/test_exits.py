@@ -142,6 +142,7 @@ class House:
                 for id in [*ids[type], *(each["resource"]["id"] for each in bundle.get("entry", ()))]:
                     self.call("GET", f"/fhir/{type}/{id}", client, "GET /fhir/{type}/{id}")
                     self.past(client, type, id)
+            self.call("GET", "/intake/appel-coursier/appel-1", client, "GET /intake/{mapping}/{record}")
             self.call("POST", "/intake/appel-coursier/appel-1/agreements", client, "POST /intake/{mapping}/{record}/agreements", json={"who": "nobody"})
             self.call("POST", "/intake/appel-coursier", client, "POST /intake/{mapping}", json=record(urgence="jamais"))
             for path in ("/health/live", "/health/ready", "/metrics", "/docs", "/docs/collection.json", "/openapi.json", "/fhir/metadata", "/fhir/.well-known/smart-configuration"):

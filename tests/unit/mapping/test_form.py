@@ -111,13 +111,16 @@ def test_form_answer_is_printed_again_from_the_referral() -> None:
     back = FILLED.from_fhir([*resources, procedure], context=context(name_of=names))
     answer = back.pop("reponse")
     assert back == FORM
-    assert answer == {"nom": "Claire Exemple", "conformite": "oui", "suite_donnee": "droits-ouverts", "le": "2026-03-10T10:00:00+01:00"}
+    assert answer == {
+        "nom": "Claire Exemple", "etat": "close", "conformite": "oui", "le": "2026-03-10T10:00:00+01:00", "suite_donnee": [{"suite": "droits-ouverts"}],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("status", "reason", "answer"), [
-    ("requested", None, None), ("accepted", None, {"conformite": "oui"}), ("rejected", "session-complete", {"motif": "session-complete"}),
-    ("rejected", "hors-territoire", {"conformite": "non", "motif": "hors-territoire"}),
-    ("cancelled", "mauvaise-orientation", {"conformite": "non", "motif": "mauvaise-orientation"}),
+    ("requested", None, None), ("accepted", None, {"etat": "acceptée", "conformite": "oui"}),
+    ("rejected", "session-complete", {"etat": "refusée", "motif": "session-complete"}),
+    ("rejected", "hors-territoire", {"etat": "refusée", "conformite": "non", "motif": "hors-territoire"}),
+    ("cancelled", "mauvaise-orientation", {"etat": "annulée", "conformite": "non", "motif": "mauvaise-orientation"}),
 ])  # fmt: skip
 def test_F5_form_answer_says_whether_the_request_was_for_this_service(
     status: str, reason: str | None, answer: dict[str, str] | None
