@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
-from adapter.dossier import Dossier
+from adapter.clock import instant_of
+from adapter.dossier import Dossier, coded
 from adapter.errors import Invalid, told
 from adapter.ports import Change, Resource
 from adapter.referral import codes, verbs
 
 Arguments = Mapping[str, Any]
 Act = Callable[["Hand", Arguments], list[Resource]]
-ORDER = ("Communication", "Procedure", "Consent", "ServiceRequest", "Provenance")  # the Task comes last
+ORDER = ("Communication", "Procedure", "Appointment", "Consent", "ServiceRequest", "Provenance")  # the Task comes last
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Hand:
     needs: Mapping[str, tuple[str, ...]]
     known: Callable[[str, str], bool]
     snomed: Callable[[str], str]
+    booked: tuple[Resource, ...] = ()  # the Appointments of the referral that stand
 
     @property
     def referral(self) -> verbs.Referral:
@@ -50,6 +53,27 @@ def _complete(hand: Hand, arguments: Arguments) -> list[Resource]:
     known = {own: code for need, code in coded.items() for own in hand.needs.get(need, ())}
     outcomes = known if hand.needs.keys() >= coded.keys() else {}  # of a need that the caller does not see, as of one that is not there
     return verbs.complete(hand.referral, hand.scene, outcomes, snomed=hand.snomed)
+
+
+def _progress(hand: Hand, arguments: Arguments) -> list[Resource]:
+    """With a no-show, the Appointments that had begun by then are marked as missed."""
+    code = hand.code(arguments, "progress", "business-status")
+    missed = [each | {"status": "noshow"} for each in hand.booked if code in codes.ABSENT and _begun(each, hand.scene.at)]
+    return [*missed, *verbs.progress(hand.referral, hand.scene, code)]
+
+
+def _begun(appointment: Resource, at: datetime) -> bool:
+    start = instant_of(str(appointment.get("start", "")))
+    return start is not None and start <= at
+
+
+def _cancel(hand: Hand, arguments: Arguments) -> list[Resource]:
+    """The unit gives up what it had accepted, or was offered. That the person did not come is said after the third time."""
+    reason = hand.code(arguments, "reason", "status-reason")
+    said = coded(hand.dossier.task.get("businessStatus"), hand.scene.systems.code("business-status"))
+    if reason == codes.ABSENTEE and codes.ABSENT[-1] not in said:
+        raise Invalid(f"expected three no-shows before this reason: progress {codes.ABSENT[-1]}", expression="reason")
+    return verbs.cancel(hand.referral, hand.scene, reason, actor="target")
 
 
 def _message(hand: Hand, arguments: Arguments) -> list[Resource]:
@@ -90,11 +114,14 @@ ACTS: dict[str, Act] = {
     "ask": lambda hand, arguments: verbs.ask(hand.referral, hand.scene, hand.code(arguments, "question", "question")),
     "answer": _answer,
     "message": _message,
+    "progress": _progress,
+    "cancel": _cancel,
 }
 
 
 def changes(dossier: Dossier, resources: list[Resource], *, origin: Literal["portal", "intake", "device"] = "portal") -> list[Change]:
     """The resources of an act as changes, the Task last, each update on the version the act saw."""
     ranked = sorted(resources, key=lambda each: ORDER.index(each["resourceType"]) if each["resourceType"] in ORDER else len(ORDER))
-    known = {each["id"] for each in (dossier.task, dossier.request, *dossier.consents, *dossier.following)}
+    stored = {each["id"] for each in resources if each["resourceType"] == "Appointment"}  # no act makes one
+    known = stored | {each["id"] for each in (dossier.task, dossier.request, *dossier.consents, *dossier.following)}
     return [Change("update" if each["id"] in known else "create", each["resourceType"], each["id"], each, origin=origin) for each in ranked]

@@ -261,7 +261,8 @@ class Flows:
             record = arguments if arguments.get("id") is not None else {**arguments, "id": self.writer.clock.new_id()}
             self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == REORIENT)
         else:
-            done = acts.ACTS[verb](self.agreements.hand(uow, who, found, shown.needs), arguments)
+            hand = self.agreements.hand(uow, who, found, shown.needs)
+            done = acts.ACTS[verb](replace(hand, booked=dossier.booked(uow, found)) if verb == "progress" else hand, arguments)
             self.receive(uow, who, acts.changes(found, done), request_id=request_id)
 
     def _met(self, uow: Uow, view: str, found: Dossier) -> None:
