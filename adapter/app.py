@@ -31,6 +31,8 @@ from adapter.smart import KeyRing
 from adapter.store import open_store
 from adapter.sync import ownership
 from adapter.sync.acts import What
+from adapter.sync.due import COUNTED
+from adapter.sync.due import Report as Done
 from adapter.sync.halts import Halted
 from adapter.sync.jobs import Jobs
 from adapter.sync.line import Line
@@ -187,7 +189,7 @@ class App:
 
     @cached_property
     def jobs(self) -> Jobs:
-        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled, late=late, serve=self.served.run)
+        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled, late=late, serve=self.served.run, done=elapsed)
 
     def link_directory(self, ehr: str) -> list[str]:
         """Links the clinic's Organization to the one its EHR has under the same identifiers; returns what was linked.
@@ -209,6 +211,10 @@ class App:
             return behind(uow, {name: wiring.searches(uow, name) for name in names})
 
         return told
+
+    def elapsed(self, uow: Uow) -> dict[str, int]:
+        """What was done since ever because time had passed: code of the table `reminder` -> how many."""
+        return {name.removeprefix(COUNTED): count for name, count in uow.added(COUNTED).items()}
 
     @cached_property
     def terminology(self) -> Terminology:
@@ -304,6 +310,12 @@ def pulled(report: Report) -> None:
         log("pull-done", ehr=report.ehr, count=changed)
     if held := total["conflict"]:
         log("pull-refused", ehr=report.ehr, count=held)
+
+
+def elapsed(report: Done) -> None:
+    """What time had brought was done."""
+    if count := report.done.total():
+        log("due-done", count=count)
 
 
 def late(ehr: str) -> None:
