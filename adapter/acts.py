@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
-from adapter.dossier import Dossier
+from adapter.clock import instant_of
+from adapter.dossier import Dossier, coded
 from adapter.errors import Invalid, told
 from adapter.ports import Change, Resource
 from adapter.referral import codes, verbs
@@ -14,7 +16,7 @@ from adapter.referral.concluding import conclude
 
 Arguments = Mapping[str, Any]
 Act = Callable[["Hand", Arguments], list[Resource]]
-ORDER = ("Communication", "Procedure", "Consent", "ServiceRequest", "Provenance")  # the Task comes last
+ORDER = ("Communication", "Procedure", "Appointment", "Consent", "ServiceRequest", "Provenance")  # the Task comes last
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Hand:
     needs: Mapping[str, tuple[str, ...]]
     known: Callable[[str, str], bool]
     snomed: Callable[[str], str]
+    booked: tuple[Resource, ...] = ()  # the Appointments of the referral that stand
 
     @property
     def referral(self) -> verbs.Referral:
@@ -63,6 +66,27 @@ def _results(hand: Hand, arguments: Arguments) -> dict[str, str]:
 
 def _conclude(hand: Hand, arguments: Arguments) -> list[Resource]:
     return conclude(hand.referral, hand.scene, hand.code(arguments, "need", "need-result"), arguments.get("days"))
+
+
+def _progress(hand: Hand, arguments: Arguments) -> list[Resource]:
+    """With a no-show, the Appointments that had begun by then are marked as missed."""
+    code = hand.code(arguments, "progress", "business-status")
+    missed = [each | {"status": "noshow"} for each in hand.booked if code in codes.ABSENT and _begun(each, hand.scene.at)]
+    return [*missed, *verbs.progress(hand.referral, hand.scene, code)]
+
+
+def _begun(appointment: Resource, at: datetime) -> bool:
+    start = instant_of(str(appointment.get("start", "")))
+    return start is not None and start <= at
+
+
+def _cancel(hand: Hand, arguments: Arguments) -> list[Resource]:
+    """The unit gives up what it had accepted, or was offered. That the person did not come is said after the third time."""
+    reason = hand.code(arguments, "reason", "status-reason")
+    said = coded(hand.dossier.task.get("businessStatus"), hand.scene.systems.code("business-status"))
+    if reason == codes.ABSENTEE and codes.ABSENT[-1] not in said:
+        raise Invalid(f"expected three no-shows before this reason: progress {codes.ABSENT[-1]}", expression="reason")
+    return verbs.cancel(hand.referral, hand.scene, reason, actor="target")
 
 
 def _message(hand: Hand, arguments: Arguments) -> list[Resource]:
@@ -104,11 +128,14 @@ ACTS: dict[str, Act] = {
     "answer": _answer,
     "message": _message,
     "conclude": _conclude,
+    "progress": _progress,
+    "cancel": _cancel,
 }
 
 
 def changes(dossier: Dossier, resources: list[Resource], *, origin: Literal["portal", "intake", "device"] = "portal") -> list[Change]:
     """The resources of an act as changes, the Task last, each update on the version the act saw."""
     ranked = sorted(resources, key=lambda each: ORDER.index(each["resourceType"]) if each["resourceType"] in ORDER else len(ORDER))
-    known = {each["id"] for each in (dossier.task, dossier.request, *dossier.consents, *dossier.following)}
+    stored = {each["id"] for each in resources if each["resourceType"] == "Appointment"}  # no act makes one
+    known = stored | {each["id"] for each in (dossier.task, dossier.request, *dossier.consents, *dossier.following)}
     return [Change("update" if each["id"] in known else "create", each["resourceType"], each["id"], each, origin=origin) for each in ranked]

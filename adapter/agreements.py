@@ -52,8 +52,7 @@ class Agreements:
 
     def _followed(self, uow: Uow, referral: Dossier, request_id: str) -> list[Version]:
         """What an end that came alone brings with it."""
-        author = self.writer.organisation_of(referral.request.get("requester", {}).get("reference", ""))
-        device = Principal("liaison", author or referral.clinic, role="device")
+        device = self.device(referral)
         changed = verbs.follow(verbs.Referral(referral.task, referral.request, referral.named), self.scene(uow, device))
         if not changed:
             return []
@@ -116,6 +115,11 @@ class Agreements:
     def hand(self, uow: Uow, who: Principal, referral: Dossier, needs: Mapping[str, tuple[str, ...]] = {}) -> acts.Hand:
         """`needs`: those that the caller was shown (`Revealed.needs`); an act that names none is told none."""
         return acts.Hand(referral, self.scene(uow, who), needs, self.window.known, self.window.snomed)
+
+    def device(self, referral: Dossier) -> Principal:
+        """Liaison's Device, on behalf of the requester's organisation (workflow.md 2)."""
+        author = self.writer.organisation_of(referral.request.get("requester", {}).get("reference", ""))
+        return Principal("liaison", author or referral.clinic, role="device")
 
     def scene(self, uow: Uow, who: Principal) -> verbs.Scene:
         """Who acts, and when: what every act writes down."""

@@ -34,6 +34,8 @@ from adapter.smart import KeyRing
 from adapter.store import open_store
 from adapter.sync import ownership
 from adapter.sync.acts import What
+from adapter.sync.due import COUNTED
+from adapter.sync.due import Report as Done
 from adapter.sync.halts import Halted
 from adapter.sync.jobs import Jobs
 from adapter.sync.line import Line
@@ -191,7 +193,9 @@ class App:
     @cached_property
     def jobs(self) -> Jobs:
         drop = self.folder.look if self.folder else None
-        return self.wiring.jobs(link=self.link_directory, failed=failed, pulled=pulled, late=late, serve=self.served.run, drop=drop)
+        return self.wiring.jobs(
+            link=self.link_directory, failed=failed, pulled=pulled, late=late, serve=self.served.run, drop=drop, done=elapsed,
+        )  # fmt: skip
 
     @cached_property
     def columns(self) -> dict[str, mapping.Columns]:
@@ -224,6 +228,10 @@ class App:
             return behind(uow, {name: wiring.searches(uow, name) for name in names})
 
         return told
+
+    def elapsed(self, uow: Uow) -> dict[str, int]:
+        """What was done since ever because time had passed: code of the table `reminder` -> how many."""
+        return {name.removeprefix(COUNTED): count for name, count in uow.added(COUNTED).items()}
 
     @cached_property
     def terminology(self) -> Terminology:
@@ -338,6 +346,12 @@ def pulled(report: Report) -> None:
 def dropped(code: str, count: int) -> None:
     """What became of what was dropped."""
     log(code, count=count)
+
+
+def elapsed(report: Done) -> None:
+    """What time had brought was done."""
+    if count := report.done.total():
+        log("due-done", count=count)
 
 
 def late(ehr: str) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adapter import dossier
+from adapter import dossier, elapsed
 from adapter.audit import events
 from adapter.clock import instant
+from adapter.consent import fresh
 from adapter.direct import Direct
-from adapter.dossier import patient_of, split
+from adapter.dossier import Dossier, patient_of, split
 from adapter.ehr import inward, outward
 from adapter.flows import Flows
 from adapter.network import EhrEntry, Network
@@ -24,6 +25,7 @@ from adapter.referral.states import NEEDS_REASON
 from adapter.sync import pairs
 from adapter.sync.acts import Act, cited
 from adapter.sync.canonical import moment
+from adapter.sync.cursors import Cursor, cursor_name
 from adapter.sync.inbound import Pulled
 from adapter.sync.links import Unlinked, lost
 from adapter.sync.proof import Sources
@@ -32,6 +34,7 @@ from adapter.sync.searches import Search
 from adapter.views import pairwise
 
 Story = Callable[[Uow], Flows]
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # it was not heard of once
 KINDS = {"Organization": "organisation", "HealthcareService": "unit", "PractitionerRole": "person", "Practitioner": "person"}
 
 @dataclass(frozen=True)
@@ -186,6 +189,31 @@ class Bridge:
 
     def _direct(self, uow: Uow, letter: Letter) -> Direct:
         return Direct(self.story(uow), uow, letter, lambda resource, coming: self.inward(uow, letter.ehr, resource, coming))
+
+    # ── what time brings ─────────────────────────────────────────────────────────────────────────
+    def ehr_of(self, uow: Uow, clinic: str) -> str:
+        found = self.story(uow).network.ehr_of(clinic)
+        return found.name if found else ""
+
+    def business(self, uow: Uow) -> str:
+        return self.story(uow).writer.systems.code("business-status")
+
+    def reminded(self, uow: Uow, task: str, what: str) -> bool:
+        return elapsed.reminded(self.story(uow), uow, task, what)
+
+    def remind(self, uow: Uow, referral: Dossier, what: str) -> None:
+        elapsed.remind(self.story(uow), uow, referral, what)
+
+    def expire(self, uow: Uow, referral: Dossier) -> None:
+        elapsed.expire(self.story(uow), uow, referral)
+
+    def closed(self, uow: Uow, ehr: str) -> datetime | None:
+        """Since when no file of that clinic is shown to anybody, for its EHR masters Consents and was not heard of (S14)."""
+        story = self.story(uow)
+        if self._entry(story, ehr).consents != "ehr":
+            return None
+        heard, bound = Cursor.decode(uow.kept(cursor_name(ehr, "Consent"))).ran, story.window.bounds.consents
+        return None if fresh([heard], uow.at, bound=bound) else heard + bound if heard else NEVER
 
     def works_here(self, uow: Uow, ehr: str, task: Resource) -> bool:
         """SDOHCC Direct Light: the owning unit does its work in this EHR."""

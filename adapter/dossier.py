@@ -22,6 +22,11 @@ def content(version: Version) -> Resource:
     return resource
 
 
+def coded(concept: Resource | None, system: str) -> list[str]:
+    """The codes of one system in a CodeableConcept (None: there is none)."""
+    return [str(each.get("code")) for each in (concept or {}).get("coding", ()) if each.get("system") == system]
+
+
 def split(reference: str) -> tuple[str, str]:
     """("Task", "x") of "Task/x"; ("", "") of anything that is not a relative reference."""
     kind, _, id = reference.partition("/")
@@ -125,6 +130,14 @@ def load(uow: Uow, task_id: str) -> Dossier | None:
         frozen=bool(kept.get(FROZEN + subject)),
         doubt=identity.unchecked(content(patient) if patient else None, kept.get(DOUBTED + subject)),
     )
+
+
+def booked(uow: Uow, referral: Dossier) -> tuple[Resource, ...]:
+    """The Appointments of the person with the unit that still stand, but for those that are another request's."""
+    with_them = (("patient", patient_of(referral.request)), ("actor", f"HealthcareService/{referral.owner}"))
+    found = uow.search(Query("Appointment", tuple(Clause(param, "reference", (target,)) for param, target in with_them), count=1000))
+    mine = {"reference": referral.request_version.reference}
+    return tuple(each for each in map(content, found) if each["status"] in ("booked", "arrived") and mine in each.get("basedOn", (mine,)))
 
 
 def of_request(uow: Uow, request_id: str) -> Dossier | None:

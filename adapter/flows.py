@@ -319,7 +319,8 @@ class Flows:
             if verb == CONCLUDE:
                 said = dossier.pointing(uow, "Observation", "based-on", found.request_version.reference)
                 concluding.check_once(map(content, said), self.writer.systems)
-            done = acts.ACTS[verb](self.agreements.hand(uow, who, found, shown.needs), arguments)
+            hand = self.agreements.hand(uow, who, found, shown.needs)
+            done = acts.ACTS[verb](replace(hand, booked=dossier.booked(uow, found)) if verb == "progress" else hand, arguments)
             self.receive(uow, who, acts.changes(found, done), request_id=request_id)
 
     def _met(self, uow: Uow, view: str, found: Dossier) -> None:

@@ -18,10 +18,11 @@ from adapter.errors import Forbidden, Invalid
 from adapter.mapping.context import SECRECY
 from adapter.names import Systems
 from adapter.ports import Change, Resource, Uow
-from adapter.referral import verbs
+from adapter.referral import codes, verbs
 from adapter.referral.due import promised
 from adapter.referral.states import TERMINAL
 from adapter.team import leave, recognise
+from adapter.views import pairwise
 from adapter.witness import Case, Heard, heard, witnessed, written
 from adapter.writing import withdrawn
 
@@ -234,6 +235,19 @@ def owed_since(uow: Uow, dossier: Dossier, systems: Systems) -> datetime | None:
     met = [each.updated for each in uow.history("Task", dossier.task["id"]) if content(each).get("status") == "in-progress"]
     since = min(met) if met else max(map(_aware, agreed))
     return since if information_owed(since, informed(dossier, systems), uow.at) else None
+
+
+def reminder_id(key: bytes, what: str, task: str) -> str:
+    """Under which id it is kept that this (a code of the table `reminder`) was said of a Task: once, and nobody can foresee it."""
+    return pairwise(key, f"reminder {what}", "Communication", task)
+
+
+def reminders(dossier: Dossier, key: bytes) -> dict[str, Resource]:
+    """What Liaison's Device said of a referral because time had passed, by code: its Communications, and nobody else's. The clinic's
+    software may have changed them since."""
+    said = {each["id"]: each for each in dossier.of("Communication")}
+    ids = {what: reminder_id(key, what, dossier.task["id"]) for what in codes.REMINDERS}
+    return {what: said[id] for what, id in ids.items() if id in said}
 
 
 def _aware(written: str) -> datetime:

@@ -1,21 +1,28 @@
-"""What a unit or a prescriber gets as lists: the worklist, the closing notices, the information that is owed."""
+"""What a unit or a prescriber gets as lists: the worklist, the closing notices, what is owed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from adapter import lifecycle
 from adapter.audit import events
 from adapter.clock import instant
-from adapter.dossier import Dossier, content
+from adapter.dossier import Dossier, coded, content
 from adapter.look import Revealed
 from adapter.network import PRESCRIBER
 from adapter.ports import Clause, Principal, Query, Resource, Uow
 from adapter.referral import codes
+from adapter.referral.due import contact_awaited
 from adapter.referral.spoken import of_task
+from adapter.referral.states import TERMINAL
 from adapter.showing import Window
 from adapter.views import brief, card, pairwise
+from adapter.writing import DIRECTORY
+
+DEADLINE = "deadline"
+SAID = {codes.WAITS: "answer", codes.HALF: "half-time", codes.SECOND: "second-person", codes.DUE: DEADLINE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +64,49 @@ class Lists:
         ]
 
     def owed(self, uow: Uow, who: Principal, view: str, *, request_id: str) -> list[dict[str, Any]] | None:
-        """The referrals the caller may see, and a pool has accepted, whose written information is unpaid after 8 days, longest
-        first: id, reference and since when (workflow.md 4). None: the view is not the caller's."""
+        """What the referrals that the caller may see still want, longest first: id, reference, `what` and since when. information: the
+        written sheet is unpaid after 8 days (workflow.md 4; a pool owes it once it accepted); answer, half-time, second-person,
+        deadline: as was said when time had passed (3), the last with the `phone` of the other side where the view has it; no-shows:
+        the unit may cancel after the third. None: the view is not the caller's."""
         if not self.window.holder(who, view):
             return None
         found = []
         for dossier in self.window.dossiers(uow, who, view):
-            since = lifecycle.owed_since(uow, dossier, self.window.writer.systems)
-            if since and self.window.stage(uow, view, dossier) == "open" and self.window.decision(uow, who, view, dossier).permit:
-                holder = who.organisation if view == PRESCRIBER else dossier.owner
-                own = pairwise(self.window.writer.key, holder, "Task", dossier.task["id"])
-                found.append({"id": own, "reference": of_task(dossier.task), "what": "information", "since": instant(since)})
+            wants = list(self._wants(uow, view, dossier))
+            if not wants or not self.window.decision(uow, who, view, dossier).permit:
+                continue
+            holder = who.organisation if view == PRESCRIBER else dossier.owner
+            own = {"id": pairwise(self.window.writer.key, holder, "Task", dossier.task["id"]), "reference": of_task(dossier.task)}
+            for what, since in wants:
+                phone = self._phone(uow, who, view, dossier, request_id=request_id) if what == DEADLINE else ""
+                found.append({**own, "what": what, "since": since, **({"phone": phone} if phone else {})})
         uow.audit(events.act(who, "information-owed", at=uow.at, request_id=request_id, details=[("count", str(len(found)))]))
         return sorted(found, key=lambda each: each["since"])
+
+    def _wants(self, uow: Uow, view: str, dossier: Dossier) -> Iterator[tuple[str, str]]:
+        """(what, since when as a FHIR instant) of one referral."""
+        systems = self.window.writer.systems
+        since = lifecycle.owed_since(uow, dossier, systems)
+        if since and self.window.stage(uow, view, dossier) == "open":
+            yield "information", instant(since)
+        task, business = dossier.task, systems.code("business-status")
+        said = {what: str(each.get("sent", each["meta"]["lastUpdated"])) for what, each in lifecycle.reminders(dossier, self.window.writer.key).items()}
+        if codes.WAITS in said and task["status"] == "requested":
+            yield SAID[codes.WAITS], said[codes.WAITS]
+        pressing = [code for code in codes.ESCALATIONS if code in said]
+        if pressing and contact_awaited(task, business):
+            yield SAID[pressing[-1]], said[pressing[-1]]
+        if view != PRESCRIBER and task["status"] not in TERMINAL and codes.ABSENT[-1] in coded(task.get("businessStatus"), business):
+            yield "no-shows", task["lastModified"]
+
+    def _phone(self, uow: Uow, who: Principal, view: str, dossier: Dossier, *, request_id: str) -> str:
+        """Where the other side is called, as the caller's card has it; a disclosure of the parties alone."""
+        look, revealed = self.window.seen(uow, who, view, dossier, lang="fr")
+        found = revealed.card.get("recipient" if view == PRESCRIBER else "prescriber", {}).get("phone", "") if revealed else ""
+        if found:
+            parties = tuple(each for each in look.resources if each["resourceType"] in DIRECTORY)
+            self.window.told(uow, who, replace(look, resources=parties), request_id=request_id)
+        return str(found)
 
     def closing(self, uow: Uow, who: Principal, view: str) -> list[Resource]:
         """The closing notices of the caller's units, as they are stored; none where the view is not the caller's."""
@@ -81,3 +118,4 @@ class Lists:
         kind = (f"{self.window.writer.systems.code('communication')}|{codes.CLOSING}",)
         found = uow.search(Query("Communication", (Clause("recipient", "reference", units), Clause("category", "token", kind))))
         return [content(version) for version in found]
+

@@ -44,6 +44,7 @@ CODES: Mapping[str, tuple[str, str]] = {
     "pull-done": ("info", "changes of an EHR were taken in"),
     "pull-overdue": ("warning", "an EHR could not be read for a business day"),
     "pull-refused": ("warning", "a change of an EHR was not applied"),
+    "due-done": ("info", "what time had brought was done: reminders, escalations, requests closed without an answer"),
     "ehr-halted": ("error", "nothing is sent to an EHR or taken from it until a person lets it go on"),
     "ehr-away": ("warning", "an EHR does not answer"),
     "job-failed": ("error", "a job ended in an error that nobody foresaw"),
@@ -59,7 +60,9 @@ STATES = frozenset({"debug", "info", "warning", "error", "critical"})  # how lou
 OTHER = "other"  # what stands for a value that is not in its catalogue
 REQUEST_ID = r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._-]{8,64}"  # letter and digit: else a name, a phone or a date is one
 LARGEST = 10_000_000  # no number of a person has so few digits
-_JOB = re.compile(r"(?:push|pull|directory|consents|retention|probe|overdue|subscribe|subscribers|heard|drop|sync)(?:-(?P<ehr>.+))?-(?:ehr|store|fault)")
+_JOB = re.compile(
+    r"(?:push|pull|directory|consents|retention|probe|overdue|due|subscribe|subscribers|heard|drop|sync)(?:-(?P<ehr>.+))?-(?:ehr|store|fault)"
+)
 _PLACE = re.compile(r"(?P<file>\w+\.py):\d{1,6}")
 _declared: set[str] = set()
 

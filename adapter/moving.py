@@ -1,6 +1,6 @@
 """A social service's own software moves a referral on `/fhir`: what it writes of its Task, read as the act that it is (sdohcc.md: the
 target answers on the coordination platform). All else of the Task stays as it was read; what an act needs beside the status stands in
-`statusReason` and `output`. Any further act is a door of the view (`POST /views/…`)."""
+`statusReason` and `output`, and how far it has come without another status in `businessStatus`. Any further act is a door of the view (`POST /views/…`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from adapter.names import Systems
 from adapter.ports import Resource
 from adapter.referral.states import READ_AS
 
-VERBS: Mapping[str, str] = {"accepted": "accept", "rejected": "decline", "in-progress": "start", "completed": "complete"}
+VERBS: Mapping[str, str] = {"accepted": "accept", "rejected": "decline", "in-progress": "start", "completed": "complete", "cancelled": "cancel"}
+_REASONED = ("rejected", "cancelled")
 _SERVERS = ("meta", "lastModified")
-_MOVING = ("status", "statusReason", "output")
+_MOVING = ("status", "statusReason", "output", "businessStatus")
 
 
 def act(before: Resource, after: Resource, systems: Systems) -> tuple[str, dict[str, str]] | None:
@@ -27,9 +28,11 @@ def act(before: Resource, after: Resource, systems: Systems) -> tuple[str, dict[
     if not changed:
         return None
     status = str(after["status"])
+    if changed == ["businessStatus"]:
+        return "progress", {"progress": _coded([after.get("businessStatus")], systems.code("business-status"), "Task.businessStatus")}
     if status not in VERBS or "status" not in changed:
         raise Invalid(f"expected a move to {', '.join(VERBS)}", expression="Task.status", detail="illegal-move")
-    if status == "rejected":
+    if status in _REASONED:
         return VERBS[status], {"reason": _coded([after.get("statusReason")], systems.code("status-reason"), "Task.statusReason")}
     if status == "completed":
         told = [each.get("valueCodeableConcept") for each in after.get("output", ())]

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     reference_kept: Duration = Field(
         timedelta(days=30), le=timedelta(days=180), description="how long a recipient keeps reference, dates and outcome of a closed file"
     )
+    remind_after: Duration = Field(timedelta(days=10), ge=timedelta(days=1), description="without an answer a unit is reminded after this time")
+    expire_after: Duration = Field(timedelta(days=30), ge=timedelta(days=2), description="without an answer a request is closed after this time")
     max_body: ByteSize = Field(ByteSize(5 * 1024 * 1024), gt=0, description="largest request body, as 5MiB or in bytes")
     rate_limit: int = Field(60_000, ge=0, description="requests a minute of one client, all processes together; 0: no limit")
     max_entries: int = Field(500, ge=1, le=10_000, description="most entries of a batch or transaction Bundle")

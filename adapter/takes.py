@@ -38,7 +38,7 @@ RECORD = None  # a record of the mapping demande-complementaire, which refuses b
 HEARD: Row = {"heard_by": TEXT, "at": TEXT, "how": TEXT}
 TAKES: Mapping[str, Row | None] = {
     "accept": {}, "start": {}, "decline": {"reason": TEXT}, "complete": {"outcome": TEXT, "needs": CODED, "result": TEXT},
-    "ask": {"question": TEXT}, "answer": {"answer": TEXT}, "message": {"text": TEXT},
+    "progress": {"progress": TEXT}, "cancel": {"reason": TEXT}, "ask": {"question": TEXT}, "answer": {"answer": TEXT}, "message": {"text": TEXT},
     "conclude": {"need": TEXT, "days": NUMBER}, "refer": RECORD, "reorient": RECORD,
     "inform": HEARD, "confirm": HEARD, "narrow": {**HEARD, "needs": TEXTS, "until": TEXT},
     "withdraw": HEARD, "oppose": {**HEARD, "against": TEXT}, "urgency": {"reason": TEXT},

@@ -15,7 +15,7 @@ from adapter.errors import EhrRejected
 from adapter.names import Systems
 from adapter.network import Network
 from adapter.ports import EhrClient, Letter, Link, Resource, Store, Uow
-from adapter.referral.due import Calendar
+from adapter.referral.due import Calendar, Patience
 from adapter.retaining import Retention
 from adapter.settings import Settings
 from adapter.subscribed import subscribing_at
@@ -25,6 +25,8 @@ from adapter.sync.cursors import Cursor, cursor_name
 from adapter.sync.delivery import Delivery
 from adapter.sync.doubles import Doubles
 from adapter.sync.drafts import Drafts
+from adapter.sync.due import Due, sent_at
+from adapter.sync.due import Report as Done
 from adapter.sync.inbound import Inbound
 from adapter.sync.jobs import Jobs
 from adapter.sync.overdue import overdue
@@ -36,6 +38,7 @@ from adapter.sync.probe import Mode, mode_of, probe
 from adapter.sync.proof import Proofs
 from adapter.sync.pull import Pull, Report
 from adapter.sync.push import Push
+from adapter.sync.reach import Reach
 from adapter.sync.reading import Readings
 from adapter.sync.reconcile import Difference, reconcile
 from adapter.sync.schedule import Schedule
@@ -46,6 +49,7 @@ from adapter.sync.together import Together
 NETWORK_NUMBER = "network-number"  # the value kept under it counts the network files applied
 RETENTION = timedelta(hours=1)  # between looks at what is past its age
 LISTEN, WATCH = timedelta(seconds=5), timedelta(minutes=5)  # between looks at what an EHR said, and at our Subscriptions there
+ELAPSED = timedelta(minutes=5)  # between looks at what time has brought
 HOURLY, DAILY = timedelta(hours=1), timedelta(days=1)
 PERIOD = 0.9  # of a chore's time that its turn is taken for: who did it last comes a little early, too
 
@@ -61,6 +65,7 @@ class Wiring:
     subscribing: Mapping[str, Subscribing]
     patients: Patients
     retention: Retention
+    due: Due
     settings: Settings
     bridge: Bridge
     clients: Mapping[str, EhrClient]
@@ -92,10 +97,7 @@ class Wiring:
 
     def late(self) -> list[str]:
         """The EHRs that were not read to the end for a whole business day (SDOHCC task-11)."""
-        network, at = self.bridge.network(), self.clock.now()
-        when = Calendar(network.hours, network.zone)
-        ran = {ehr: self.store.read_now(lambda uow, ehr=ehr: self._ran(uow, ehr)) for ehr in self.pulls}  # type: ignore[misc]
-        return [ehr for ehr, last in ran.items() if overdue(last, at, when)]
+        return [ehr for ehr in self.pulls if self.store.read_now(lambda uow, ehr=ehr: away(self.bridge, self.settings, uow, ehr))]  # type: ignore[misc]
 
     def _tell(self, late: Callable[[str], None]) -> None:
         for ehr in self.late():
@@ -114,17 +116,14 @@ class Wiring:
             self.store.write_now(lambda uow: uow.lease(lease, holder=holder, until=uow.at))
             raise
 
-    def _ran(self, uow: Uow, ehr: str) -> datetime | None:
-        cursors = [Cursor.decode(uow.kept(cursor_name(ehr, each.type, each.by))) for each in self.searches(uow, ehr)]
-        return min((each.ran for each in cursors if each.ran), default=None)
-
     def jobs(
         self, *, link: Callable[[str], object], failed: Callable[[str, Exception], None],
         pulled: Callable[[Report], None] = lambda report: None, late: Callable[[str], None] = lambda ehr: None,
-        serve: Callable[[], object] = lambda: None, drop: Callable[[], object] | None = None,
+        serve: Callable[[], object] = lambda: None, drop: Callable[[], object] | None = None, done: Callable[[Done], None] = lambda done: None,
     ) -> Jobs:
         """The jobs of this process, not yet started. `link` links the directory of one EHR; `late` hears of each that was not read for
-        a business day; `serve` tells those who subscribed with us; `drop` looks into the folder where tables are dropped."""
+        a business day; `serve` tells those who subscribed with us; `drop` looks into the folder where tables are dropped; `done` hears of
+        what time had brought."""
         every = self.settings.pull_interval
         chores: dict[str, tuple[Callable[[], object], timedelta]] = {f"directory-{ehr}": (partial(link, ehr), every) for ehr in self.pulls}
         chores |= {f"probe-{ehr}": (partial(self.probe, ehr), DAILY) for ehr in self.pulls}
@@ -133,6 +132,7 @@ class Wiring:
         chores |= {f"subscribe-{ehr}": (each.look, WATCH) for ehr, each in self.subscribing.items()}
         chores |= {f"heard-{ehr}": (partial(self.listen, ehr, pulled), LISTEN) for ehr in self.pulls}
         chores["subscribers"] = (serve, LISTEN)
+        chores["due"] = (lambda: done(self.due.run()), ELAPSED)
         chores["retention"] = (self.retention.run, RETENTION)
         chores |= {"drop": (drop, LISTEN)} if drop else {}
         chores = {name: (partial(self._in_turn, name, length, chore), length) for name, (chore, length) in chores.items()}
@@ -187,10 +187,24 @@ def wire(
         for name, client in clients.items()
     }  # fmt: skip
     subscribing = subscribing_at(store, clients, clock, settings=settings, holder=holder, network=network, searches=searches)
+    reach = Reach(store, partial(away, bridge, settings), bridge.closed, bridge.works_here, sent_at)
+    due = Due(
+        store, clock, bridge, reach, Patience(settings.remind_after, settings.expire_after), holder=holder,
+        ehrs=lambda: [each.name for each in network().ehrs() if each.name in clients], failed=failed,
+    )  # fmt: skip
     presences = {name: Presence(store, client, inbound) for name, client in clients.items()}
     return Wiring(
-        store, push, pulls, presences, subscribing, patients, Retention.of(settings, store, clock, holder=holder), settings, bridge, clients, clock, rules,
+        store, push, pulls, presences, subscribing, patients, Retention.of(settings, store, clock, holder=holder), due, settings, bridge,
+        clients, clock, rules,
     )  # fmt: skip
+
+
+def away(bridge: Bridge, settings: Settings, uow: Uow, ehr: str) -> datetime | None:
+    """Since when an EHR was not read to the end, where that is a whole business day (SDOHCC task-11)."""
+    network = bridge.story(uow).network
+    cursors = [Cursor.decode(uow.kept(cursor_name(ehr, each.type, each.by))) for each in bridge.searches(uow, ehr, consents=settings.pull_interval)]
+    ran = min((each.ran for each in cursors if each.ran), default=None)
+    return ran if overdue(ran, uow.at, Calendar(network.hours, network.zone)) else None
 
 
 def _open(bridge: Bridge, ehr: str, clock: Clock) -> bool:

@@ -1,4 +1,4 @@
-"""`liaison sync push | pull | status | pause | resume`: what goes to and comes from the EHRs, by hand (`waiting`, `dead` and
+"""`liaison sync push | pull | due | status | pause | resume`: what goes to and comes from the EHRs, by hand (`waiting`, `dead` and
 `conflicts` have the verbs of what is stuck)."""
 
 from __future__ import annotations
@@ -187,6 +187,26 @@ def _came(one: dict[str, Any]) -> str:
         return "another process is at it"
     counts = [f"{count} {type} {outcome}" for type, found in one["outcomes"].items() for outcome, count in found.items()]
     return ", ".join(counts) or "nothing new"
+
+
+@app.command()
+def due(json: Json = False, dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what time has brought: do nothing.")] = False) -> None:
+    """Do now what time has brought: remind who did not answer, close what nobody answered, escalate what presses. Exit 1 when some
+    of it was refused."""
+    with house.opened(house.settings()) as opened:
+        job = opened.wiring.due
+        if dry_run:
+            would = [{"reference": each.reference, "what": each.what} for each in job.look()]
+            shown(would, json, [f"{one['reference']}: {one['what']}" for one in would] or ["nothing is due"])
+            return
+        report = job.run()
+    said = "another process is at it" if report.skipped else ", ".join(f"{count} {what}" for what, count in report.done.items()) or "nothing was due"
+    more = "; others are due, run it again" if report.more else ""
+    refused = f"; {report.failed} were refused: the log says why" if report.failed else ""
+    told = {"done": dict(report.done), "failed": report.failed, "more": report.more, "skipped": report.skipped}
+    shown(told, json, [f"{said}{more}{refused}"])
+    if report.failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -9,6 +9,7 @@ PROGRESS = (CONTACT_TRIED, APPOINTMENT_FIXED, *ABSENT)
 
 OTHER = "autre"
 MISDIRECTED = "mauvaise-orientation"
+ABSENTEE = "beneficiaire-absent"  # after the third no-show
 CLOSED = "demande-close"  # neutral: the person took it back, or the requester ended it; nobody who reads it can tell which
 TAKEN_BACK = frozenset({"retrait", "opposition"})  # activities of the Provenances that tell it: the proof of the person's word
 
@@ -16,3 +17,9 @@ MESSAGE = "message"  # categories of our Communications, table `communication`
 QUESTION = "question"
 ANSWER = "answer"
 CLOSING = "closing-notice"
+REMINDER = "reminder"  # what Liaison's Device says when time has passed; its topic is one of these, table `reminder`
+WAITS = "attente"  # no answer yet
+HALF, SECOND, DUE = "mi-delai", "trois-quarts", "echeance"  # of the time until the deadline of an urgent file
+EXPIRED = "sans-reponse"  # no answer at all: the reason of the Task, too
+ESCALATIONS = (HALF, SECOND, DUE)  # the later says all that the earlier does
+REMINDERS = (WAITS, EXPIRED, *ESCALATIONS)

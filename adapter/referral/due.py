@@ -18,13 +18,16 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
+from adapter.clock import instant_of
 from adapter.errors import Invalid
 from adapter.network import Closure, Network, Opening
 from adapter.ports import Resource
+from adapter.referral import codes
 
 Priority = Literal["routine", "urgent", "asap", "stat"]
 DAYS_AFTER: dict[str, int] = {"stat": 1, "asap": 1, "urgent": 2, "routine": 10}
 HORIZON = 366  # days we look ahead for an opening
+PRESSING = frozenset({"urgent", "asap", "stat"})  # priorities of the files that are escalated
 # Departments whose public holidays differ, as the holidays library calls them.
 _ALSACE_MOSELLE = {"57": "57", "67": "6AE", "68": "6AE"}
 _OVERSEAS = {"971": "971", "972": "972", "973": "973", "974": "974", "976": "976", "977": "BL", "978": "MF", "975": "PM", "986": "WF",
@@ -157,3 +160,39 @@ def promised(due: Callable[[str, datetime, str], datetime | None], task: Resourc
     if end and end.tzinfo and end > at:
         return end
     return due(task.get("owner", {}).get("reference", "").partition("/")[2], at, priority)
+
+
+# ── while nobody answers ─────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a request waits for an answer: until the unit is reminded, until it is closed (workflow.md 2)."""
+
+    remind: timedelta = timedelta(days=10)
+    expire: timedelta = timedelta(days=30)
+
+
+def unanswered(task: Resource, sent: datetime, at: datetime, *, stood: timedelta = timedelta(0), patience: Patience = Patience()) -> str:
+    """What a Task sent at `sent` has come to: `codes.WAITS` (to be reminded), `codes.EXPIRED` (to be closed) or "". Only an acceptance or
+    a refusal is an answer: a question shows the clock, it does not stop it. `stood`: how long it stood still, since we could not
+    reach the recipient."""
+    waited = at - sent - stood
+    if task.get("status") != "requested" or waited < patience.remind:
+        return ""
+    return codes.EXPIRED if waited >= patience.expire else codes.WAITS
+
+
+def escalated(task: Resource, sent: datetime, at: datetime, business: str) -> str:
+    """How far a pressing Task sent at `sent` is on the way to its deadline: `codes.HALF`, `codes.SECOND`, `codes.DUE` or "" (workflow.md 3).
+    `business`: system of our business statuses."""
+    end = instant_of(task.get("restriction", {}).get("period", {}).get("end", ""))
+    if task.get("priority") not in PRESSING or end is None or not contact_awaited(task, business):
+        return ""
+    half, three_quarters = marks(sent, end) if sent < end else (end, end)
+    return codes.DUE if at >= end else codes.SECOND if at >= three_quarters else codes.HALF if at >= half else ""
+
+
+def contact_awaited(task: Resource, business: str) -> bool:
+    """Whether nobody has met the person yet nor fixed a day for it: what a deadline is for."""
+    met = {codes.APPOINTMENT_FIXED, *codes.ABSENT}
+    said = {each.get("code") for each in task.get("businessStatus", {}).get("coding", ()) if each.get("system") == business}
+    return task.get("status") in ("requested", "accepted") and met.isdisjoint(said)

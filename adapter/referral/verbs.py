@@ -7,7 +7,7 @@ Who may act is the caller's to know: `accept`, `decline`, `start`, `hold`, `fail
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -20,7 +20,7 @@ from adapter.referral.states import TERMINAL, Actor, check_move
 
 __all__ = [
     "Referral", "Scene", "VOID", "accept", "agree", "agreements", "answer", "ask", "cancel", "closing_notice", "complete", "decline", "fail",
-    "follow", "hold", "may_leave", "message", "progress", "sent", "start", "withdraw",
+    "follow", "hold", "may_leave", "message", "progress", "remind", "sent", "start", "withdraw",
 ]  # fmt: skip
 
 VOID = frozenset({"revoked", "entered-in-error"})  # a request that nobody asks any more
@@ -212,6 +212,14 @@ def message(referral: Referral, scene: Scene, text: str) -> list[Resource]:
     if not text.strip():
         raise Invalid("expected a message", code="required", expression="Communication.payload")
     return [communication(referral, scene, kind=codes.MESSAGE, text=text.strip(), to=referral.task["requester"])]
+
+
+def remind(referral: Referral, scene: Scene, what: str, *, to: Sequence[Resource]) -> Resource:
+    """What Liaison's Device says when time has passed: a code of the table `reminder`, to each of `to`; nothing of anybody's words."""
+    said = communication(
+        referral, scene, kind=codes.REMINDER, text=scene.label("reminder", what), to=None, topic=scene.coded("reminder", what),
+    )  # fmt: skip
+    return said | {"recipient": list(to)}
 
 
 def closing_notice(referral: Referral, scene: Scene) -> Resource:

@@ -25,7 +25,7 @@ MATRIX, LABELS, CARDS = "matrix.yaml", "labels.yaml", "cards.yaml"
 NEEDED = (("telling", "care-service"), ("notice", "closed"))  # labels that every view speaks
 OFFERED_TO = frozenset(CATEGORIES) - {PRESCRIBER}  # whose units may have an offer in hand (workflow.md 6)
 VERBS = (
-    "accept", "decline", "start", "complete", "ask", "answer", "message", "conclude", "refer", "reorient", "withdraw",
+    "accept", "decline", "start", "progress", "complete", "cancel", "ask", "answer", "message", "conclude", "refer", "reorient", "withdraw",
     "inform", "confirm", "narrow", "oppose", "urgency", "recognise", "leave",  # the life of an agreement (workflow.md 4 and 5)
 )  # fmt: skip
 SEARCHED = {

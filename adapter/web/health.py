@@ -38,7 +38,7 @@ async def metrics(request: Request) -> Response:
     if not local and not (wanted and hmac.compare_digest(given.encode(), wanted.encode())):
         raise NotFound("not found")
     try:
-        behind = measured(await app.store.read(app.behind))
+        behind = measured(await app.store.read(app.behind), await app.store.read(app.elapsed))
     except Unavailable:  # what this process knows by itself is told without a database
         behind = b""
     return Response(generate_latest() + behind, media_type=CONTENT_TYPE_LATEST)

@@ -51,8 +51,22 @@ class Found(Collector):
         return lag, depth, lanes, conflicts, mode, age, outcomes, hooks, refused
 
 
-def measured(found: Iterable[Mapping[str, Any]]) -> bytes:
-    """`adapter.sync.status` in the text format of Prometheus."""
+class Elapsed(Collector):
+    """What Liaison did since ever because time had passed."""
+
+    def __init__(self, done: Mapping[str, int]) -> None:
+        self._done = dict(done)
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily("liaison_due_acts", "Reminders, escalations and requests closed without an answer", labels=["what"])
+        for what, count in self._done.items():
+            family.add_metric([what], count)
+        return (family,)
+
+
+def measured(found: Iterable[Mapping[str, Any]], done: Mapping[str, int] = {}) -> bytes:
+    """`adapter.sync.status`, and what was `done` because time had passed, in the text format of Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Found(found))
+    registry.register(Elapsed(done))
     return generate_latest(registry)

@@ -39,13 +39,14 @@ HEARD = {
 }
 SAID_YES = ("accord", "par", "le", "comment", "texte", "langue")
 ARGUMENTS = HEARD | {
-    "reason": text("decline: a code of status-reason; urgency: a code of urgency-reason"),
+    "reason": text("decline, cancel: a code of status-reason; urgency: a code of urgency-reason"),
     "outcome": text("complete: a code of the table outcome, for every need alike"),
     "needs": {"description": "complete: an object, need code of the card → outcome code; narrow: the list of need codes that stay",
               "oneOf": [{"type": "object", "additionalProperties": text()}, _list(text())]},
     "result": text("complete: a code of the table need-result, how far the needs were met"),
     "need": text("conclude: a code of the table need-result, whether the need was met as the prescriber sees it"),
     "days": {"type": "integer", "minimum": 0, "maximum": 30, "description": "conclude: hospital days avoided, as the prescriber says; none: not known"},
+    "progress": text("progress: a code of business-status: contact-tente, rdv-fixe, absent-1 to absent-3"),
     "question": text("ask: a code of the table question"),
     "answer": text("answer: a code of the table answer"),
     "text": text("message: what the practice will read", maxLength=4000),
@@ -68,6 +69,7 @@ SAID = {"heard_by": "coursier-lea", "how": "telephone"}
 FURTHER = {"destinataire": "saad-portage", "besoins": ["aide-menagere"], "accord_patient": {"accord": "oui", "par": "coursier-lea", "comment": "presence"}}
 ACTS: dict[str, Schema] = {  # an example of the body of each
     "accept": {}, "decline": {"reason": "mauvaise-orientation"}, "start": {}, "complete": {"outcome": "aide-alimentaire-en-place"},
+    "progress": {"progress": "absent-1"}, "cancel": {"reason": "beneficiaire-absent"},
     "ask": {"question": "coordonnees"}, "answer": {"answer": "oui"}, "message": {"text": "Repas livrés à partir de demain."},
     "conclude": {"need": "satisfait", "days": 7},
     "refer": FURTHER | {"cabinet_informe": "oui"}, "reorient": FURTHER, "withdraw": SAID, "inform": SAID, "confirm": SAID,
@@ -79,6 +81,11 @@ ACTS: dict[str, Schema] = {  # an example of the body of each
 ISSUE = _object("", {name: text() for name in ("severity", "code", "diagnostics")} | {"expression": _list(text())}, ("severity", "code", "diagnostics"))
 LINE = {name: text() for name in ("reference", "status", "task", "serviceRequest", "unit")} | {"due": {"type": ["string", "null"], "format": "date-time"}}
 REMARK = _object("", {name: text() for name in ("path", "mapping", "text")})
+OWED = {
+    "id": text("the caller's own id of the referral"), "reference": text("spoken reference"), "since": text(format="date-time"),
+    "what": text(enum=["information", "answer", "half-time", "second-person", "deadline", "no-shows"]),
+    "phone": text("deadline: of the other side, where the view has it"),
+}  # fmt: skip
 NOTICE = {
     "reference": text("spoken reference, K7-42M"), "sent": text(format="date-time"), "read": text("when it was read, or empty"),
     "text": text("what to do"),
@@ -133,7 +140,7 @@ SCHEMAS: dict[str, Schema] = {
     "Assigned": _closed("A parked appointment, and the caller's own id of the referral that it is about.", {
         "rdv": text(), "user": text(), "referral": text(),
     }, ("rdv", "user", "referral")),
-    "Owed": _object("", {"owed": _list(_object("", {name: text() for name in ("id", "reference", "what", "since")}))}, ("owed",)),
+    "Owed": _object("", {"owed": _list(_object("", OWED))}, ("owed",)),
     "Token": _object("", {"access_token": text(), "token_type": text(), "expires_in": {"type": "integer"}, "scope": text("granted")}, ("access_token",)),
     "TokenError": _object("", {"error": text(), "error_description": text()}, ("error",)),
     "TokenRequest": _object("Who asks: a signed assertion, or client and secret by HTTP Basic or in the form.", {

@@ -81,7 +81,7 @@ async def acknowledge(view: str, reference: str, request: Request) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{view}/owed", summary="Referrals whose written information is owed for more than 8 days")
+@router.get("/{view}/owed", summary="What referrals still want: written information owed for 8 days, an answer, a first contact in time")
 async def owed(view: str, request: Request) -> Response:
     app: App = request.app.state.liaison
     token, request_id = bearer(request), request.state.request_id

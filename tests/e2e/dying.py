@@ -138,7 +138,7 @@ def taken(app: App, table: Path) -> None:
 def live(url: str, jobs: list[str], at: int | None, seconds: float) -> list[str]:
     """One life: the jobs of a worker, in turn (`drop FILE`: a table), `seconds` after Friday evening. The places it came by."""
     app = process(url, FrozenClock(FRIDAY + timedelta(seconds=seconds)))
-    each: dict[str, Callable[[], object]] = {"push": app.jobs.tick, "pull": lambda: app.jobs.pull(CLINIC, now=True)}
+    each: dict[str, Callable[[], object]] = {"push": app.jobs.tick, "pull": lambda: app.jobs.pull(CLINIC, now=True), "due": app.wiring.due.run}
     count = Count(at)
     with instrumented(count), at_files(count):
         for job in jobs:

@@ -37,7 +37,7 @@ VERBS: dict[str, tuple[str, list[str]]] = {  # tried in this order
     "audit key": (BARE, ["audit", "key"]), "audit checkpoint": (BARE, ["audit", "checkpoint"]), "audit verify": (BARE, ["audit", "verify"]),
     "audit purge": (BARE, ["audit", "purge"]), "db check": (BARE, ["db", "check"]), "db upgrade": (BARE, ["db", "upgrade"]),
     "dpo key": (BARE, ["dpo", "key", "FOLDER/other.key"]), "network show": (BARE, ["network", "show", "--json"]),
-    "network apply": (BARE, ["network", "apply", "NETWORK"]), "sync push": (BARE, ["sync", "push"]), "sync pull": (BARE, ["sync", "pull"]),
+    "network apply": (BARE, ["network", "apply", "NETWORK"]), "sync push": (BARE, ["sync", "push"]), "sync pull": (BARE, ["sync", "pull"]), "sync due": (BARE, ["sync", "due"]),
     "sync status": (BARE, ["sync", "status"]), "sync pause": (BARE, ["sync", "pause"]), "sync resume": (BARE, ["sync", "resume"]),
     "sync dead list": (BARE, ["sync", "dead", "list"]), "sync dead show": (BARE, ["sync", "dead", "show", "1"]),
     "sync dead replay": (BARE, ["sync", "dead", "replay", "1"]), "sync dead drop": (BARE, ["sync", "dead", "drop", "--why", "test", "1"]),
@@ -68,7 +68,7 @@ METRICS = {"liaison_requests": {"route", "method", "status"}, "liaison_request_s
 METRICS |= {
     "liaison_ehr_lag_seconds": {"ehr"}, "liaison_ehr_conflicts": {"ehr"}, "liaison_ehr_pull_age_seconds": {"ehr"}, "liaison_ehr_mode": {"ehr", "mode"},
     "liaison_ehr_letters": {"ehr", "state"}, "liaison_ehr_lanes": {"ehr", "state"}, "liaison_ehr_outcomes": {"ehr", "outcome"},
-    "liaison_ehr_subscriptions": {"ehr", "state"}, "liaison_ehr_notifications_refused": {"ehr", "why"},
+    "liaison_due_acts": {"what"}, "liaison_ehr_subscriptions": {"ehr", "state"}, "liaison_ehr_notifications_refused": {"ehr", "why"},
 }  # fmt: skip
 LOG_KEYS = {"ehr", "state", "reason", "request_id", "job", "client", "error", "logger", "where"}
 LOG_NUMBERS = {"count", "seconds", "status", "attempts", "port", "processes", "dropped"}

@@ -37,7 +37,7 @@ from adapter.showing import Window
 from adapter.web import plain
 from adapter.web.examples import code
 from adapter.web.gate import Gate
-from adapter.web.measured import Found
+from adapter.web.measured import Elapsed, Found
 from tests import looping
 from tests.e2e.exits import (
     BARE,
@@ -292,7 +292,7 @@ def test_every_verb_has_a_class_in_the_table() -> None:
 
 def test_every_metric_and_every_label_has_a_line_in_the_table() -> None:
     ours = {each._name: set(each._labelnames) for each in REGISTRY._collector_to_names if hasattr(each, "_labelnames")}
-    synchronised = {each.name: set(each._labelnames) for each in Found([]).collect()}
+    synchronised = {each.name: set(each._labelnames) for each in (*Found([]).collect(), *Elapsed({}).collect())}
     assert ours | synchronised == METRICS
 
 

@@ -54,7 +54,7 @@ TARGETS = {
         stages=(
             (REVEAL, f"--ignore={REVEAL}/test_past.py", f"--ignore={REVEAL}/test_trail.py"),
             (f"{E2E}/test_subset.py", f"{E2E}/test_team.py"),
-            (f"{E2E}/test_consent_life.py", f"{E2E}/test_consent_stead.py", f"{E2E}/test_france.py"),
+            (f"{E2E}/test_consent_life.py", f"{E2E}/test_consent_stead.py", f"{E2E}/test_france.py", f"{E2E}/test_due.py"),
             (f"{E2E}/test_enforcement.py", f"{E2E}/test_denials.py", f"{E2E}/test_demand.py"),
         ),
         seconds=120,
@@ -76,7 +76,7 @@ TARGETS = {
             ("tests/unit/writing", "tests/unit/sync/test_bridge.py"),
             (f"{WEB}/test_sent.py", f"{WEB}/test_interactions.py", f"{WEB}/test_bundles.py"),
             (f"{E2E}/test_direct.py", f"{E2E}/test_sync_push_y.py", f"{E2E}/test_self_referral.py"),
-            (f"{E2E}/test_enforcement.py", f"{E2E}/test_consent_life.py", f"{E2E}/test_subscriptions.py", f"{E2E}/test_ends_away.py"),
+            (f"{E2E}/test_enforcement.py", f"{E2E}/test_consent_life.py", f"{E2E}/test_subscriptions.py", f"{E2E}/test_ends_away.py", f"{E2E}/test_due_job.py"),
         ),
     ),
     # What decides and shows; `why`, `compare` and `words` only tell of it, to people.

@@ -40,6 +40,8 @@ OUTPUT = [{"valueReference": {"reference": "Procedure/p"}}, {"valueCodeableConce
     ("changed", "verb", "arguments"),
     [({"status": "accepted"}, "accept", {}), ({"status": "ready"}, "accept", {}), ({"status": "in-progress"}, "start", {}),
      ({"status": "rejected", "statusReason": coded("status-reason", "absent")}, "decline", {"reason": "absent"}),
+     ({"status": "cancelled", "statusReason": coded("status-reason", "absent")}, "cancel", {"reason": "absent"}),
+     ({"businessStatus": coded("business-status", "absent-1")}, "progress", {"progress": "absent-1"}),
      ({"status": "completed", "output": OUTPUT}, "complete", {"outcome": "aide-en-place"})],
 )  # fmt: skip
 def test_status_that_is_written_is_the_act_of_that_move(changed: dict[str, Any], verb: str, arguments: dict[str, str]) -> None:
@@ -52,13 +54,14 @@ def test_task_as_it_was_read_is_no_act() -> None:
     assert moved(meta={"versionId": "7"}, lastModified="2026-03-07") is None  # the server's own
 
 
-@pytest.mark.parametrize("status", ["cancelled", "failed", "on-hold", "draft", "entered-in-error", "zyx"])
+@pytest.mark.parametrize("status", ["failed", "on-hold", "draft", "entered-in-error", "zyx"])
 def test_status_that_no_act_leads_to_is_refused(status: str) -> None:
     assert refused(status=status) == [("business-rule", "Task.status", "illegal-move")]
 
 
 def test_reason_or_outcome_without_a_move_is_refused() -> None:
     assert refused("accepted", statusReason=coded("status-reason", "absent")) == [("business-rule", "Task.status", "illegal-move")]
+    assert refused("accepted", output=OUTPUT, businessStatus=coded("business-status", "absent-1")) == [("business-rule", "Task.status", "illegal-move")]
     assert refused("accepted", output=OUTPUT) == [("business-rule", "Task.status", "illegal-move")]
 
 
@@ -75,6 +78,20 @@ def test_refusal_needs_one_reason_of_our_table(reason: Any) -> None:
     given = {} if reason is None else {"statusReason": reason}
     assert refused(status="rejected", **given) == [("required", "Task.statusReason", "")]
     assert moved(status="rejected", statusReason=coded("status-reason", "absent", "absent")) == ("decline", {"reason": "absent"})
+
+
+@pytest.mark.parametrize("business", [None, {}, coded("outcome", "absent-1"), coded("business-status", "absent-1", "rdv-fixe")])
+def test_progress_needs_one_code_of_our_table(business: Any) -> None:
+    before = TASK | {"status": "accepted", "businessStatus": coded("business-status", "rdv-fixe")}
+    after = {name: part for name, part in before.items() if name != "businessStatus"} | ({} if business is None else {"businessStatus": business})
+    with pytest.raises(Invalid) as caught:
+        act(before, after, SYSTEMS)
+    assert [(each.code, each.expression) for each in caught.value.issues] == [("required", "Task.businessStatus")]
+
+
+@pytest.mark.parametrize("status", ["rejected", "cancelled"])
+def test_end_by_the_unit_needs_its_reason(status: str) -> None:
+    assert refused(status=status) == [("required", "Task.statusReason", "")]
 
 
 @pytest.mark.parametrize("output", [None, [], [{"valueCodeableConcept": coded("status-reason", "x")}], [*OUTPUT, {"valueCodeableConcept": coded("outcome", "other")}]])

@@ -89,11 +89,23 @@ def test_target_declines_with_a_code_and_a_patch_does_as_well(service: Service, 
     assert stored(stage)[0]["status"] == "rejected" and stored(stage, "ServiceRequest")[0]["status"] == "revoked"
 
 
+def test_target_says_how_far_it_has_come_and_gives_up_after_the_third_no_show(service: Service, stage: Stage) -> None:
+    task = service.put(service.task(), status="accepted").json()
+    for code in ("rdv-fixe", "absent-1", "absent-2", "absent-3"):
+        said = service.put(task, businessStatus={"coding": [{"system": f"{SYSTEM}/business-status", "code": code}]})
+        assert said.status_code == 200, said.text
+        task = said.json()
+        assert (task["status"], task["businessStatus"]["coding"][0]["code"]) == ("accepted", code)
+    gone = service.put(task, status="cancelled", statusReason=reason("beneficiaire-absent"))
+    assert gone.status_code in (200, 204), gone.text
+    assert (stored(stage)[0]["status"], stored(stage, "Consent")[0]["status"]) == ("cancelled", "inactive")
+
+
 def test_nothing_but_the_move_is_taken_and_nothing_is_written_when_refused(service: Service, stage: Stage) -> None:
     task, before = service.task(), stored(stage)
     for changed, place in (
         ({"priority": "stat", "status": "accepted"}, "Task.priority"), ({"note": [{"text": "Zyxmots"}]}, "Task.note"), ({"owner": {"reference": "Organization/x"}}, "Task.owner"),
-        ({"status": "cancelled"}, "Task.status"), ({"status": "failed"}, "Task.status"), ({"status": "completed"}, "Task.output"), ({"statusReason": reason("beneficiaire-absent")}, "Task.status"),
+        ({"status": "cancelled"}, "Task.statusReason"), ({"status": "failed"}, "Task.status"), ({"status": "completed"}, "Task.output"), ({"statusReason": reason("beneficiaire-absent")}, "Task.status"),
         ({"status": "completed", "output": [{"type": ACTIVITY, "valueCodeableConcept": {"coding": [{"system": f"{SYSTEM}/outcome", "code": "zyx"}]}}]}, "outcome"),
     ):  # fmt: skip
         refused = service.put(task, **changed)
