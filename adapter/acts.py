@@ -12,7 +12,7 @@ from adapter.dossier import Dossier, coded
 from adapter.errors import Invalid, told
 from adapter.ports import Change, Resource
 from adapter.referral import codes, verbs
-from adapter.referral.concluding import conclude
+from adapter.referral.concluding import check_once, conclude
 
 Arguments = Mapping[str, Any]
 Act = Callable[["Hand", Arguments], list[Resource]]
@@ -30,6 +30,7 @@ class Hand:
     known: Callable[[str, str], bool]
     snomed: Callable[[str], str]
     booked: tuple[Resource, ...] = ()  # the Appointments of the referral that stand
+    observed: tuple[Resource, ...] = ()  # its Observations
 
     @property
     def referral(self) -> verbs.Referral:
@@ -65,6 +66,7 @@ def _results(hand: Hand, arguments: Arguments) -> dict[str, str]:
 
 
 def _conclude(hand: Hand, arguments: Arguments) -> list[Resource]:
+    check_once(hand.observed, hand.scene.systems)
     return conclude(hand.referral, hand.scene, hand.code(arguments, "need", "need-result"), arguments.get("days"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -115,6 +115,16 @@ class Agreements:
     def hand(self, uow: Uow, who: Principal, referral: Dossier, needs: Mapping[str, tuple[str, ...]] = {}) -> acts.Hand:
         """`needs`: those that the caller was shown (`Revealed.needs`); an act that names none is told none."""
         return acts.Hand(referral, self.scene(uow, who), needs, self.window.known, self.window.snomed)
+
+    def equipped(self, uow: Uow, who: Principal, referral: Dossier, needs: Mapping[str, tuple[str, ...]], verb: str) -> acts.Hand:
+        """The same, with what that verb looks at besides the referral."""
+        hand = self.hand(uow, who, referral, needs)
+        if verb == "progress":
+            return replace(hand, booked=dossier.booked(uow, referral))
+        if verb == "conclude":
+            observed = dossier.pointing(uow, "Observation", "based-on", referral.request_version.reference)
+            return replace(hand, observed=tuple(map(content, observed)))
+        return hand
 
     def device(self, referral: Dossier) -> Principal:
         """Liaison's Device, on behalf of the requester's organisation (workflow.md 2)."""

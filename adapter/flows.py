@@ -27,11 +27,10 @@ from adapter.look import Revealed
 from adapter.mapping import Mapped
 from adapter.mapping.context import Remark
 from adapter.network import PRESCRIBER, Network
-from adapter.own import Own, ground
+from adapter.own import Own
 from adapter.past import Past
-from adapter.ports import Change, Clause, Found, Letter, Principal, Query, Resource, Uow, Version
+from adapter.ports import Change, Found, Letter, Principal, Query, Resource, Uow, Version
 from adapter.receipt import Receipt
-from adapter.referral import concluding
 from adapter.referral.spoken import of_task
 from adapter.referral.states import TERMINAL
 from adapter.showing import Window
@@ -47,7 +46,7 @@ from adapter.trail import Trail
 from adapter.writing import Writer
 
 FURTHER = "demande-complementaire"  # the mapping of a further service asked by a recipient
-REFER, REORIENT, CONCLUDE = "refer", "reorient", "conclude"
+REFER, REORIENT = "refer", "reorient"
 SENT = "it was sent: the requester cancels the request, or the person withdraws the agreement"
 
 
@@ -149,11 +148,9 @@ class Flows:
             if followed.followed(self.window, uow, who, patient, units, but=made, request_id=request_id):
                 warning = {"path": "deja_suivi", "mapping": mapping, "text": followed.SAID}
                 receipt = replace(receipt, warnings=(*receipt.warnings, warning))
-        for name in {once, onward.once(who, mapping, f"key {key}", source) if key else once}:
-            uow.remember(name, digest, receipt.dumps())
         if parent:
             onward.note(uow, who, mapping, mapped.record_id, source)
-        return receipt
+        return self._kept(uow, {once, onward.once(who, mapping, f"key {key}", source) if key else once}, digest, receipt)
 
     def _report(
         self, uow: Uow, who: Principal, mapping: str, record: Mapping[str, Any], *, digest: str, key: str, request_id: str
@@ -163,23 +160,22 @@ class Flows:
         once, by_key = onward.once(who, mapping, str(record.get(document.id_field, ""))), onward.once(who, mapping, f"key {key}")
         if kept := self._replayed(uow, who, once, digest, request_id=request_id):
             return kept
-        if not (reference := document.about(dict(record))):  # then the record is refused with all that is wrong with it
-            document.to_fhir(dict(record), context=self.intake.context(uow, who, record, clinic=who.organisation))
-        meant = reporting.meant(uow, self.window, who, reference, request_id=request_id)
-        mapped = self.intake.mapped(uow, who, mapping, record, meant.dossier)
+        mapped, changes = reporting.told(uow, who, mapping, record, intake=self.intake, agreements=self.agreements, request_id=request_id)
         self._dropped(uow, who, mapping, mapped, request_id=request_id)
-        done = reporting.answered(self.agreements.hand(uow, who, meant.dossier, meant.shown.needs), mapped.about) if mapped.about else ()
-        self.receive(uow, who, [*self.intake.changes(uow, who, mapped, meant.dossier), *done], request_id=request_id)
+        self.receive(uow, who, changes, request_id=request_id)
         receipt = replace(receipts.first(mapped, [], self.network.zone), status="reported")
-        for name in {once, by_key if key else once}:
-            uow.remember(name, digest, receipt.dumps())
-        return receipt
+        return self._kept(uow, {once, by_key if key else once}, digest, receipt)
 
     def _dropped(self, uow: Uow, who: Principal, mapping: str, mapped: Mapped, *, request_id: str) -> None:
         """That something was left at the door, and where; never what (workflow.md 8)."""
         if mapped.dropped:
             details = [("mapping", mapping), ("count", str(len(mapped.dropped))), ("paths", ",".join(mapped.dropped))]
             uow.audit(events.act(who, "intake-dropped", at=uow.at, request_id=request_id, details=details))
+
+    def _kept(self, uow: Uow, names: set[str], digest: str, receipt: Receipt) -> Receipt:
+        for name in names:
+            uow.remember(name, digest, receipt.dumps())
+        return receipt
 
     def _replayed(self, uow: Uow, who: Principal, once: str, digest: str, *, request_id: str) -> Receipt | None:
         kept = uow.remembered(once)
@@ -241,17 +237,7 @@ class Flows:
 
     def recorded(self, uow: Uow, who: Principal, mapping: str, record: str, *, request_id: str = "") -> Mapping[str, Any] | None:
         """A record again, as it stands: to the practice that sent it, which wrote what is in it. None: 404."""
-        document, kept = self.intake.document(mapping), onward.received(uow, who, mapping, record)
-        made = tuple(line["task"] for line in Receipt.loads(kept[1]).referrals) if kept else ()
-        limited = self.window.limited(who, Query("Task", (Clause("_id", "id", made or (dossier.NOBODY,)),)), "r")
-        tasks = uow.search(limited) if limited else []
-        if not tasks or len(tasks) < len(made) or self.own.closed(uow, who, tasks):
-            uow.audit(events.denied(who, "Task", reason="opposed" if tasks else "absent-or-not-theirs", at=uow.at, request_id=request_id))
-            return None
-        uow.audit(events.access(who, tasks[0].cited, patient=patient_of(content(tasks[0])), rule=ground("Task"), at=uow.at, request_id=request_id))
-        context = self.intake.context(uow, who, {}, clinic=who.organisation)
-        found = recorded.of_task(uow, self.writer.systems, tasks[0].id)
-        return document.from_fhir([each for each in found if self.window.limited(who, Query(each["resourceType"]), "r")], context=context)
+        return recorded.again(uow, who, mapping, record, own=self.own, intake=self.intake, request_id=request_id)
 
     # ── advance ──────────────────────────────────────────────────────────────────────────────────
     def advance(
@@ -316,11 +302,7 @@ class Flows:
             record = arguments if arguments.get("id") is not None else {**arguments, "id": self.writer.clock.new_id()}
             self.refer(uow, who, FURTHER, record, request_id=request_id, parent=found, replacing=verb == REORIENT)
         else:
-            if verb == CONCLUDE:
-                said = dossier.pointing(uow, "Observation", "based-on", found.request_version.reference)
-                concluding.check_once(map(content, said), self.writer.systems)
-            hand = self.agreements.hand(uow, who, found, shown.needs)
-            done = acts.ACTS[verb](replace(hand, booked=dossier.booked(uow, found)) if verb == "progress" else hand, arguments)
+            done = acts.ACTS[verb](self.agreements.equipped(uow, who, found, shown.needs, verb), arguments)
             self.receive(uow, who, acts.changes(found, done), request_id=request_id)
 
     def _met(self, uow: Uow, view: str, found: Dossier) -> None:
@@ -390,12 +372,7 @@ class Flows:
     def pair(self, uow: Uow, who: Principal, number: int, choice: str) -> list[Version]:
         """A person of the practice says of two of its records that they are the `same` person or `different` ones; the records that changed.
         Raises NotFound, Invalid."""
-        row = pairs.row_of(uow, number)
-        if choice not in (pairs.SAME, pairs.DIFFERENT):
-            raise Invalid("expected same or different", code="value", expression="choice")
-        saved = self.receive(uow, who, pairs.tied(uow, row)) if choice == pairs.SAME else []
-        pairs.settled(uow, who, row, choice)
-        return saved
+        return pairs.decided(uow, who, number, choice, receive=self.receive)
 
     # ── the clinic's own software on /fhir ───────────────────────────────────────────────────────
     def read(self, uow: Uow, who: Principal, type: str, id: str, *, request_id: str = "") -> Version | None:

@@ -9,11 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 
-from adapter.dossier import FOLLOWING, content, follow, patient_of, pointing, split
+from adapter import onward
+from adapter.audit import events
+from adapter.dossier import FOLLOWING, NOBODY, content, follow, patient_of, pointing, split
 from adapter.intake import Intake
-from adapter.mapping import MapContext, UnitFacts
+from adapter.mapping import MapContext, Record, UnitFacts
 from adapter.names import Systems
-from adapter.ports import Clause, Query, Resource, Uow, Version
+from adapter.own import Own, ground
+from adapter.ports import Clause, Principal, Query, Resource, Uow, Version
+from adapter.receipt import Receipt
 
 PAGE = 500
 PEOPLE = frozenset({"Practitioner", "PractitionerRole"})
@@ -27,6 +31,22 @@ class Kept:
     record: str
     patient: str
     resources: tuple[Resource, ...]
+
+
+def again(uow: Uow, who: Principal, mapping: str, record: str, *, own: Own, intake: Intake, request_id: str) -> Record | None:
+    """The record as it stands, for the practice that sent it, which wrote what is in it; decided and audited. None: 404. Raises NotFound for
+    an unknown mapping."""
+    document, kept, window = intake.document(mapping), onward.received(uow, who, mapping, record), own.window
+    made = tuple(line["task"] for line in Receipt.loads(kept[1]).referrals) if kept else ()
+    limited = window.limited(who, Query("Task", (Clause("_id", "id", made or (NOBODY,)),)), "r")
+    tasks = uow.search(limited) if limited else []
+    if not tasks or len(tasks) < len(made) or own.closed(uow, who, tasks):
+        uow.audit(events.denied(who, "Task", reason="opposed" if tasks else "absent-or-not-theirs", at=uow.at, request_id=request_id))
+        return None
+    uow.audit(events.access(who, tasks[0].cited, patient=patient_of(content(tasks[0])), rule=ground("Task"), at=uow.at, request_id=request_id))
+    found = of_task(uow, intake.systems, tasks[0].id)
+    given = [each for each in found if window.limited(who, Query(each["resourceType"]), "r")]
+    return document.from_fhir(given, context=intake.context(uow, who, {}, clinic=who.organisation))
 
 
 def of_task(uow: Uow, systems: Systems, task: str) -> list[Resource]:

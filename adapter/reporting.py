@@ -4,13 +4,17 @@ as an act of that unit, and what came of each need made the unit's answer (workf
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from adapter import acts
+from adapter.agreements import Agreements
 from adapter.dossier import Dossier, content, split
 from adapter.errors import Forbidden, Invalid, NotFound
+from adapter.intake import Intake
 from adapter.look import Revealed
+from adapter.mapping import Mapped
 from adapter.mapping.context import Told
 from adapter.ports import Change, Clause, Principal, Query, Uow
 from adapter.referral import spoken, verbs
@@ -26,6 +30,19 @@ class Meant:
 
     dossier: Dossier
     shown: Revealed
+
+
+def told(
+    uow: Uow, who: Principal, mapping: str, record: Mapping[str, Any], *, intake: Intake, agreements: Agreements, request_id: str
+) -> tuple[Mapped, list[Change]]:
+    """The record as resources, and what it does as changes. Raises RecordRefused with all that is wrong with it, else as `meant`."""
+    document = intake.document(mapping)
+    if not (reference := document.about(dict(record))):
+        document.to_fhir(dict(record), context=intake.context(uow, who, record, clinic=who.organisation))
+    found = meant(uow, agreements.window, who, reference, request_id=request_id)
+    mapped = intake.mapped(uow, who, mapping, record, found.dossier)
+    done = answered(agreements.hand(uow, who, found.dossier, found.shown.needs), mapped.about) if mapped.about else ()
+    return mapped, [*intake.changes(uow, who, mapped, found.dossier), *done]
 
 
 def meant(uow: Uow, window: Window, who: Principal, reference: str, *, request_id: str) -> Meant:

@@ -7,12 +7,13 @@ its own agreements. Nothing is moved from one to the other, and nothing is ever 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 from adapter import fhir, identity
 from adapter.audit import events
 from adapter.dossier import content, follow, pointing, split
-from adapter.errors import NotFound
+from adapter.errors import Invalid, NotFound
 from adapter.ports import Change, ConflictRow, Principal, Resource, Uow, Version
 from adapter.referral.states import TERMINAL
 
@@ -95,6 +96,17 @@ def tied(uow: Uow, row: ConflictRow) -> list[Change]:
 
 def _linked(patient: Resource, other: Version, type: str) -> Resource:
     return patient | {"link": [*patient.get("link", ()), {"other": {"reference": other.reference}, "type": type}]}
+
+
+def decided(uow: Uow, who: Principal, number: int, choice: str, *, receive: Callable[[Uow, Principal, list[Change]], list[Version]]) -> list[Version]:
+    """A person of the practice says of two of its records that they are the `same` person or `different` ones; the records that changed, as
+    `receive` wrote them. Raises NotFound, Invalid."""
+    row = row_of(uow, number)
+    if choice not in (SAME, DIFFERENT):
+        raise Invalid("expected same or different", code="value", expression="choice")
+    saved = receive(uow, who, tied(uow, row)) if choice == SAME else []
+    settled(uow, who, row, choice)
+    return saved
 
 
 def settled(uow: Uow, who: Principal, row: ConflictRow, choice: str) -> None:

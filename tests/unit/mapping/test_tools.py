@@ -8,8 +8,8 @@ import pytest
 
 from adapter.errors import MappingError
 from adapter.mapping import compile_document
+from adapter.mapping.amounts import number
 from adapter.mapping.context import Run
-from adapter.mapping.numbers import whole
 from adapter.mapping.times import instant
 from adapter.mapping.values import Unfit
 from tests.unit.mapping.records import context
@@ -18,18 +18,18 @@ from tests.unit.mapping.small import HEAD, TERMS, both, document, make, problems
 
 @pytest.mark.parametrize(("typed", "kept"), [(0, 0), (45, 45), ("45", 45), (" 007 ", 7), ("", None)])
 def test_number_is_a_whole_one_however_it_is_written(typed: Any, kept: int | None) -> None:
-    assert whole(99).read(typed, Run(context()), "", "") == kept
+    assert number(99, whole=True).read(typed, Run(context()), "", "") == kept
 
 
 @pytest.mark.parametrize("typed", [-1, 100, "100", "4.5", 4.5, "4e1", "٤", "quatre", True, [4], "1" * 30])
 def test_number_is_refused_without_being_repeated(typed: Any) -> None:
     with pytest.raises(Unfit, match=r"whole number|text|characters") as error:
-        whole(99).read(typed, Run(context()), "", "")
+        number(99, whole=True).read(typed, Run(context()), "", "")
     assert str(typed) not in error.value.text or typed in (100, "100")
 
 
 def test_number_stays_a_number_there_and_back_and_inside_text() -> None:
-    mapping = document("n: {type: number, most: 9}\nm: {type: number}", 'count: $n\nlabel: "${m}"')
+    mapping = document("n: {type: count, most: 9}\nm: {type: count}", 'count: $n\nlabel: "${m}"')
     assert make(mapping, n="4", m=12) | {} == make(mapping, n=4, m="12")
     assert (make(mapping, n=4, m=12)["count"], make(mapping, n=4, m=12)["label"]) == (4, "12")
     assert both(mapping, n=4, m=12) == {"n": 4, "m": 12}
@@ -58,7 +58,7 @@ record:
     fields:
       fruit: {type: code, table: fruit, required: true}
       secret: {never: drop, why: no}
-      who: {name: {type: name}, age: {type: number, one_way: nobody asks}}
+      who: {name: {type: name}, age: {type: count, one_way: nobody asks}}
 resources:
   guest:
     $each: $guests
