@@ -18,7 +18,7 @@ from adapter.referral.area import department
 
 EARTH = 6371.0088  # kilometres, the mean radius
 FARTHEST = 100.0  # kilometres
-MOST = 1000  # services that are looked at where nothing says which are nearest
+MOST = 250  # services that are looked at where nothing says which are nearest
 RINGS = (2.0, 5.0, 10.0, 20.0, 50.0, FARTHEST)
 PAGE, AT_ONCE = 250, 200
 SCHEMES = {"cpam": "regime-general", "msa": "msa"}  # funds that serve those whom they insure: of their network alone
