@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Iterator
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -167,6 +169,19 @@ def test_a_table_that_cannot_be_read_to_its_end_says_where_and_keeps_what_came_b
         pass
     begun.close()
     assert [(line["row"], line["outcome"]) for line in told(begun.files.outcome)] == [("2", "taken"), ("", "refused")] and begun.broken
+
+
+def test_a_workbook_goes_in_with_its_numbers_and_days_as_a_spreadsheet_keeps_them(stage: Stage, file: Path) -> None:
+    book = pytest.importorskip("openpyxl").Workbook()
+    row: dict[str, Any] = call("A-1") | {"RPPS": 10000000009.0, "Date": date(2026, 3, 6), "Heure": time(18, 50), "Né(e) le": date(1938, 2, 3), "Code postal": 1000.0}
+    book.active.append(list(row))
+    book.active.append(list(row.values()))
+    book.active.append([*list(row.values())[:-1], "=1+1"])
+    book.save(file.with_suffix(".xlsx"))
+    found = run(stage.app, file.with_suffix(".xlsx"))
+    assert [line["outcome"] for line in found] == ["taken", "refused"] and found[1]["said"].startswith("RPPS: a formula that was never worked out")
+    (patient,) = stage.app.read_now(lambda _, uow: [json.loads(each.served) for each in uow.search(Query("Patient"))])
+    assert patient["address"][0]["postalCode"] == "01000" and patient["birthDate"] == "1938-02-03"
 
 
 def test_a_header_that_does_not_fit_refuses_the_table(stage: Stage, file: Path) -> None:
