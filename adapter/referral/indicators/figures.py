@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
@@ -199,8 +199,3 @@ def _beyond(shown: Iterable[Shown]) -> Rows:
         few = each.persons < LEAST
         yield Row("I16", "beyond", "recipient", each.recipient, share=None if few else each.beyond, hidden=few)
         yield Row("I16", "fields", "recipient", each.recipient, mean=None if few else each.fields, unit="classes", hidden=few)
-
-
-def of(rows: Collection[Row], indicator: str, *, part: str = "", dimension: str = "") -> list[Row]:
-    """The rows of one indicator, of one part of it, of one cut."""
-    return [each for each in rows if each.indicator == indicator and part in ("", each.part) and each.cut == dimension]
