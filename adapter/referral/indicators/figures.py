@@ -81,8 +81,14 @@ class _Told:
     def __init__(self, counted: Counted) -> None:
         self.counts, self.values, self.groups = counted.counts, counted.values, counted.groups
         self.persons = counted.persons
-        bounds = {name: (LEAST, SPREAD - 1) if len(found) < SPREAD else (SPREAD, sys.maxsize) for name, found in self.values.items() if self._many(name)}
+        bounds = {name: self._bounds(name) for name in self.values}
         self.hidden = hidden(counted.counts, counted.persons, sums(counted), bounds=bounds, worth=worth)
+
+    def _bounds(self, name: str) -> tuple[int, int]:
+        """What anybody knows of how many have such times, from whether their median and p90 are told."""
+        if self._many(name):
+            return (LEAST, SPREAD - 1) if len(self.values[name]) < SPREAD else (SPREAD, sys.maxsize)
+        return 1, LEAST - 1 if self.counts[name] < LEAST else sys.maxsize
 
     def _many(self, name: str) -> bool:
         """Whether the times of this cell may be told."""
