@@ -38,6 +38,7 @@ class Noted:
     support: float = 0.0
     kept: float = 0.0
     missed: bool = False
+    result: str = ""
     declared: int | None = None
 
 
@@ -82,9 +83,11 @@ class Year:
         assert shown is not None
         self.stage.act(COURSIER, VIEW, shown, verb, **arguments)
 
-    def look(self, one: Noted) -> None:
-        """The doctor opens the referral."""
-        assert self.stage.see(GP, "prescripteur", pairwise(self.stage.app.settings.key(), CLINIC, "Task", self._tasks[one.number])) is not None
+    def conclude(self, one: Noted) -> None:
+        """The doctor opens the referral, and says how many days in hospital it avoided."""
+        shown = self.stage.see(GP, "prescripteur", pairwise(self.stage.app.settings.key(), CLINIC, "Task", self._tasks[one.number]))
+        assert shown is not None
+        self.stage.act(GP, "prescripteur", shown, "conclude", need="satisfait", days=one.declared)
 
     def end(self, one: Noted, reason: str) -> None:
         """The requester's side gives it up."""
@@ -99,16 +102,14 @@ class Year:
     def withdraw(self, one: Noted) -> None:
         self.answer(one, "withdraw", heard_by="coursier-lea", how="telephone")
 
-    def bring(self, one: Noted, resource: dict[str, Any]) -> None:
-        """Something that another system tells of this referral (no flow of the house writes it yet)."""
+    def bring(self, one: Noted, appointment: dict[str, Any]) -> None:
+        """An Appointment of this referral as another system tells it."""
 
         def done(story: Any, uow: Any) -> None:
             found = dossier.load(uow, self._tasks[one.number])
-            whole = resource | {"id": story.writer.clock.new_id(), "basedOn": [{"reference": f"ServiceRequest/{found.request['id']}"}]}
-            patient = found.request["subject"]
-            whole |= {"participant": [{"actor": patient, "status": "accepted"}]} if resource["resourceType"] == "Appointment" else {"subject": patient}
-            device = Principal("liaison", CLINIC, role="device")
-            story.receive(uow, device, [Change("create", whole["resourceType"], whole["id"], whole, origin="device")])
+            whole = appointment | {"id": story.writer.clock.new_id(), "basedOn": [{"reference": f"ServiceRequest/{found.request['id']}"}]}
+            whole["participant"] = [{"actor": found.request["subject"], "status": "accepted"}]
+            story.receive(uow, Principal("liaison", CLINIC, role="device"), [Change("create", "Appointment", whole["id"], whole, origin="device")])
 
         self.stage.app.write_now(done)
 
@@ -144,13 +145,11 @@ class Year:
             return
         one.support = float(14 + 3 * (one.number % 5))
         ended = one.asked.astimezone(ZoneInfo("UTC")) + timedelta(hours=2, days=one.support)
-        self.at(ended, lambda: self.answer(one, "complete", outcome="aide-en-place"))
+        one.result = ("satisfait", "partiel")[one.number % 2]
+        self.at(ended, lambda: self.answer(one, "complete", outcome="aide-en-place", result=one.result))
         if one.kind == "done-seen":
-            self.at(ended + timedelta(days=1), lambda: self.look(one))
             one.declared = one.number % 6
-            seen = {"coding": [{"system": self.stage.app.systems.code("observation"), "code": "jours-hospitalisation-evites"}]}
-            told = {"resourceType": "Observation", "status": "final", "code": seen, "valueInteger": one.declared}
-            self.at(ended + timedelta(days=1), lambda: self.bring(one, told))
+            self.at(ended + timedelta(days=1), lambda: self.conclude(one))
         one.kept, one.missed = float(5 + one.number % 7), one.number % 3 == 0
         start = (one.asked.astimezone(ZoneInfo("UTC")) + timedelta(days=one.kept)).isoformat()
         meetings = [{"resourceType": "Appointment", "status": "fulfilled", "start": start, "end": start}]

@@ -193,7 +193,7 @@ def reckoned(values: dict[str, int], masked: set[str], known: list[Equation]) ->
                 lines[i] = [a - factor * b if b else a for a, b in zip(line, lines[done], strict=True)]
         done += 1
     low = {name: Fraction(1 if name in masked else 0) for name in names}
-    high = {name: Fraction(max(values.values(), default=0)) for name in names}
+    high = {name: Fraction(values.get("sent", 1000)) for name in names}
     rows_ = [({name: f for name, f in zip(names, line, strict=False) if f}, line[-1]) for line in lines[:done]]
     rows_ += [({n: Fraction(f) for n, f in each.items() if n not in values}, Fraction(-sum(f * values[n] for n, f in each.items() if n in values))) for each in known]
     for _ in range(30):

@@ -7,10 +7,9 @@ would give them away hidden · `BENCHMARKS` of the literature · `words`, what i
 from adapter.referral.indicators.benchmarks import BENCHMARKS, STRENGTHS, Benchmark
 from adapter.referral.indicators.counting import Counted
 from adapter.referral.indicators.course import Course, Meeting, Move
-from adapter.referral.indicators.figures import Beside, Row, Shown, Synced, figures, of
+from adapter.referral.indicators.figures import Beside, Row, Shown, Synced, figures
 from adapter.referral.indicators.hiding import LEAST, Sum, hidden
 
 __all__ = [
     "BENCHMARKS", "LEAST", "STRENGTHS", "Benchmark", "Beside", "Counted", "Course", "Meeting", "Move", "Row", "Shown", "Sum", "Synced", "figures", "hidden",
-    "of",
 ]  # fmt: skip

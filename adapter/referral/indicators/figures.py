@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
@@ -81,8 +81,14 @@ class _Told:
     def __init__(self, counted: Counted) -> None:
         self.counts, self.values, self.groups = counted.counts, counted.values, counted.groups
         self.persons = counted.persons
-        bounds = {name: (LEAST, SPREAD - 1) if len(found) < SPREAD else (SPREAD, sys.maxsize) for name, found in self.values.items() if self._many(name)}
+        bounds = {name: self._bounds(name) for name in self.values}
         self.hidden = hidden(counted.counts, counted.persons, sums(counted), bounds=bounds, worth=worth)
+
+    def _bounds(self, name: str) -> tuple[int, int]:
+        """What anybody knows of how many have such times, from whether their median and p90 are told."""
+        if self._many(name):
+            return (LEAST, SPREAD - 1) if len(self.values[name]) < SPREAD else (SPREAD, sys.maxsize)
+        return 1, LEAST - 1 if self.counts[name] < LEAST else sys.maxsize
 
     def _many(self, name: str) -> bool:
         """Whether the times of this cell may be told."""
@@ -199,8 +205,3 @@ def _beyond(shown: Iterable[Shown]) -> Rows:
         few = each.persons < LEAST
         yield Row("I16", "beyond", "recipient", each.recipient, share=None if few else each.beyond, hidden=few)
         yield Row("I16", "fields", "recipient", each.recipient, mean=None if few else each.fields, unit="classes", hidden=few)
-
-
-def of(rows: Collection[Row], indicator: str, *, part: str = "", dimension: str = "") -> list[Row]:
-    """The rows of one indicator, of one part of it, of one cut."""
-    return [each for each in rows if each.indicator == indicator and part in ("", each.part) and each.cut == dimension]

@@ -211,6 +211,15 @@ def test_number_of_decisions_is_not_told_beside_acceptances_where_refusals_are_f
     assert row(found, "I5", "rejected").hidden and not (row(found, "I3", "decided").numerator and row(found, "I5", "accepted").numerator)
 
 
+def test_two_groups_without_a_median_are_not_found_to_be_four_each() -> None:
+    met = [(1.0, "accepted"), (9.0, "in-progress")]
+    made = [each for at, area in enumerate(("76540", "76231")) for each in (*people(4, *met, area=area, start=100 * at), *people(20, area=area, start=100 * at + 50))]
+    found = rows(made)
+    assert all(row(found, "I2", "wall", "area", area).median is None for area in ("76540", "76231"))
+    every = row(found, "I2", "wall")
+    assert every.numerator is None and every.median == 9.0  # eight of two hidden groups of four at most
+
+
 def test_groups_of_few_take_the_next_smallest_with_them() -> None:
     made = [*people(30, area="76540"), *people(6, area="76231", start=40), *people(2, area="27", start=60), *people(1, area="14", start=70)]
     found = rows(made)
