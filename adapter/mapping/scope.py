@@ -28,7 +28,6 @@ URLS = {
     "fr-identifier-type": names.FR_IDENTIFIER_TYPE,
     "nir": names.NIR,
     "rpps": names.RPPS,
-    "appointment-cancelled": names.APPOINTMENT_CANCELLED,
     "provenance-agent": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
     "insee-extension": "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-address-insee-code",
     "insee-commune": "https://mos.esante.gouv.fr/NOS/TRE_R13-CommuneOM/FHIR/TRE-R13-CommuneOM",
