@@ -30,7 +30,7 @@ QUERIES |= {
 }
 HEADERS = {
     ("POST", "/fhir/{type}"): {"If-None-Exist": f"identifier={SID}|P-2"}, ("PATCH", "/fhir/{type}/{id}"): {"If-Match": "{{etag}}"},
-    **dict.fromkeys((("POST", "/views/{view}/referrals/{id}/{verb}"), ("POST", "/views/{view}/appointments")), {"If-Match": "{{card}}"}),
+    **{("POST", path): {"If-Match": "{{card}}"} for path in ("/views/{view}/referrals/{id}/{verb}", "/views/{view}/appointments")},
 }  # fmt: skip
 MACHINES = [{"hook": []}], [{"signature": []}]  # an EHR or an appointment tool calls there, of its own accord
 TAG = 'pm.response.headers.get("ETag")'
