@@ -32,7 +32,7 @@ HEADERS = {
     ("POST", "/fhir/{type}"): {"If-None-Exist": f"identifier={SID}|P-2"}, ("PATCH", "/fhir/{type}/{id}"): {"If-Match": "{{etag}}"},
     **{("POST", path): {"If-Match": "{{card}}"} for path in ("/views/{view}/referrals/{id}/{verb}", "/views/{view}/appointments")},
 }  # fmt: skip
-MACHINES = [{"hook": []}], [{"signature": []}]  # an EHR or an appointment tool calls there, of its own accord
+MACHINES: tuple[list[Schema], ...] = ([{"hook": []}], [{"signature": []}])  # an EHR or an appointment tool calls there, of its own accord
 TAG = 'pm.response.headers.get("ETag")'
 KEPT = {
     ("POST", "/oauth/token"): {"token": "pm.response.json().access_token"}, ("PUT", "/fhir/{type}/{id}"): {"etag": TAG},
