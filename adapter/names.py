@@ -28,7 +28,6 @@ PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 PROVENANCE_AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"  # SUBSETTED
-APPOINTMENT_CANCELLED = "http://terminology.hl7.org/CodeSystem/appointment-cancellation-reason"
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 FR_IDENTIFIER_TYPE = "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203"
 NIR = "urn:oid:1.2.250.1.213.1.4.8"  # INS-NIR and NSS share it: the type code decides

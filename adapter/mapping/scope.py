@@ -28,7 +28,6 @@ URLS = {
     "fr-identifier-type": names.FR_IDENTIFIER_TYPE,
     "nir": names.NIR,
     "rpps": names.RPPS,
-    "appointment-cancelled": names.APPOINTMENT_CANCELLED,
     "goal-achievement": "http://terminology.hl7.org/CodeSystem/goal-achievement",
     "provenance-agent": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
     "insee-extension": "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-address-insee-code",

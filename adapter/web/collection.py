@@ -30,9 +30,9 @@ QUERIES |= {
 }
 HEADERS = {
     ("POST", "/fhir/{type}"): {"If-None-Exist": f"identifier={SID}|P-2"}, ("PATCH", "/fhir/{type}/{id}"): {"If-Match": "{{etag}}"},
-    **{door: {"If-Match": "{{card}}"} for door in (("POST", "/views/{view}/referrals/{id}/{verb}"), ("POST", "/views/{view}/appointments"))},
+    **{("POST", path): {"If-Match": "{{card}}"} for path in ("/views/{view}/referrals/{id}/{verb}", "/views/{view}/appointments")},
 }  # fmt: skip
-MACHINES = [{"hook": []}], [{"signature": []}]  # an EHR or an appointment tool calls there, of its own accord
+MACHINES: tuple[list[Schema], ...] = ([{"hook": []}], [{"signature": []}])  # an EHR or an appointment tool calls there, of its own accord
 TAG = 'pm.response.headers.get("ETag")'
 KEPT = {
     ("POST", "/oauth/token"): {"token": "pm.response.json().access_token"}, ("PUT", "/fhir/{type}/{id}"): {"etag": TAG},

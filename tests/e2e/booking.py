@@ -55,7 +55,8 @@ class Tool:
     def send(self, record: Any, *, secret: str | None = None, signature: str | None = None, unit: str = "", **headers: str) -> httpx.Response:
         body = record if isinstance(record, bytes) else json.dumps(record, ensure_ascii=False).encode()
         signed = hmac.new((secret if secret is not None else SECRETS[self.unit]).encode(), body, hashlib.sha256).hexdigest()
-        said = {"Content-Type": "application/json; charset=utf-8", "X-Lapin-Signature": (signed if signature is None else signature).encode("latin-1")} | headers
+        shown = {"Content-Type": "application/json; charset=utf-8", "X-Lapin-Signature": signed if signature is None else signature} | headers
+        said = [(name.encode(), value.encode("latin-1")) for name, value in shown.items()]
 
         async def call() -> httpx.Response:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.asgi), base_url="http://liaison.example") as client:

@@ -36,17 +36,17 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8)
 
 
-def facts() -> Any:
-    return context(recorder=f"HealthcareService/{UNIT}")
+def facts(recorder: str | None = f"HealthcareService/{UNIT}") -> Any:
+    return context(recorder=recorder)
 
 
 def whole(record: dict[str, Any], event: str = "updated") -> dict[str, Any]:
     return {**record, "meta": record["meta"] | {"model": "Rdv", "event": event}}
 
 
-@given(record=owned, event=st.sampled_from(["created", "updated", "destroyed"]))
-def test_rdv_of_the_declared_shape_becomes_valid_fhir_and_comes_back_the_same(record: dict[str, Any], event: str) -> None:
-    mapped = DOCUMENT.to_fhir(whole(record, event), context=facts())
+@given(record=owned, event=st.sampled_from(["created", "updated", "destroyed"]), recorder=st.sampled_from([f"HealthcareService/{UNIT}", None]))
+def test_rdv_of_the_declared_shape_becomes_valid_fhir_and_comes_back_the_same(record: dict[str, Any], event: str, recorder: str | None) -> None:
+    mapped = DOCUMENT.to_fhir(whole(record, event), context=facts(recorder))
     for resource in mapped.resources:
         assert [issue for issue in fhir_check(resource) if issue.severity in ("error", "fatal")] == []
     assert len(mapped.resources) == 3 * len(record["data"]["participations"])

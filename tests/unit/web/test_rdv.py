@@ -41,7 +41,7 @@ def said(answer: httpx.Response) -> tuple[Any, ...]:
 def test_call_that_is_not_signed_for_this_unit_is_refused_alike(house: tuple[Stage, Tool], given: dict[str, str]) -> None:
     stage, tool = house
     before = stored(stage, "Appointment")
-    answer = tool.send(tool.rdv(), **given)  # type: ignore[arg-type]
+    answer = tool.send(tool.rdv(), **given)
     assert (answer.status_code, said(answer)) == (401, said(tool.send(tool.rdv(), secret="no")))
     assert stored(stage, "Appointment") == before
     assert not any(secret in answer.text for secret in SECRETS.values())
