@@ -23,8 +23,8 @@ DEEPEST = 6
 class Field:
     """One declared field. `name` is its dotted path; `required`: "" | "always" | "here" (when its group is
     given); `owner`: "sender", "liaison" for what only the way back fills, "both" for what a sender says first and the way back
-    tells as it stands now. `given_back`: the condition under which the way back gives it (graded disclosure). `instead_of`: the field that does not come back where this
-    one does."""
+    tells as it stands now. `given_back`: the condition under which the way back gives it (graded disclosure). `instead_of`: the field
+    that does not come back where this one does."""
 
     key: str
     name: str
