@@ -119,7 +119,7 @@ def test_call_in_two_lots_is_given_again_as_one(door: Door) -> None:
 
 ORIENTED: dict[str, Any] = {
     "query_id": "dora-1", "status": "OUVERTE", "creation_date": "2026-03-06T10:00:00+01:00", "service": "coursier-rouen", "thematiques": ["isolement"],
-    "prescriber": {"last_name": "Exemple"}, "beneficiary_first_name": "Nourzyx", "beneficiary_last_name": "Zyxmodele",
+    "prescriber": {"last_name": "Exemple", "email": "ines@exemple.example"}, "beneficiary_first_name": "Nourzyx", "beneficiary_last_name": "Zyxmodele",
     "beneficiary_france_travail_number": "Zyx0000A", "beneficiary_phone": "+33639980004", "orientation_reasons": "Zyxmots: ne peut plus exercer",
     "situation_other": "Zyxmots: son handicap", "data_protection_commitment": True,
     "accord_patient": {"accord": "oui", "par": "dr-exemple", "le": "2026-03-06T09:55:00+01:00", "comment": "presence"},

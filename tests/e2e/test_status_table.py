@@ -22,7 +22,7 @@ MSS = {"usual_name": "Zyxmodele", "first_name": "Nourzyx"}
 SENT: dict[str, dict[str, Any]] = {
     "dora-orientation": {
         "query_id": "r", "status": "OUVERTE", "creation_date": "2026-03-06T10:00:00+01:00", "service": "coursier-rouen", "thematiques": ["isolement"],
-        "prescriber": {"last_name": "Exemple"}, "beneficiary_first_name": "Nourzyx", "beneficiary_last_name": "Zyxmodele", "data_protection_commitment": True,
+        "prescriber": {"last_name": "Exemple", "email": "ines@exemple.example"}, "beneficiary_first_name": "Nourzyx", "beneficiary_last_name": "Zyxmodele", "data_protection_commitment": True,
     },
     "mon-suivi-social-aide": {
         "id": "r", "status": "WaitingAdditionalInformation", "reason": "Food", "opening_date": "2026-03-06", "beneficiary": MSS, "destinataire": "coursier-rouen",

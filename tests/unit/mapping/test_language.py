@@ -270,3 +270,52 @@ def test_rule_refuses_the_record_at_its_path() -> None:
 def test_never_drops_and_warns_without_the_value() -> None:
     mapped = document("n: {never: drop, why: nobody needs it}").to_fhir({"id": "r1", "n": {"secret": 1}}, context=context())
     assert mapped.dropped == ["n"] and "nobody needs it" in mapped.warnings[0].text and "secret" not in repr(mapped)
+
+
+# ── what the tools' records ask for ──────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(("typed", "kept"), [(320, 320), (99.5, 99.5), ("99,50", 99.5), ("320", 320), (0, 0), (12.0, 12)])
+def test_number_is_read_as_typed_or_as_a_french_form_writes_it(typed: Any, kept: float) -> None:
+    assert both(document("a: {type: number, most: 1000}", "a: $a"), a=typed) == {"a": kept}
+
+
+@pytest.mark.parametrize("typed", [-1, 1001, 1.234, "beaucoup", "1e3", True, [1], float("nan")])
+def test_number_that_is_none_is_refused(typed: Any) -> None:
+    assert [path for path, _ in problems(document("a: {type: number, most: 1000}", "a: $a"), a=typed)] == ["a"]
+
+
+def test_count_is_whole() -> None:
+    assert [path for path, _ in problems(document("a: {type: count}", "a: $a"), a=1.5)] == ["a"]
+    assert both(document("a: {type: count}", "a: $a"), a=3) == {"a": 3}
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_bool_comes_back_false_as_well(typed: bool) -> None:
+    assert both(document("a: {type: bool}", "a: $a"), a=typed) == {"a": typed}
+    assert [path for path, _ in problems(document("a: {type: bool}", "a: $a"), a="oui")] == ["a"]
+
+
+def test_words_of_a_code_may_be_a_property_of_its_table() -> None:
+    mapping = document("a: {type: code, table: fruit, map: season}", "a: $a")
+    assert make(mapping, a="automne")["a"] == "pomme" and both(mapping, a="fraise") == {"a": "printemps"} and both(mapping, a="poire") == {"a": "poire"}
+
+
+def test_value_is_given_back_only_while_its_condition_holds() -> None:
+    mapping = document("a: {type: line, given_back: $b = oui}\nb: {type: choice, of: [oui, non]}", "a: $a\nb: $b")
+    assert both(mapping, a="x", b="non") == {"b": "non"} and both(mapping, a="x", b="oui") == {"a": "x", "b": "oui"}
+    resources = mapping.to_fhir({"id": "r1", "a": "x"}, context=context()).resources
+    assert mapping.from_fhir(resources, context=context(), whole=True) == {"id": "r1", "a": "x"}
+
+
+def test_field_comes_back_instead_of_another() -> None:
+    mapping = document("a: {type: line}\nb: {type: line, instead_of: a}", "a: $a\nb: $b")
+    assert both(mapping, a="x", b="y") == {"b": "y"} and both(mapping, a="x") == {"a": "x"}
+
+
+def test_value_becomes_a_list_of_it_alone_and_comes_back() -> None:
+    mapping = document("a: {type: line}", "a: [{$each: $all, b: $it}]", rest="let: {all: {listed: $a}}\n")
+    assert make(mapping, a="x")["a"] == [{"b": "x"}] and both(mapping, a="x") == {"a": "x"} and "a" not in make(mapping)
+
+
+def test_required_fields_may_be_lacking_in_a_record_that_came_back() -> None:
+    mapping = document("a: {type: line, required: true}", "a: $a")
+    assert mapping.to_fhir({"id": "r1"}, context=context(), lacking=True).resources[0] == {"resourceType": "Basic", "identifier": [{"value": "r1"}]}
