@@ -12,6 +12,7 @@ import pytest
 from adapter.identity.reliability import RELIABILITY
 from adapter.names import FINESS, NIR
 from adapter.ports import Query
+from tests.bench.specimens import specimen
 from tests.e2e.stage import CLINIC as HOUSE
 from tests.e2e.stage import Stage
 from tests.unit.identity.numbers import keyed
@@ -114,3 +115,12 @@ def test_profiles_and_towns_refuse_nothing(clinic: Clinic) -> None:
     meta = {"profile": ["http://sas.fr/fhir/StructureDefinition/FrPatient", "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient|9.9"]}
     answer = clinic("POST", "Patient", patient(meta=meta, address=[{"city": "92140 CLAMART", "country": "99100"}]), Prefer="return=OperationOutcome")
     assert answer.status_code == 201 and issues(answer) == [("warning", "Patient.address[0].city")]
+
+
+def test_wrong_number_of_a_doctor_in_a_request_is_refused(stage: Stage, clinic: Clinic) -> None:
+    authorised(stage, sandbox=False)
+    person = clinic.made(patient())
+    request = {name: part for name, part in specimen("ServiceRequest").items() if name != "supportingInfo"} | {"subject": {"reference": f"Patient/{person['id']}"}}
+    named = {"identifier": {"system": "http://rpps.esante.gouv.fr", "value": "10003461033"}}
+    answer = clinic("POST", "ServiceRequest", request | {"performer": [named]})
+    assert answer.status_code == 422 and issues(answer) == [("error", "ServiceRequest.performer[0].identifier")] and "10003461033" not in answer.text
