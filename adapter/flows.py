@@ -152,9 +152,7 @@ class Flows:
             onward.note(uow, who, mapping, mapped.record_id, source)
         return self._kept(uow, {once, onward.once(who, mapping, f"key {key}", source) if key else once}, digest, receipt)
 
-    def _report(
-        self, uow: Uow, who: Principal, mapping: str, record: Mapping[str, Any], *, digest: str, key: str, request_id: str
-    ) -> Receipt:  # fmt: skip
+    def _report(self, uow: Uow, who: Principal, mapping: str, record: Mapping[str, Any], *, digest: str, key: str, request_id: str) -> Receipt:
         """A record about a referral that is here already: what it tells is kept with it, and is the act of the caller's unit."""
         document = self.intake.document(mapping)
         once, by_key = onward.once(who, mapping, str(record.get(document.id_field, ""))), onward.once(who, mapping, f"key {key}")
