@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import compiled
+from tests import compiled, emitting
 
 if TYPE_CHECKING:
     from tests.e2e.desk import Desk
@@ -31,6 +31,8 @@ settings.register_profile("nightly", max_examples=5000, deadline=None, print_blo
 settings.load_profile(os.environ.get("LIAISON_TEST_PROFILE", "ci"))
 
 compiled.keep()
+if os.environ.get(emitting.FOLDER):
+    emitting.watch()
 gc.set_threshold(20_000, 20, 20)  # looked through less often, as `house.settled` has it for a server
 
 _ran: Counter[str] = Counter()

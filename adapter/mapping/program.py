@@ -181,8 +181,8 @@ def _read_block(block: Block, by_type: Mapping[str, list[Resource]], env: Env, r
                 if step.back:
                     step.back(child, run)
             if block.grouped:
-                start = f"{block.word}."
-                if group := {key.removeprefix(start): child.pop(key) for key in [*child] if key.startswith(start)}:
+                dotted = f"{block.word}."
+                if group := {key.removeprefix(dotted): child.pop(key) for key in [*child] if key.startswith(dotted)}:
                     env.setdefault(block.each, []).append(group)
             if block.inside:
                 start = len(block.word) + 1

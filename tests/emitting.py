@@ -1,0 +1,84 @@
+"""Keeps what Liaison sent out while the tests ran, so that the official validator may judge it afterwards (`tests/profiles/emitted.py`).
+
+Two doors are watched: what a FakeEhr was sent, and what `/fhir` answered a client. What differs in names, times and ids only is kept once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+FOLDER = "LIAISON_TEST_EMITTED"  # names the folder; nothing is kept without it
+SAID = {"resourceType", "system", "code", "url", "profile", "status", "intent", "use", "type", "linkId", "contentType", "unit", "action", "source"}
+_seen: set[str] = set()
+
+
+def outline(what: Any, name: str = "") -> Any:
+    """The same with every letter of its texts an `a`, every digit a `0`, except where the word itself matters."""
+    if isinstance(what, dict):
+        return {key: outline(part, key) for key, part in what.items()}
+    if isinstance(what, list):
+        return [outline(each, name) for each in what]
+    if not isinstance(what, str) or name in SAID:
+        return what
+    if name == "reference":
+        return re.sub(r"/[^/]*$", "/1", what)
+    return re.sub(r"(a+ ?)+", "a", re.sub(r"[^\W\d_]", "a", re.sub(r"\d+", "0", what)))[:40]
+
+
+def resources(body: Any) -> Iterator[dict[str, Any]]:
+    """Those of a body: itself, or what the entries of a Bundle hold."""
+    if isinstance(body, dict) and body.get("resourceType") == "Bundle":
+        for entry in body.get("entry", []):
+            for part in (entry.get("resource"), entry.get("response", {}).get("outcome")):
+                yield from resources(part)
+    if isinstance(body, dict) and isinstance(body.get("resourceType"), str):
+        yield body
+
+
+def keep(door: str, raw: bytes | str, test: str = "") -> None:
+    """What is FHIR of `raw`, each once in this process: a file by its outline in the folder of the door."""
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return
+    folder = Path(os.environ[FOLDER]) / door
+    for resource in resources(body):
+        told = hashlib.sha256(json.dumps(outline(resource), sort_keys=True).encode()).hexdigest()[:24]
+        if (mark := f"{door}/{told}") in _seen:
+            continue
+        _seen.add(mark)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{resource['resourceType']}-{told}.json"
+        if not path.exists():
+            part = path.with_suffix(f".{os.getpid()}")
+            part.write_text(json.dumps({"test": test or os.environ.get("PYTEST_CURRENT_TEST", ""), "resource": resource}, ensure_ascii=False), "utf-8")
+            part.replace(path)
+
+
+def watch() -> None:
+    """From now on, in this process."""
+    from starlette.responses import Response
+
+    from adapter.ehr.fake import FakeEhr
+    from adapter.web import formats
+
+    recorded, rendered = FakeEhr.record, formats.rendered
+
+    def record(self: FakeEhr, asked: Any, target: str) -> None:
+        if asked.method in ("POST", "PUT") and not target.startswith("/auth/"):
+            keep("ehr", asked.body)
+        recorded(self, asked, target)
+
+    def answer(request: Any, response: Response) -> Response:
+        if response.media_type == formats.FHIR_JSON and response.body:
+            keep("fhir", bytes(response.body))
+        return rendered(request, response)
+
+    FakeEhr.record = record  # type: ignore[method-assign]
+    formats.rendered = answer
