@@ -17,6 +17,7 @@ from adapter.mapping import MapContext, Mapping, RecordRefused
 from adapter.mapping.context import PARIS, Run
 from adapter.mapping.shape import Field, Group
 from adapter.mapping.values import Unfit
+from tests.unit.identity.numbers import keyed
 from tests.unit.mapping.records import AT, CALL, DOCUMENTS, FORM, UNITS, context
 
 TERMS = next(iter(DOCUMENTS.values())).terms
@@ -53,7 +54,9 @@ def canonical(field: Field) -> SearchStrategy[str]:
 
 
 def nirs() -> SearchStrategy[str]:
-    return st.integers(2_000_000_000_000, 2_999_999_999_999).map(lambda number: f"{number}{97 - number % 97:02}")
+    """Of a woman; the month is one that there is, or stands for one that is not known."""
+    month = st.sampled_from([*range(1, 13), *range(20, 43), *range(50, 100)])
+    return st.builds(lambda year, month, rest: keyed(f"2{year:02}{month:02}{rest:08}"), st.integers(0, 99), month, st.integers(0, 99_999_999))
 
 
 def value_of(name: str, field: Field) -> SearchStrategy[Any]:
