@@ -18,6 +18,7 @@ from adapter.mapping.context import PARIS, Run
 from adapter.mapping.document import as_list, as_tree, plain
 from adapter.mapping.shape import Field, Group
 from adapter.mapping.values import Unfit
+from tests.unit.identity.numbers import keyed
 from tests.unit.mapping.records import AT, CALL, DOCUMENTS, FORM, UNITS, context
 
 TERMS = next(iter(DOCUMENTS.values())).terms
@@ -55,7 +56,9 @@ def canonical(field: Field) -> SearchStrategy[str]:
 
 
 def nirs() -> SearchStrategy[str]:
-    return st.integers(2_000_000_000_000, 2_999_999_999_999).map(lambda number: f"{number}{97 - number % 97:02}")
+    """Of a woman; the month is one that there is, or stands for one that is not known."""
+    month = st.sampled_from([*range(1, 13), *range(20, 43), *range(50, 100)])
+    return st.builds(lambda year, month, rest: keyed(f"2{year:02}{month:02}{rest:08}"), st.integers(0, 99), month, st.integers(0, 99_999_999))
 
 
 emails = st.from_regex(r"[a-z]{1,9}@[a-z]{1,9}\.example", fullmatch=True)
