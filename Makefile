@@ -20,8 +20,12 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	@$(BIN)/liaison demo $(ARGS)
 
+# What Liaison sends out meanwhile is kept, and judged afterwards by the official validator.
+test: export LIAISON_TEST_EMITTED := $(CURDIR)/.work/emitted
 test: $(READY)
+	@rm -rf "$(LIAISON_TEST_EMITTED)"
 	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n0 tests/profiles/emitted.py
 
 bench: $(READY)
 	@$(BIN)/python -m tests.bench $(ARGS)
