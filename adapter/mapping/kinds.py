@@ -121,7 +121,8 @@ def _code(spec: Tree, terms: Terms) -> Kind:
     mapped = _by_property(spec, table) if isinstance(spec.get("map"), Scalar) else _pairs(spec, choosable.__contains__, f"the table {key!r}", choosable)
     # the sender's own words come first, so that the way back writes them
     words = mapped | choosable
-    return _closed(words, _absent(spec), lambda typed: f"expected a code of the table {key!r}{nearest(typed, words)}")
+    elsewhere = {fold(word): f"{each.fr} {each.en}" for each in table.elsewhere for word in each.words}
+    return _closed(words, _absent(spec), lambda typed: elsewhere.get(fold(typed)) or f"expected a code of the table {key!r}{nearest(typed, words)}")
 
 
 def _by_property(spec: Tree, table: Table) -> dict[str, str]:

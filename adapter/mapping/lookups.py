@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
+
 from adapter.mapping.context import Run
 from adapter.mapping.document import Tree, as_text, fault, nearest
 from adapter.mapping.scope import Env, Scope
@@ -44,16 +46,23 @@ def _lookup_unit(name: str, tree: Tree, scope: Scope) -> Step:
 
 
 def _lookup_due(name: str, tree: Tree, scope: Scope) -> Step:
-    """The deadline of [unit key, asked at, priority]; None when the context computes none."""
-    unit, asked, priority = names_of(tree, scope, 3)
+    """The deadline of [unit key, asked at, priority, the person's own last day]: what the unit promises, or the end of that day where it
+    comes before; None where there is neither. The last one may be left out."""
+    unit, asked, priority, *last = names_of(tree, scope, 3, 4)
     scope.define(name, tree)
 
     def run(env: Env, run: Run) -> None:
         due, at = run.context.due, env.get(asked)
         moment = due(env[unit], instant_of(at, run), str(env.get(priority) or "routine")) if due and at and env.get(unit) else None
-        env[name] = moment.isoformat() if moment else None
+        day = env.get(last[0]) if last else None
+        ends = [each for each in (moment, _day_ends(day, run) if day else None) if each]
+        env[name] = min(ends).isoformat() if ends else None
 
     return Step(run)
+
+
+def _day_ends(day: str, run: Run) -> datetime:
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), run.context.zone)
 
 
 def _lookup_name(name: str, tree: Tree, scope: Scope) -> Step:

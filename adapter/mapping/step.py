@@ -30,10 +30,10 @@ def name_in(node: Node, what: str) -> str:
     return match[1]
 
 
-def names_of(tree: Tree, scope: Scope, count: int) -> list[str]:
-    """The `count` names under `of:`, each known."""
+def names_of(tree: Tree, scope: Scope, count: int, most: int = 0) -> list[str]:
+    """The `count` names under `of:` (or up to `most`), each known."""
     entries = as_list(tree.need("of"), "of")
-    if len(entries) != count:
+    if not count <= len(entries) <= max(count, most):
         raise fault(tree.places.get("of", tree.place), f"of: expected {count} name{'s' if count > 1 else ''}")
     return [scope.use(name_in(entry, "of"), tree) for entry in entries]
 

@@ -14,9 +14,9 @@ from types import MappingProxyType
 from typing import Any
 
 from adapter.errors import MappingError
-from adapter.mapping.document import Node, Tree, as_text, as_tree, fault, nearest, only, parse, plain, words
+from adapter.mapping.document import Node, Tree, as_list, as_text, as_tree, fault, nearest, only, parse, plain, words
 
-_TABLE = frozenset({"table", "labels", "properties", "codes"})
+_TABLE = frozenset({"table", "labels", "properties", "codes", "elsewhere"})
 _OWN = frozenset({"fr", "en", "abstract"})
 
 
@@ -37,6 +37,15 @@ class Term:
         return self.en if lang == "en" else self.fr
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What is never recorded, by the `words` somebody may write for it, and what is to be done instead."""
+
+    words: tuple[str, ...]
+    fr: str
+    en: str
+
+
 @dataclass(frozen=True)
 class Table:
     """A code table. `key` is the last part of its system."""
@@ -45,6 +54,7 @@ class Table:
     labels: Mapping[str, str]
     properties: frozenset[str]
     terms: Mapping[str, Term]
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     @cached_property
     def order(self) -> dict[str, int]:
@@ -111,7 +121,8 @@ def _table(tree: Tree) -> Table:
     declared = frozenset(as_tree(tree.need("properties"), "properties").entries) if tree.get("properties") else frozenset[str]()
     rows = as_tree(tree.need("codes"), "codes")
     terms = {code: _term(code, row, declared) for code, row in rows.entries.items()}
-    table = Table(key, {lang: as_text(labels.need(lang), f"labels.{lang}") for lang in ("fr", "en")}, declared, terms)
+    elsewhere = _elsewhere(as_tree(tree.need("elsewhere"), "elsewhere"), terms) if tree.get("elsewhere") else ()
+    table = Table(key, {lang: as_text(labels.need(lang), f"labels.{lang}") for lang in ("fr", "en")}, declared, terms, elsewhere)
     if "neutral" in declared:
         _check_neutral(table)
     return table
@@ -123,6 +134,18 @@ def _term(code: str, node: Node, declared: frozenset[str]) -> Term:
     properties = {key: plain(row.entries[key]) for key in declared if key in row.entries}
     abstract = plain(row.entries["abstract"]) is True if "abstract" in row.entries else False
     return Term(code, as_text(row.need("fr"), f"{code}.fr"), as_text(row.need("en"), f"{code}.en"), properties, abstract, row.place)
+
+
+def _elsewhere(tree: Tree, terms: Mapping[str, Term]) -> tuple[Elsewhere, ...]:
+    found = []
+    for name, node in tree.entries.items():
+        row = as_tree(node, name)
+        only(row, frozenset({"words", "fr", "en"}), f"elsewhere.{name}")
+        words = (name, *(as_text(each, "words") for each in as_list(row.need("words"), "words")))
+        if known := next((each for each in words if each in terms), ""):
+            raise fault(row, f"{known!r} is a code of the table as well")
+        found.append(Elsewhere(words, as_text(row.need("fr"), "fr"), as_text(row.need("en"), "en")))
+    return tuple(found)
 
 
 def _check_neutral(table: Table) -> None:
