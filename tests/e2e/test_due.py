@@ -19,10 +19,10 @@ from adapter.network import Person
 from adapter.ports import Change, Principal, Resource
 from adapter.settings import load_settings
 from tests.e2e import stage as staging
+from tests.e2e.france import call, form
 from tests.e2e.places import settle
 from tests.e2e.records import BY_PHONE, DOCTOR, VIEW, card, only, stored
 from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD, Stage, staged
-from tests.e2e.test_france import call, form
 from tests.unit.sync.test_serving import housed
 
 NIGHTLY = os.environ.get("LIAISON_TEST_PROFILE") == "nightly"

@@ -23,11 +23,11 @@ from adapter.store import upgrade
 from adapter.web.measured import measured
 from tests.e2e.desk import Desk
 from tests.e2e.dying import Lives
+from tests.e2e.france import YES, call
 from tests.e2e.places import settle
 from tests.e2e.records import VIEW, card, only, stored
 from tests.e2e.stage import CLINIC, COURSIER, GP, Stage, staged
 from tests.e2e.test_due import CALM, DAY, END, FRIDAY, HALF, NAMES, after, at, events, owed, run, said
-from tests.e2e.test_france import YES, call
 from tests.property.chaos import process
 
 NIGHTLY = os.environ.get("LIAISON_TEST_PROFILE") == "nightly"

@@ -1,4 +1,4 @@
-"""Scenarios of france.md 8 end to end: F3 to F9, F12 and F15 (F1: test_story.py, F2: test_mother.py)."""
+"""Scenarios of france.md 8 end to end: F4 to F9 and F12 (F1: test_story.py, F2: test_mother.py, F3 and F15: test_notice.py)."""
 
 from __future__ import annotations
 
@@ -10,34 +10,13 @@ from typing import Any
 
 import pytest
 
-from adapter import audit
 from adapter.errors import Invalid, NotFound, SettingsError
-from adapter.fhir import query
-from adapter.mapping import RecordRefused, Terms
 from adapter.network import parse
-from adapter.ports import Principal, Query, Resource
+from adapter.ports import Resource
 from adapter.store.schema import upgrade
+from tests.e2e.france import DOCTOR, FORM, NIR, VIEW, call, events, form, only, seen, stored, there
 from tests.e2e.places import CCAS, MDS, settle
-from tests.e2e.stage import CALL, CARSAT, COURSIER, GP, ROOT, SAAD, Stage, staged
-
-DOCTOR, VIEW = "prescripteur", "coursier-dac-asso"
-YES = {"accord": "oui", "par": "coursier-lea", "le": "2026-03-06T18:50:00+01:00", "comment": "telephone"}
-NIR = "268027654000175"
-FORM: dict[str, Any] = {
-    "id": "fiche-1",
-    "date": "2026-03-06",
-    "demandeur": {"nom": "Exemple", "prenom": "Camille", "qualification": "medecin"},
-    "personne": {
-        "nom_usage": "Zyxdurand", "nom_naissance": "Zyxdurand", "prenom": "Jeannezyx", "naissance": "1938-02-03",
-        "adresse": {"ligne": "12 rue Zyxexemple", "code_postal": "76100", "commune": "Rouen"}, "telephone": "+33639980001",
-    },
-    "accord_patient": {"accord": "oui", "par": "dr-exemple", "comment": "presence"},
-    "motifs": ["maintien-emploi"],
-    "destinataire": "permanence-saint-eloi",
-}  # fmt: skip
-
-
-written = pytest.mark.skipif(not all((ROOT / "mappings" / "views" / f"{name}.yaml").exists() for name in ("ccas", "as-departement")), reason="no such view yet")
+from tests.e2e.stage import CALL, CARSAT, COURSIER, GP, SAAD, Stage, staged
 
 
 @pytest.fixture
@@ -45,80 +24,6 @@ def stage() -> Iterator[Stage]:
     with staged() as found:
         settle(found)
         yield found
-
-
-def only(found: Any) -> Any:
-    (one,) = found
-    return one
-
-
-def call(stage: Stage, **changed: Any) -> Any:
-    """A call with both agreements in it."""
-    return stage.call(accord_medecin=YES, accord_patient=YES, **changed)
-
-
-def form(stage: Stage, who: Principal = GP, **changed: Any) -> Any:
-    return stage.app.write_now(lambda story, uow: story.refer(uow, who, "fiche-st-eloi", FORM | changed))
-
-
-def stored(stage: Stage, type: str) -> list[Resource]:
-    return [json.loads(each.served) for each in stage.app.read_now(lambda _, uow: uow.search(Query(type)))]
-
-
-def events(stage: Stage) -> list[Resource]:
-    rows = stage.app.read_now(lambda _, uow: uow.audit_rows(limit=100_000))
-    assert audit.verify(rows).ok
-    return [json.loads(row.event) for row in rows]
-
-
-TYPES = ("Task", "ServiceRequest", "Patient", "Consent", "Procedure", "Communication", "Organization", "HealthcareService", "Practitioner", "PractitionerRole")
-
-
-def seen(stage: Stage, who: Principal, view: str) -> str:
-    """Everything a service gets of the views API and of /fhir, as one text."""
-    reader = replace(who, scopes=frozenset({"system/*.rs"}))
-    cards = [each.card for each in stage.cards(who, view)]
-    found = [each.served.decode() for type in TYPES for each in stage.app.write_now(lambda story, uow, type=type: story.search(uow, reader, query(type, []))[0])]
-    return json.dumps(cards, ensure_ascii=False) + "".join(found)
-
-
-def there(stage: Stage) -> str:
-    """Everything the clinic's EHR was given."""
-    stage.push()
-    return json.dumps([stage.ehr.all(type) for type in ("ServiceRequest", "Task", "Consent", "Procedure", "Communication")], ensure_ascii=False)
-
-
-# ── F3: an eviction notice with a date ───────────────────────────────────────────────────────────
-NOTICE = {"besoins": ["expulsion", "impayes-loyer"], "urgence": "normale", "echeance": "2026-03-17", "destinataire": "mds-rouen"}
-LAST = "2026-03-18T00:00:00+01:00"  # the end of that day
-
-
-def test_F3_date_of_the_notice_is_the_deadline_of_the_task(stage: Stage) -> None:
-    call(stage, **NOTICE)
-    assert only(stored(stage, "ServiceRequest"))["occurrencePeriod"] == {"end": "2026-03-17"}
-    assert only(stored(stage, "Task"))["restriction"] == {"period": {"end": LAST}}
-    assert only(stage.cards(MDS, "as-departement")).card["due"] == LAST
-    there(stage)
-    assert only(stage.ehr.all("Task"))["restriction"] == {"period": {"end": LAST}}
-
-
-def test_F3_date_of_the_notice_stands_when_the_agreements_come_later(stage: Stage) -> None:
-    stage.sent(**NOTICE)
-    assert only(stored(stage, "Task"))["restriction"] == {"period": {"end": LAST}}
-
-
-def test_F3_promise_of_the_unit_stands_where_the_notice_leaves_more_time(stage: Stage) -> None:
-    call(stage, **NOTICE | {"urgence": "48h"})
-    assert only(stored(stage, "Task"))["restriction"] == {"period": {"end": "2026-03-10T18:00:00+01:00"}}
-
-
-def test_F3_landlord_gets_nothing(stage: Stage) -> None:
-    with pytest.raises(Invalid):
-        call(stage, **NOTICE | {"destinataire": "bailleur"})
-    assert stored(stage, "Task") == []
-    organisation = "{key: logement, kind: service, name: Logement, category: bailleur, controller: x, legal_basis: x, secrecy_text: x}"
-    with pytest.raises(SettingsError, match="a letter is handed to the person"):
-        parse(f"version: 1\norganisations: [{organisation}]")
 
 
 # ── F4: a worker on long sick leave ──────────────────────────────────────────────────────────────
@@ -182,7 +87,6 @@ def test_F5_wrong_orientation_is_replaced_by_a_request_with_a_consent_of_its_own
     assert sorted(each["status"] for each in stage.ehr.all("Task")) == ["rejected", "requested"]  # I6 counts both
 
 
-@written
 def test_F5_second_service_sees_it_only_with_the_new_agreement(stage: Stage) -> None:
     mine = declined(stage)
     stage.act(GP, DOCTOR, mine, "reorient", **{name: value for name, value in AGAIN.items() if name != "accord_patient"}, id="encore-1")
@@ -253,7 +157,6 @@ def test_F7_nobody_but_the_clinic_is_told(stage: Stage) -> None:
     assert answers(stage) == ["no"]
 
 
-@written
 def test_F7_what_ended_is_sensitive_or_no_social_work_does_not_count(stage: Stage) -> None:
     call(stage, besoins=["isolement"])
     assert warned(form(stage, motifs=["acces-droits"])) == []  # a courier is no social worker
@@ -291,7 +194,6 @@ def test_F7_is_answered_so_many_times_a_day_and_no_more(stage: Stage, monkeypatc
 # ── F8: withdrawn by phone during follow-up ──────────────────────────────────────────────────────
 
 
-@written
 def test_F8_withdrawal_by_phone_stops_access_at_once_and_keeps_the_journal(stage: Stage) -> None:
     call(stage, besoins=["surendettement"], destinataire="ccas-accueil")
     shown = only(stage.cards(CCAS, "ccas"))
@@ -315,7 +217,6 @@ def test_F8_withdrawal_by_phone_stops_access_at_once_and_keeps_the_journal(stage
     assert "agreement-withdraw" in [each["subtype"][0]["code"] for each in journal]
 
 
-@written
 def test_F8_person_may_tell_the_service_itself(stage: Stage) -> None:
     form(stage, motifs=["surendettement"], destinataire="ccas-accueil")
     stage.act(CCAS, "ccas", only(stage.cards(CCAS, "ccas")), "withdraw", how="telephone")
@@ -332,7 +233,6 @@ def unsafe(stage: Stage) -> Stage:
     return stage
 
 
-@written
 def test_F9_no_address_no_phone_and_no_word_of_it_in_lists(unsafe: Stage) -> None:
     shown = only(unsafe.cards(MDS, "as-departement"))
     assert shown.card["need_codes"] == ["mise-en-securite"] and shown.card["contact"]
@@ -382,7 +282,6 @@ def test_F9_safe_channel_must_have_been_asked(stage: Stage) -> None:
     assert "personne.canal_sur" in [each.expression for each in refusal.value.issues]
 
 
-@written
 def test_F9_closing_notice_is_the_same_as_for_any_need_and_nothing_else_is_sent(unsafe: Stage) -> None:
     texts = set()
     for who, view in ((MDS, "as-departement"), (COURSIER, VIEW)):
@@ -417,22 +316,3 @@ def test_F12_unknown_view_is_not_there(stage: Stage) -> None:
     with pytest.raises(NotFound):
         stage.act(GP, DOCTOR, mine, "accept")  # the prescriber's view offers no such act
     assert stage.cards(CARSAT, DOCTOR) == []
-
-
-# ── F15: a child at risk ─────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("written", ["enfant-en-danger", "Enfant en danger", "information preoccupante"])
-def test_F15_child_at_risk_is_told_where_to_go_and_nothing_is_kept(stage: Stage, written: str) -> None:
-    before = len(events(stage))
-    with pytest.raises(RecordRefused) as refused:
-        call(stage, besoins=["isolement", written])
-    assert [(each.path, "119" in each.text) for each in refused.value.problems] == [("besoins[1]", True)]
-    assert all(stored(stage, type) == [] for type in ("Patient", "Task", "ServiceRequest", "Consent", "Provenance"))
-    assert "Zyx" not in json.dumps(events(stage)[before:])
-    with pytest.raises(RecordRefused) as refused:
-        form(stage, motifs=[written])
-    assert "119" in refused.value.problems[0].text
-
-
-def test_F15_no_need_is_a_child_at_risk() -> None:
-    codes = Terms.load(ROOT / "mappings" / "terms")["need"].terms
-    assert not [code for code in codes if "enfant" in code and code != "garde-enfants"]

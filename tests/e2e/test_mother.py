@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.france import DOCTOR, VIEW, call, events, form, only, seen, stored, there
 from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD, Stage, staged
-from tests.e2e.test_france import DOCTOR, VIEW, call, events, form, only, seen, stored, there
 
 WORD = "cancer"
 WORDS = f"Zyxmots: {WORD} du sein, chimiothérapie, trois enfants"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from adapter.ports import Principal
+from tests.e2e.france import call, form
 from tests.e2e.places import settle
 from tests.e2e.stage import CARSAT, COURSIER, GP, SAAD, Stage, staged
-from tests.e2e.test_france import call, form
 
 PERSON = ("Zyxdurand", "Jeannezyx", "+33639980001", "Zyxexemple", "1938")
 

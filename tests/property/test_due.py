@@ -15,9 +15,9 @@ from adapter.ports import Query, Resource
 from adapter.referral import codes
 from adapter.referral.due import PRESSING, Patience, contact_awaited, escalated, unanswered
 from adapter.referral.states import STATES
+from tests.e2e.france import call
 from tests.e2e.records import VIEW, card
 from tests.e2e.stage import COURSIER, FRIDAY, Stage, staged
-from tests.e2e.test_france import call
 
 BUSINESS = Systems().code("business-status")
 SENT = datetime(2026, 3, 6, 17, 50, tzinfo=UTC)
