@@ -36,7 +36,7 @@ class OfficialValidator:
 
     def __init__(self, program: types.ModuleType, engine: Any) -> None:
         self._program, self._engine = program, engine
-        self._waivers = program.Waivers(PROGRAM.with_name("waivers.json"), WAIVERS)
+        self.waive()
         self._selftest: str | None = None
 
     def check(self, what: Sequence[Path | dict[str, Any]], *, bundle: bool = True, strict: bool = False, profiles: Sequence[str] = ()) -> list[str]:
@@ -52,6 +52,15 @@ class OfficialValidator:
             counting, _ = self._program.split(self._engine.validate(body, profiles), self._waivers, strict)
             found += [str(issue) for issue in counting]
         return found
+
+    def waive(self, *more: Path) -> None:
+        """From now on by our own waivers and those of these files, none of which has covered anything yet."""
+        self._waivers = self._program.Waivers(PROGRAM.with_name("waivers.json"), WAIVERS, *more)
+
+    @property
+    def used(self) -> dict[str, int]:
+        """How often each waiver covered something."""
+        return dict(self._waivers.used)
 
     def selftest(self) -> str:
         """What failed of the engine's own test; "" when it refuses all that it must, and accepts all that it must.

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.validator import SHARED, WAIVERS
+from tests.validator import SHARED
 
+WAIVERS = Path(__file__).with_name("waivers_emitted.json")
 RULES = {"ServiceRequest": "serv-1", "Procedure": "proc-1"}
 SDOHCC = "http://hl7.org/fhir/us/sdoh-clinicalcare/CodeSystem/SDOHCC-CodeSystemTemporaryCodes"
 Coding = tuple[str, str]
