@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,6 +25,15 @@ def chart(indicator: dict[str, Any], lang: str) -> str:
     return _beside(indicator, [row for row in rows if not row["cut"]], lang)
 
 
+def _pygal() -> Any:
+    """The library that draws, without the finder that it leaves in the interpreter for plug-ins of its own: that one speaks a protocol
+    that Python has given up, so every later import warns of it."""
+    import pygal
+
+    sys.meta_path[:] = [each for each in sys.meta_path if not type(each).__module__.startswith("pygal")]
+    return pygal
+
+
 def _beside(indicator: dict[str, Any], rows: Sequence[Row], lang: str) -> str:
     """The first figure of ours beside those of others."""
     others = [each for each in indicator["benchmarks"] if each["value"] is not None]
@@ -42,9 +52,7 @@ def _shares(indicator: dict[str, Any], lines: Iterable[tuple[str, float]], lang:
 
 
 def _lying(indicator: dict[str, Any], lines: Sequence[tuple[str, float, str]], lang: str, *, as_share: bool) -> str:
-    import pygal
-
-    drawn = pygal.HorizontalBar(**_looks(indicator, lang), height=80 + 44 * len(lines), show_y_labels=True, print_values=True)
+    drawn = _pygal().HorizontalBar(**_looks(indicator, lang), height=80 + 44 * len(lines), show_y_labels=True, print_values=True)
     drawn.value_formatter = (lambda value: share(value, lang)) if as_share else (lambda value: number(value, lang))
     drawn.x_labels = [label for label, _, _ in reversed(lines)]
     drawn.add("", [{"value": value, "color": colour} for _, value, colour in reversed(lines)])
@@ -53,9 +61,7 @@ def _lying(indicator: dict[str, Any], lines: Sequence[tuple[str, float, str]], l
 
 def _bars(indicator: dict[str, Any], months: Sequence[tuple[str, int | None]], lang: str) -> str:
     """A bar for each month; one that may not be told has a gap."""
-    import pygal
-
-    drawn = pygal.Bar(**_looks(indicator, lang), height=280, x_label_rotation=45, print_values=True)
+    drawn = _pygal().Bar(**_looks(indicator, lang), height=280, x_label_rotation=45, print_values=True)
     drawn.value_formatter = lambda value: number(value, lang)
     drawn.x_labels = [month for month, _ in months]
     drawn.add("", [value if value is None else {"value": value, "color": OURS} for _, value in months])
