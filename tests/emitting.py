@@ -1,6 +1,5 @@
-"""Keeps what Liaison sent out while the tests ran, so that the official validator may judge it afterwards (`tests/profiles/emitted.py`).
-
-Two doors are watched: what a FakeEhr was sent, and what `/fhir` answered a client. What differs in names, times and ids only is kept once.
+"""Keeps what Liaison sent to an EHR while the end-to-end tests ran, so that the official validator may judge it afterwards
+(`tests/profiles/emitted.py`). What differs in names, times and ids only is kept once.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "LIAISON_TEST_EMITTED"  # names the folder; nothing is kept without it
+SUITE = "tests/e2e/"  # others send what no Liaison would
 SAID = {"resourceType", "system", "code", "url", "profile", "status", "intent", "use", "type", "linkId", "contentType", "unit", "action", "source"}
 _seen: set[str] = set()
 
@@ -38,50 +38,39 @@ def resources(body: Any) -> Iterator[dict[str, Any]]:
     """Those of a body: itself, or what the entries of a Bundle hold."""
     if isinstance(body, dict) and body.get("resourceType") == "Bundle":
         for entry in body.get("entry", []):
-            for part in (entry.get("resource"), entry.get("response", {}).get("outcome")):
-                yield from resources(part)
+            yield from resources(entry.get("resource"))
     if isinstance(body, dict) and isinstance(body.get("resourceType"), str):
         yield body
 
 
-def keep(door: str, raw: bytes | str, test: str = "") -> None:
-    """What is FHIR of `raw`, each once in this process: a file by its outline in the folder of the door."""
-    try:
-        body = json.loads(raw)
-    except ValueError:
+def keep(raw: bytes) -> None:
+    """What is FHIR of `raw`, each once in this process: a file by its outline."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "")
+    if not test.startswith(SUITE):
         return
-    folder = Path(os.environ[FOLDER]) / door
-    for resource in resources(body):
+    folder = Path(os.environ[FOLDER])
+    for resource in resources(json.loads(raw)):
         told = hashlib.sha256(json.dumps(outline(resource), sort_keys=True).encode()).hexdigest()[:24]
-        if (mark := f"{door}/{told}") in _seen:
+        if told in _seen:
             continue
-        _seen.add(mark)
+        _seen.add(told)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{resource['resourceType']}-{told}.json"
         if not path.exists():
             part = path.with_suffix(f".{os.getpid()}")
-            part.write_text(json.dumps({"test": test or os.environ.get("PYTEST_CURRENT_TEST", ""), "resource": resource}, ensure_ascii=False), "utf-8")
+            part.write_text(json.dumps({"test": test, "resource": resource}, ensure_ascii=False), "utf-8")
             part.replace(path)
 
 
 def watch() -> None:
     """From now on, in this process."""
-    from starlette.responses import Response
-
     from adapter.ehr.fake import FakeEhr
-    from adapter.web import formats
 
-    recorded, rendered = FakeEhr.record, formats.rendered
+    recorded = FakeEhr.record
 
     def record(self: FakeEhr, asked: Any, target: str) -> None:
         if asked.method in ("POST", "PUT") and not target.startswith("/auth/"):
-            keep("ehr", asked.body)
+            keep(asked.body)
         recorded(self, asked, target)
 
-    def answer(request: Any, response: Response) -> Response:
-        if response.media_type == formats.FHIR_JSON and response.body:
-            keep("fhir", bytes(response.body))
-        return rendered(request, response)
-
     FakeEhr.record = record  # type: ignore[method-assign]
-    formats.rendered = answer

@@ -1,6 +1,5 @@
-"""Every resource that Liaison sent out while the tests ran (tests/emitting.py), judged by the official validator (validator.md).
-
-Run after the others, which `make test` does: `LIAISON_TEST_EMITTED=.work/emitted pytest`, then `pytest tests/profiles/emitted.py` with the same.
+"""Every resource that Liaison sent to an EHR while the end-to-end tests ran (tests/emitting.py), judged by the official validator
+(validator.md). Run after them, which `make test` does.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.emitting import FOLDER, resources
+from tests.emitting import FOLDER
 from tests.profiles.seen import WAIVERS, Codes
 from tests.validator import OfficialValidator
 
@@ -21,43 +20,36 @@ pytestmark = [pytest.mark.profiles, pytest.mark.shared]
 EMITTED = Path(os.environ.get(FOLDER, ".work/emitted"))
 
 
-def kept(door: str) -> list[tuple[str, dict[str, Any]]]:
+def sent() -> list[tuple[str, dict[str, Any]]]:
     """(the test it was sent in, the resource), each outline once."""
-    found = [json.loads(path.read_text("utf-8")) for path in sorted((EMITTED / door).glob("*.json"))]
+    found = [json.loads(path.read_text("utf-8")) for path in sorted(EMITTED.glob("*.json"))]
     if not found:
-        pytest.skip(f"nothing was kept of what left by {door}: run the tests with {FOLDER} first")
+        pytest.skip(f"nothing was kept of what left: run the end-to-end tests with {FOLDER} first")
     return [(each["test"], each["resource"]) for each in found]
 
 
-def unheld(resource: dict[str, Any], line: str) -> bool:
-    """Whether a fault is none in what is marked SUBSETTED: a view shows no policy of a Consent (R4 ppc-1)."""
-    marks = {each.get("code") for part in resources(resource) for each in part.get("meta", {}).get("tag", ())}
-    return "SUBSETTED" in marks and line.rstrip("]").endswith("Consent#ppc-1")
-
-
-def judged(validator: OfficialValidator, door: str) -> list[str]:
-    """What counts against what left by that door, the worst first."""
-    found: list[str] = []
-    counted: Counter[str] = Counter()
-    for test, resource in kept(door):
-        counted[resource["resourceType"]] += 1
-        lines = validator.check([resource], bundle=False, strict=True)
-        found += [f"{resource['resourceType']} of {test}: {line}" for line in lines if not unheld(resource, line)]
-    print(f"{door}: " + ", ".join(f"{count} {type}" for type, count in sorted(counted.items())))
-    return found
-
-
-@pytest.mark.parametrize("door", ["ehr", "fhir"])
-def test_what_left_passes_strictly(official_validator: OfficialValidator, door: str) -> None:
+def test_what_left_passes_strictly(official_validator: OfficialValidator) -> None:
     assert official_validator.selftest() == ""
     official_validator.waive(WAIVERS)
-    found = judged(official_validator, door)
+    found, counted = [], Counter[str]()
+    for test, resource in sent():
+        counted[resource["resourceType"]] += 1
+        found += [f"{resource['resourceType']} of {test}: {line}" for line in official_validator.check([resource], bundle=False, strict=True)]
+    print("sent: " + ", ".join(f"{count} {type}" for type, count in sorted(counted.items())))
     print("waived: " + ", ".join(f"{count} by {name}" for name, count in sorted(official_validator.used.items()) if count))
     assert not found, "\n".join(found)
 
 
+def test_what_left_claims_its_profile() -> None:
+    """What claims nothing is held against R4 alone. In Direct the resources are the EHR's own."""
+    ours = [(resource["resourceType"], resource.get("meta", {}).get("profile")) for test, resource in sent() if "test_direct.py" not in test]
+    wanted = {"ServiceRequest", "Task", "Consent", "Procedure"}
+    assert {type for type, _ in ours} >= wanted
+    assert [type for type, profile in ours if type in wanted and not profile] == []
+
+
 def test_what_left_is_coded_as_its_domain_is() -> None:
     codes = Codes()
-    found = [f"{test}: {line}" for door in ("ehr", "fhir") for test, resource in kept(door) for line in codes.against(resource)]
+    found = [f"{test}: {line}" for test, resource in sent() for line in codes.against(resource)]
     print("waived: " + ", ".join(f"{count} by {name}" for name, count in codes.used.items()))
     assert found == []

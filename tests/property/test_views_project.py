@@ -221,5 +221,5 @@ def test_generated_resources_come_out_often_enough() -> None:
         sizes.append(len(paths(seen.through() or {})))
 
     collect()
-    assert sum(size > 5 for size in sizes) > len(sizes) / 3
+    assert sum(size > 5 for size in sizes) > len(sizes) / 4
     assert author()
