@@ -53,9 +53,11 @@ def _lookup_due(name: str, tree: Tree, scope: Scope) -> Step:
 
     def run(env: Env, run: Run) -> None:
         due, at = run.context.due, env.get(asked)
-        moment = due(env[unit], instant_of(at, run), str(env.get(priority) or "routine")) if due and at and env.get(unit) else None
+        began = instant_of(at, run) if at else None
+        moment = due(env[unit], began, str(env.get(priority) or "routine")) if due and began and env.get(unit) else None
         day = env.get(last[0]) if last else None
-        ends = [each for each in (moment, _day_ends(day, run) if day else None) if each]
+        until = _day_ends(day, run) if day else None
+        ends = [each for each in (moment, until if until and began and until > began else None) if each]  # what had passed is no deadline
         env[name] = min(ends).isoformat() if ends else None
 
     return Step(run)

@@ -46,6 +46,11 @@ def test_F3_promise_of_the_unit_stands_where_the_notice_leaves_more_time(stage: 
     assert only(stored(stage, "Task"))["restriction"] == {"period": {"end": "2026-03-10T18:00:00+01:00"}}
 
 
+def test_F3_date_that_had_passed_when_the_call_was_made_is_no_deadline(stage: Stage) -> None:
+    call(stage, **NOTICE | {"urgence": "48h", "echeance": "1891-01-01"})
+    assert only(stored(stage, "Task"))["restriction"] == {"period": {"end": "2026-03-10T18:00:00+01:00"}}
+
+
 def test_F3_landlord_gets_nothing(stage: Stage) -> None:
     with pytest.raises(Invalid):
         call(stage, **NOTICE | {"destinataire": "bailleur"})
