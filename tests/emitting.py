@@ -38,7 +38,7 @@ def resources(body: Any) -> Iterator[dict[str, Any]]:
     """Those of a body: itself, or what the entries of a Bundle hold."""
     if isinstance(body, dict) and body.get("resourceType") == "Bundle":
         for entry in body.get("entry", []):
-            yield from resources(entry.get("resource"))
+            yield from resources(entry.get("resource") if isinstance(entry, dict) else None)
     if isinstance(body, dict) and isinstance(body.get("resourceType"), str):
         yield body
 
@@ -49,7 +49,11 @@ def keep(raw: bytes) -> None:
     if not test.startswith(SUITE):
         return
     folder = Path(os.environ[FOLDER])
-    for resource in resources(json.loads(raw)):
+    try:
+        body = json.loads(raw)
+    except ValueError:  # a search by form
+        return
+    for resource in resources(body):
         told = hashlib.sha256(json.dumps(outline(resource), sort_keys=True).encode()).hexdigest()[:24]
         if told in _seen:
             continue
