@@ -12,13 +12,12 @@ from adapter.audit import events
 from adapter.errors import TooLarge, Unauthorized
 from adapter.flows import Flows
 from adapter.logs import log
-from adapter.parked import Parked
 from adapter.ports import Principal, Uow
 from adapter.web.admitting import admitted
-from adapter.web.auth import bearer, principal, refusing
+from adapter.web.auth import principal, refusing
 from adapter.web.intake import answer, written
-from adapter.web.untold import absent, unseen
-from adapter.web.views import SCOPE
+from adapter.web.untold import absent
+from adapter.web.views import SCOPE, card_tag, of_view
 
 router = APIRouter(tags=["appointments"])
 SIGNATURE = "x-lapin-signature"
@@ -63,19 +62,8 @@ def forged(request_id: str) -> Unauthorized:
 
 @router.get("/views/{view}/appointments", summary="Appointments of the unit's tool that no referral was found for")
 async def listed(view: str, request: Request) -> Response:
-    app: App = request.app.state.liaison
-    token, request_id = bearer(request), request.state.request_id
-
-    def parked(story: Flows, uow: Uow) -> list[Parked] | None:
-        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
-        found = story.appointments.parked(uow, who, view, request_id=request_id)
-        if found is None:
-            unseen(uow, who, "appointments", reason="view-not-assigned", view=view if view in app.views else "", request_id=request_id)
-        return found
-
-    found = await app.write(parked)
-    if found is None:
-        raise absent()
+    request_id = request.state.request_id
+    found = await of_view(request, view, "appointments", lambda story, uow, who: story.appointments.parked(uow, who, view, request_id=request_id))
     return answer({"appointments": [each.shown() for each in found]})
 
 
@@ -85,8 +73,7 @@ async def assigned(view: str, request: Request) -> Response:
     async with admitted(request) as token:
         said = fhir.load(await written(request))
         takes.check("assign", said)
-    tag, request_id = request.headers.get("if-match"), request.state.request_id
-    if_match = tag.removeprefix("W/").strip('"') if tag else None
+    if_match, request_id = card_tag(request), request.state.request_id
 
     def assign(story: Flows, uow: Uow) -> bool:
         who = principal(story, uow, token, scope=SCOPE, request_id=request_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from adapter.app import App
 from adapter.flows import Flows
 from adapter.lifecycle import CLOSING
 from adapter.look import Revealed
-from adapter.ports import Uow
+from adapter.ports import Principal, Uow
 from adapter.web.admitting import admitted, aside
 from adapter.web.auth import bearer, principal, refusing
 from adapter.web.intake import answer, written
@@ -20,6 +21,7 @@ from adapter.web.untold import absent, unseen
 
 router = APIRouter(prefix="/views", tags=["views"])
 SCOPE = "views"
+T = TypeVar("T")
 
 
 def _lang(request: Request) -> str:
@@ -30,6 +32,30 @@ def _card(found: Revealed | None) -> Response:
     if found is None:
         raise absent()
     return answer({"id": found.id, **found.card}, headers={"ETag": f'W/"{found.etag}"'})
+
+
+def card_tag(request: Request) -> str | None:
+    """The card's ETag that an act is on (If-Match); None where none was sent."""
+    tag = request.headers.get("if-match")
+    return tag.removeprefix("W/").strip('"') if tag else None
+
+
+async def of_view(request: Request, view: str, verb: str, of: Callable[[Flows, Uow, Principal], list[T] | None]) -> list[T]:
+    """What a view lists to the caller. Raises NotFound where `of` gives None, since the view is not the caller's, which leaves an event."""
+    app: App = request.app.state.liaison
+    token, request_id = bearer(request), request.state.request_id
+
+    def asked(story: Flows, uow: Uow) -> list[T] | None:
+        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
+        found = of(story, uow, who)
+        if found is None:
+            unseen(uow, who, verb, reason="view-not-assigned", view=view if view in app.views else "", request_id=request_id)
+        return found
+
+    found = await app.write(asked)
+    if found is None:
+        raise absent()
+    return found
 
 
 @router.get("/{view}/referrals", summary="The referrals of the caller's unit, a line each, newest first")
@@ -48,19 +74,8 @@ async def worklist(view: str, request: Request) -> Response:
 
 @router.get("/{view}/notices", summary="Closing notices of the caller's unit")
 async def notices(view: str, request: Request) -> Response:
-    app: App = request.app.state.liaison
-    token, lang, request_id = bearer(request), _lang(request), request.state.request_id
-
-    def closing(story: Flows, uow: Uow) -> list[dict[str, Any]] | None:
-        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
-        found = story.notices(uow, who, view, lang=lang, request_id=request_id)
-        if found is None:
-            unseen(uow, who, "notices", reason="view-not-assigned", view=view if view in app.views else "", request_id=request_id)
-        return found
-
-    found = await app.write(closing)
-    if found is None:
-        raise absent()
+    lang, request_id = _lang(request), request.state.request_id
+    found = await of_view(request, view, "notices", lambda story, uow, who: story.notices(uow, who, view, lang=lang, request_id=request_id))
     return answer({"notices": found})
 
 
@@ -83,19 +98,8 @@ async def acknowledge(view: str, reference: str, request: Request) -> Response:
 
 @router.get("/{view}/owed", summary="What referrals still want: written information owed for 8 days, an answer, a first contact in time")
 async def owed(view: str, request: Request) -> Response:
-    app: App = request.app.state.liaison
-    token, request_id = bearer(request), request.state.request_id
-
-    def listed(story: Flows, uow: Uow) -> list[dict[str, Any]] | None:
-        who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
-        found = story.lists.owed(uow, who, view, request_id=request_id)
-        if found is None:
-            unseen(uow, who, "owed", reason="view-not-assigned", view=view if view in app.views else "", request_id=request_id)
-        return found
-
-    found = await app.write(listed)
-    if found is None:
-        raise absent()
+    request_id = request.state.request_id
+    found = await of_view(request, view, "owed", lambda story, uow, who: story.lists.owed(uow, who, view, request_id=request_id))
     return answer({"owed": found})
 
 
@@ -120,8 +124,7 @@ async def act(view: str, id: str, verb: str, request: Request) -> Response:
     async with admitted(request) as token:
         body = await written(request)
         arguments = await aside(len(body), fhir.load, body) if body else {}
-    tag = request.headers.get("if-match")
-    if_match = tag.removeprefix("W/").strip('"') if tag else None
+    if_match = card_tag(request)
 
     def advance(story: Flows, uow: Uow) -> Revealed | None:
         who = principal(story, uow, token, scope=SCOPE, request_id=request_id)
